@@ -1,0 +1,1 @@
+"""A loyalty-points service: points kept in lots, each with an expiry of its own."""

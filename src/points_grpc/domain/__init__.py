@@ -1,0 +1,1 @@
+"""The rules of points: pure functions and plain data, no input or output."""
