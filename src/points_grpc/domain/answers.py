@@ -1,0 +1,171 @@
+"""What callers are told: resources as they stand, and the outcome of each command.
+
+An id that is not positive stands for one that a `validate_only` call would have made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from points_grpc.domain.model import (
+    AwardKind,
+    Currency,
+    LotState,
+    ReasonType,
+    TransactionType,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLabel:
+    """How a member is shown: our id, the vendor's (0: none), the external id ("": none)."""
+
+    member_id: int
+    vendor_id: int = 0
+    external_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a lot, transaction or change is."""
+
+    account_id: int
+    program_id: int
+    currency: Currency
+    member: MemberLabel
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account's figures at one instant, in the currency's smallest unit.
+
+    `next_expires_at` is exact when read, and a lower bound in the answer of a write.
+    """
+
+    owner: Owner
+    available: int
+    pending: int
+    held: int
+    total_earned: int
+    total_redeemed: int
+    total_expired: int
+    version: int
+    next_expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LotView:
+    """A lot at one instant; `expires_at` None means never."""
+
+    owner: Owner
+    lot_id: int
+    vendor_id: int
+    kind: AwardKind
+    state: LotState
+    amount: int
+    remaining: int
+    policy: str
+    policy_version: int
+    earned_at: datetime
+    expires_at: datetime | None
+    reference: str
+    description: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionView:
+    """A ledger row; balances are available plus held."""
+
+    owner: Owner
+    transaction_id: int
+    type: TransactionType
+    state: LotState
+    amount: int
+    balance_before: int
+    balance_after: int
+    lot_id: int
+    allocations: tuple[tuple[int, int], ...]
+    source: str
+    reason: str
+    description: str
+    reference: str
+    request_id: str
+    related_transaction_id: int
+    expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryChangeView:
+    """One change of a lot's expiry; None as an expiry means never."""
+
+    owner: Owner
+    event_id: int
+    lot_id: int
+    lot_vendor_id: int
+    kind: AwardKind
+    old_expires_at: datetime | None
+    new_expires_at: datetime | None
+    reason_type: ReasonType | None
+    reason_note: str
+    standard_meta: tuple[str, str, str]
+    custom_meta: str
+    principal: str
+    event_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """The answer to an Earn."""
+
+    transaction: TransactionView
+    lot: LotView
+    account: AccountView
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """The answer to a Redeem."""
+
+    transaction: TransactionView
+    account: AccountView
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The answer to an Expire; `transaction` is None when nothing was left to expire."""
+
+    transaction: TransactionView | None
+    requested: int
+    settled: int
+    account: AccountView
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryMoved:
+    """The answer to one item of an UpdateExpiry."""
+
+    change: ExpiryChangeView
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StateMoved:
+    """The answer to a change of state; the transaction is the lot's EARN."""
+
+    transaction: TransactionView
+    lot: LotView
+    account: AccountView
+    replayed: bool = False
+
+
+Answer = Earned | Redeemed | Expired | ExpiryMoved | StateMoved

@@ -1,0 +1,116 @@
+"""Batches of rows as arrays: every set-based statement reads its input from `unnest`.
+
+The arrays travel as PostgreSQL's own text form, which the server parses in C and which costs
+the client one join instead of a conversion per element (a batch of 256 earns has 12,000 of
+them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Dialect, bindparam, column, func
+from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy.types import (
+    BigInteger,
+    Boolean,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    TypeEngine,
+    UserDefinedType,
+)
+
+from points_grpc.storage.tables import INSTANT
+
+INT, BIGINT, SMALL, TEXT, BYTES, FLAG = (
+    Integer(),
+    BigInteger(),
+    SmallInteger(),
+    Text(),
+    LargeBinary(),
+    Boolean(),
+)
+
+Params = dict[str, Any]
+
+
+def _numbers(values: Iterable[int | None]) -> str:
+    return "{" + ",".join(["NULL" if v is None else str(int(v)) for v in values]) + "}"
+
+
+def _texts(values: Iterable[str | None]) -> str:
+    return (
+        "{"
+        + ",".join(
+            [
+                "NULL" if v is None else '"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"'
+                for v in values
+            ]
+        )
+        + "}"
+    )
+
+
+def _instants(values: Iterable[datetime | None]) -> str:
+    return "{" + ",".join(["NULL" if v is None else v.isoformat() for v in values]) + "}"
+
+
+def _bytes(values: Iterable[bytes | None]) -> str:
+    return "{" + ",".join(["NULL" if v is None else f'"\\\\x{v.hex()}"' for v in values]) + "}"
+
+
+def _flags(values: Iterable[bool | None]) -> str:
+    return "{" + ",".join(["NULL" if v is None else "t" if v else "f" for v in values]) + "}"
+
+
+_FORMS: tuple[tuple[type[TypeEngine[Any]], str, Callable[[Any], str]], ...] = (
+    (SmallInteger, "SMALLINT[]", _numbers),
+    (BigInteger, "BIGINT[]", _numbers),
+    (Integer, "INTEGER[]", _numbers),
+    (Text, "TEXT[]", _texts),
+    (LargeBinary, "BYTEA[]", _bytes),
+    (Boolean, "BOOLEAN[]", _flags),
+    (type(INSTANT), "TIMESTAMPTZ[]", _instants),
+)
+
+
+class PackedArray(UserDefinedType[Sequence[Any]]):
+    """A one-dimensional array parameter, sent in PostgreSQL's text form."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def __init__(self, of: str) -> None:
+        self.of = of
+
+    def get_col_spec(self, **_: object) -> str:
+        """The array's SQL type."""
+        return self.of
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:  # noqa: ARG002
+        """The function that writes a sequence in PostgreSQL's text form."""
+        return next(write for _, of, write in _FORMS if of == self.of)
+
+
+def _packed(kind: TypeEngine[Any]) -> PackedArray:
+    return PackedArray(next(of for base, of, _ in _FORMS if isinstance(kind, base)))
+
+
+def rows(name: str, **columns: TypeEngine[Any]) -> TableValuedAlias:
+    """A table named `name` made of array parameters; feed it with `fill(name, …)`."""
+    binds = (bindparam(f"{name}_{c}", type_=_packed(kind)) for c, kind in columns.items())
+    return (
+        func.unnest(*binds)
+        .table_valued(*(column(c, kind) for c, kind in columns.items()), name=name)
+        .render_derived()
+    )
+
+
+def fill(name: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> Params:
+    """The parameters of `rows(name, …)`: `values` are rows in the order of `columns`."""
+    arrays = zip(*values, strict=True) if values else ((),) * len(columns)
+    return {f"{name}_{c}": array for c, array in zip(columns, arrays, strict=True)}

@@ -1,0 +1,178 @@
+"""Connections: one kept per lane, opened anew when lost, and never allowed to hang."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from points_grpc.storage.faults import Fault, Unreachable, fault_of
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Bounds on what the database may take, in milliseconds."""
+
+    statement: int = 15_000
+    lock: int = 2_000
+    connect: int = 5_000
+
+
+class Database:
+    """Where the tables are, and how to connect to them."""
+
+    def __init__(self, url: str, timeouts: Timeouts | None = None) -> None:
+        self.timeouts = timeouts or Timeouts()
+        self._engine = self._make_engine(url)
+        self.watchdog = Watchdog((self.timeouts.statement + 2_000) / 1000)
+
+    def _make_engine(self, url: str) -> Engine:
+        bounds = self.timeouts
+        options = (
+            f"-c statement_timeout={bounds.statement} -c lock_timeout={bounds.lock}"
+            f" -c idle_in_transaction_session_timeout={bounds.statement}"
+            " -c client_connection_check_interval=1000 -c timezone=UTC -c jit=off"
+        )
+        return create_engine(
+            url,
+            poolclass=NullPool,
+            connect_args={
+                "options": options,
+                "connect_timeout": max(1, bounds.connect // 1000),
+                "application_name": "points-grpc",
+                "prepare_threshold": 3,
+            },
+        )
+
+    def link(self, snapshot: bool = False) -> Link:
+        """A connection of one's own; it opens when first used.
+
+        With `snapshot` its units of work are REPEATABLE READ and READ ONLY.
+        """
+        return Link(self._engine, self.watchdog, snapshot)
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """`work` in a unit of work of its own on a connection of its own."""
+        link = self.link()
+        try:
+            with link.unit() as connection:
+                return work(connection)
+        finally:
+            link.close()
+
+    def close(self) -> None:
+        """Stop the watchdog; links are closed by their owners."""
+        self.watchdog.stop()
+        self._engine.dispose()
+
+
+class Link:
+    """One connection, used by one thread, that opens again after it was lost."""
+
+    def __init__(self, engine: Engine, watchdog: Watchdog, snapshot: bool) -> None:
+        self._engine = engine
+        self._watchdog = watchdog
+        self._snapshot = snapshot
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def unit(self) -> Iterator[Connection]:
+        """A unit of work: committed at the end, rolled back by any exception.
+
+        Raises Unreachable when no connection can be had; after any fault that broke the
+        connection the next unit opens another.
+        """
+        connection = self._open()
+        with self._watchdog.over(connection):
+            try:
+                with connection.begin():
+                    yield connection
+            except Exception as error:
+                if fault_of(error) is Fault.LOST:
+                    self.close()
+                raise
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.invalidate()
+            with contextlib.suppress(Exception):
+                connection.close()
+
+    def _open(self) -> Connection:
+        if self._connection is None or self._connection.invalidated or self._connection.closed:
+            self.close()
+            try:
+                self._connection = self._engine.connect()
+            except Exception as error:
+                raise Unreachable from error
+            if self._snapshot:
+                self._connection = self._connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+        return self._connection
+
+
+class Watchdog:
+    """Shuts the socket of a unit of work that outlives every timeout of the server's own.
+
+    A network that swallows packets leaves the client waiting for an answer that the server
+    believes to have sent; only the client's own clock ends that.
+    """
+
+    def __init__(self, limit_seconds: float) -> None:
+        self._limit = limit_seconds
+        self._lock = threading.Condition()
+        self._watched: dict[int, tuple[float, int]] = {}
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def over(self, connection: Connection) -> Iterator[None]:
+        """Watch over `connection` while the block runs."""
+        fileno = connection.connection.dbapi_connection.fileno()  # type: ignore[union-attr]
+        me = threading.get_ident()
+        with self._lock:
+            self._watched[me] = (time.monotonic() + self._limit, fileno)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._watched.pop(me, None)
+
+    def stop(self) -> None:
+        """End the watching thread."""
+        with self._lock:
+            self._stopped = True
+            self._lock.notify()
+
+    def _watch(self) -> None:
+        with self._lock:
+            while not self._stopped:
+                now = time.monotonic()
+                for me, (until, fileno) in list(self._watched.items()):
+                    if until <= now:
+                        del self._watched[me]
+                        _shut(fileno)
+                self._lock.wait(1.0)
+
+
+def _shut(fileno: int) -> None:
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fileno)) as borrowed:
+        borrowed.shutdown(socket.SHUT_RDWR)
