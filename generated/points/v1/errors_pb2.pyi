@@ -1,0 +1,54 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_FIELD: _ClassVar[ErrorReason]
+    ERROR_REASON_EXPIRY_IN_PAST: _ClassVar[ErrorReason]
+    ERROR_REASON_EXPIRY_NOT_EARLIER: _ClassVar[ErrorReason]
+    ERROR_REASON_EXPIRY_NOT_LATER: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_PAGE_TOKEN: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_ID_REUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_TOKEN_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_SCOPE_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_PROGRAM_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_CURRENCY_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_POLICY_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_MEMBER_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_ACCOUNT_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_LOT_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_TRANSACTION_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_IDENTIFIER_TAKEN: _ClassVar[ErrorReason]
+    ERROR_REASON_INSUFFICIENT_POINTS: _ClassVar[ErrorReason]
+    ERROR_REASON_LOT_NOT_LIVE: _ClassVar[ErrorReason]
+    ERROR_REASON_TRANSACTION_NOT_OPEN: _ClassVar[ErrorReason]
+    ERROR_REASON_EXPIRATION_NOT_CONFIGURED: _ClassVar[ErrorReason]
+    ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
+    ERROR_REASON_STORAGE_UNAVAILABLE: _ClassVar[ErrorReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_INVALID_FIELD: ErrorReason
+ERROR_REASON_EXPIRY_IN_PAST: ErrorReason
+ERROR_REASON_EXPIRY_NOT_EARLIER: ErrorReason
+ERROR_REASON_EXPIRY_NOT_LATER: ErrorReason
+ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason
+ERROR_REASON_TOKEN_INVALID: ErrorReason
+ERROR_REASON_SCOPE_MISSING: ErrorReason
+ERROR_REASON_PROGRAM_NOT_FOUND: ErrorReason
+ERROR_REASON_CURRENCY_NOT_FOUND: ErrorReason
+ERROR_REASON_POLICY_NOT_FOUND: ErrorReason
+ERROR_REASON_MEMBER_NOT_FOUND: ErrorReason
+ERROR_REASON_ACCOUNT_NOT_FOUND: ErrorReason
+ERROR_REASON_LOT_NOT_FOUND: ErrorReason
+ERROR_REASON_TRANSACTION_NOT_FOUND: ErrorReason
+ERROR_REASON_IDENTIFIER_TAKEN: ErrorReason
+ERROR_REASON_INSUFFICIENT_POINTS: ErrorReason
+ERROR_REASON_LOT_NOT_LIVE: ErrorReason
+ERROR_REASON_TRANSACTION_NOT_OPEN: ErrorReason
+ERROR_REASON_EXPIRATION_NOT_CONFIGURED: ErrorReason
+ERROR_REASON_OVERLOADED: ErrorReason
+ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason
