@@ -210,7 +210,7 @@ class PointsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetLot(self, request, context):
-        """Reads one lot. PROGRAM_NOT_FOUND, MEMBER_NOT_FOUND, LOT_NOT_FOUND.
+        """Reads one lot. MEMBER_NOT_FOUND, LOT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

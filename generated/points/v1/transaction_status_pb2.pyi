@@ -58,11 +58,11 @@ class ApproveTransactionsResult(_message.Message):
     __slots__ = ("moved", "error")
     MOVED_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
-    moved: TransactionMoved
+    moved: StateMoved
     error: _status_pb2.Status
-    def __init__(self, moved: _Optional[_Union[TransactionMoved, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+    def __init__(self, moved: _Optional[_Union[StateMoved, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
-class TransactionMoved(_message.Message):
+class StateMoved(_message.Message):
     __slots__ = ("transaction", "lot", "account", "replayed")
     TRANSACTION_FIELD_NUMBER: _ClassVar[int]
     LOT_FIELD_NUMBER: _ClassVar[int]
