@@ -40,7 +40,8 @@ class Owner:
 class AccountView:
     """An account's figures at one instant, in the currency's smallest unit.
 
-    `next_expires_at` is exact when read, and a lower bound in the answer of a write.
+    `next_expires_at` is exact when read, and a lower bound in the answer of a write. A member
+    without an account reads zeros: account id 0 and no instants.
     """
 
     owner: Owner
@@ -52,8 +53,8 @@ class AccountView:
     total_expired: int
     version: int
     next_expires_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime | None
+    updated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

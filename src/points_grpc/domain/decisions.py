@@ -1,0 +1,275 @@
+"""What becomes of each command: one function per command, given the state, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from points_grpc.domain.amounts import to_units
+from points_grpc.domain.answers import Answer, Earned, Expired, Redeemed, StateMoved
+from points_grpc.domain.books import Allocation, Case, Draft, Holding, Lot, Transaction
+from points_grpc.domain.calendar import OutOfCalendar
+from points_grpc.domain.commands import Earn, Expire, MoveExpiry, MoveState, Redeem
+from points_grpc.domain.lapse import lapse_due
+from points_grpc.domain.model import LotState, Policy, PolicyKind, TransactionType
+from points_grpc.domain.moving import expiration_field, move_expiry
+from points_grpc.domain.policy import Immediate, fixed_expiry, resolve_expiration
+from points_grpc.domain.posting import (
+    approve_lot,
+    close_lot,
+    due_no_later_than,
+    end_lots,
+    expire_from,
+    note_activity,
+    post,
+    redeem_from,
+    submit_lot,
+)
+from points_grpc.domain.spending import take
+from points_grpc.domain.views import view_account, view_lot, view_transaction
+from points_grpc.errors import (
+    AccountNotFound,
+    ExpiryInPast,
+    IdentifierTaken,
+    InsufficientPoints,
+    InvalidField,
+    MemberNotFound,
+    PolicyNotFound,
+    TransactionNotFound,
+    TransactionNotOpen,
+)
+
+BALANCE_MAX = 2**62
+"""What an account may ever earn, in the smallest unit."""
+
+
+def decide(case: Case, draft: Draft) -> Answer:
+    """Decide one command; raises the Refusal that the caller is to read, or NeedMoreLots."""
+    if case.refusal is not None:
+        raise case.refusal
+    return _DECISIONS[type(case.command)](case.command, case, draft)
+
+
+def _earn(command: Earn, case: Case, draft: Draft) -> Earned:
+    holding = _holding_for_earn(case, draft)
+    policy = _policy_for(command, holding)
+    amount = to_units(command.amount, holding.currency.scale)
+    account = holding.account
+    if account.total_earned + account.pending + amount > BALANCE_MAX:
+        raise InvalidField("amount", "would take the account beyond what it can hold")
+    if command.vendor_id and (account.member_id, command.vendor_id) in draft.books.vendor_lots:
+        raise IdentifierTaken("vendor_id")
+    lapse_due(draft, holding)
+    earned_at = command.earn_at or holding.now
+    if earned_at > holding.now:
+        raise InvalidField("earn_time", "must not lie in the future")
+    rule, expires_at = _expiry_for(command, holding, policy, earned_at)
+    lot_id = draft.new_id(account.account_id)
+    lot = Lot(
+        lot_id=lot_id,
+        account_id=account.account_id,
+        member_id=account.member_id,
+        currency_id=account.currency_id,
+        vendor_id=command.vendor_id,
+        kind=command.kind,
+        state=command.initial_state,
+        policy_version_id=policy.policy_version_id,
+        rule=rule,
+        priority=policy.priority,
+        amount=amount,
+        remaining=amount,
+        earned_at=earned_at,
+        expires_at=expires_at,
+        state_at=holding.now,
+        stored=False,
+    )
+    row = _post_earn(command, draft, holding, lot)
+    draft.add_lot(holding, lot)
+    return _earned(draft, holding, lot, row)
+
+
+def _holding_for_earn(case: Case, draft: Draft) -> Holding:
+    holding = _known(case)
+    if not holding.member.exists:
+        draft.touch(holding.member)
+        holding.member.enrolled = True
+    return holding
+
+
+def _policy_for(command: Earn, holding: Holding) -> Policy:
+    code = command.policy or holding.currency.default_policy
+    policy = holding.currency.policies.get(code)
+    if policy is None:
+        raise PolicyNotFound("policy")
+    return policy
+
+
+def _expiry_for(
+    command: Earn, holding: Holding, policy: Policy, earned_at: datetime
+) -> tuple[int, datetime | None]:
+    """The rule (0: fixed) and the fixed expiry that a new lot gets."""
+    zone = holding.program.zone
+    expiration = command.expiration
+    try:
+        if expiration is None:
+            if policy.kind is PolicyKind.INACTIVITY:
+                return policy.policy_version_id, None
+            return 0, fixed_expiry(policy, zone, earned_at)
+        field = expiration_field(expiration)
+        if isinstance(expiration, Immediate):
+            raise InvalidField(field, "is not an expiry that points can be earned with")
+        expires_at = resolve_expiration(expiration, zone, earned_at)
+    except OutOfCalendar as error:
+        raise InvalidField("expiration", "gives an expiry beyond the calendar") from error
+    if expires_at is not None and expires_at <= earned_at:
+        raise ExpiryInPast(field)
+    return 0, expires_at
+
+
+def _post_earn(command: Earn, draft: Draft, holding: Holding, lot: Lot) -> Transaction:
+    account = holding.account
+    draft.touch(account)
+    if lot.state is LotState.APPROVED:
+        account.available += lot.amount
+        account.total_earned += lot.amount
+        note_activity(holding, TransactionType.EARN, lot.earned_at)
+    else:
+        account.pending += lot.amount
+    expires_at = holding.expiry_of(lot)
+    due_no_later_than(holding, expires_at)
+    return post(
+        draft,
+        holding,
+        TransactionType.EARN,
+        lot.amount,
+        effective_at=lot.earned_at,
+        transaction_id=lot.lot_id,
+        first_state=lot.state,
+        expires_at=expires_at,
+        request_id=command.request_id,
+        reference=command.reference,
+        source=command.source,
+        reason=command.reason,
+        description=command.description,
+    )
+
+
+def _earned(draft: Draft, holding: Holding, lot: Lot, row: Transaction) -> Earned:
+    if row.expires_at is not None and row.expires_at <= holding.now:
+        end_lots(draft, holding, [lot], row.expires_at)
+    owner = holding.owner
+    return Earned(
+        transaction=view_transaction(owner, row, state=lot.state),
+        lot=view_lot(owner, lot, row.expires_at, holding.policy_of(lot), row),
+        account=view_account(owner, holding.account, holding.account.next_due_at),
+    )
+
+
+def _redeem(command: Redeem, case: Case, draft: Draft) -> Redeemed:
+    holding = _existing(case)
+    amount = to_units(command.amount, holding.currency.scale)
+    lapse_due(draft, holding)
+    if amount > holding.account.available:
+        raise InsufficientPoints("amount")
+    row = redeem_from(
+        draft,
+        holding,
+        take(holding, amount),
+        request_id=command.request_id,
+        reference=command.reference,
+        description=command.description,
+    )
+    owner = holding.owner
+    return Redeemed(
+        transaction=view_transaction(owner, row, _allocations_of(draft, row)),
+        account=view_account(owner, holding.account, holding.account.next_due_at),
+    )
+
+
+def _expire(command: Expire, case: Case, draft: Draft) -> Expired:
+    holding = _existing(case)
+    amount = to_units(command.amount, holding.currency.scale)
+    lapse_due(draft, holding)
+    settled = min(amount, holding.account.available)
+    if settled < amount and command.require_full:
+        raise InsufficientPoints("amount")
+    owner = holding.owner
+    transaction = None
+    if settled:
+        row = expire_from(
+            draft,
+            holding,
+            take(holding, settled),
+            request_id=command.request_id,
+            reason=command.reason,
+            description=command.description,
+        )
+        transaction = view_transaction(owner, row, _allocations_of(draft, row))
+    return Expired(
+        transaction=transaction,
+        requested=amount,
+        settled=settled,
+        account=view_account(owner, holding.account, holding.account.next_due_at),
+    )
+
+
+def _move_state(command: MoveState, case: Case, draft: Draft) -> StateMoved:
+    holding = _existing(case)
+    lot = holding.lots.get(case.lot_id)
+    if lot is None:
+        raise TransactionNotFound("transaction_id")
+    lapse_due(draft, holding)
+    if lot.state not in _ALLOWED_FROM[command.approving, command.state]:
+        raise TransactionNotOpen("transaction_id", state=lot.state.name)
+    step = _STEPS[command.state]
+    step(draft, holding, lot, request_id=command.request_id)
+    due_no_later_than(holding, holding.expiry_of(lot) if lot.unfinished else None)
+    owner = holding.owner
+    earn = draft.books.earns[lot.lot_id]
+    return StateMoved(
+        transaction=view_transaction(owner, earn, state=lot.state, updated_at=lot.state_at),
+        lot=view_lot(owner, lot, holding.expiry_of(lot), holding.policy_of(lot), earn),
+        account=view_account(owner, holding.account, holding.account.next_due_at),
+    )
+
+
+_ALLOWED_FROM: dict[tuple[bool, LotState], tuple[LotState, ...]] = {
+    (False, LotState.PENDING): (LotState.OPEN,),
+    (False, LotState.CLOSED): (LotState.OPEN,),
+    (True, LotState.APPROVED): (LotState.OPEN, LotState.PENDING),
+    (True, LotState.CLOSED): (LotState.PENDING,),
+}
+
+_STEPS: dict[LotState, Callable[..., None]] = {
+    LotState.PENDING: submit_lot,
+    LotState.APPROVED: approve_lot,
+    LotState.CLOSED: close_lot,
+}
+
+
+def _known(case: Case) -> Holding:
+    if case.holding is None:
+        raise MemberNotFound("member")
+    return case.holding
+
+
+def _existing(case: Case) -> Holding:
+    holding = _known(case)
+    if not holding.member.exists:
+        raise MemberNotFound("member")
+    if not holding.account.version:
+        raise AccountNotFound("member")
+    return holding
+
+
+def _allocations_of(draft: Draft, row: Transaction) -> list[Allocation]:
+    return [a for a in draft.facts.allocations if a.transaction_id == row.transaction_id]
+
+
+_DECISIONS: dict[type, Callable[..., Answer]] = {
+    Earn: _earn,
+    Redeem: _redeem,
+    Expire: _expire,
+    MoveExpiry: move_expiry,
+    MoveState: _move_state,
+}
