@@ -1,0 +1,1 @@
+"""The service: resolves names, gathers state, lets the domain decide, applies."""
