@@ -233,7 +233,7 @@ def _plain(value: object) -> object:
     if isinstance(value, IntEnum):
         return int(value)
     if isinstance(value, frozenset):
-        return tuple(sorted(value))
+        return tuple(_plain(part) for part in sorted(value))
     if isinstance(value, tuple):
         return tuple(_plain(part) for part in value)
     if is_dataclass(value) and not isinstance(value, type):

@@ -17,6 +17,8 @@ from sqlalchemy.pool import NullPool
 
 from points_grpc.storage.faults import Fault, Unreachable, fault_of
 
+__all__ = ["Connection", "Database", "Link", "Timeouts", "Watchdog"]
+
 T = TypeVar("T")
 
 

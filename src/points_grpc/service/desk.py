@@ -1,0 +1,150 @@
+"""Where administrators' changes are carried out: one thread, one connection, one at a time.
+
+Each change is a unit of work with an idempotency row and an id of its own, so that neither a
+repeated request nor a lost COMMIT does it twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID, uuid4
+
+from points_grpc.clock import Clock
+from points_grpc.domain.administration import Change, Outcome, fingerprint
+from points_grpc.domain.commands import digest
+from points_grpc.errors import Overloaded, Refusal, RequestIdReused, StorageUnavailable
+from points_grpc.storage import requests, units
+from points_grpc.storage.database import Connection, Database
+from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.ids import bucket_of_name
+
+T = TypeVar("T")
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerForm(Generic[T]):
+    """How an answer is kept under its request id: `unpack` rebuilds exactly what was packed.
+
+    It is given the tenant's id, for what it reads from rows that never change.
+    """
+
+    pack: Callable[[T], bytes]
+    unpack: Callable[[Connection, int, bytes], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[T]):
+    """One change and how to carry it out.
+
+    `scope` names the object within which its request id counts; `decide` does the change and
+    gives the answer.
+    """
+
+    tenant_id: int
+    scope: tuple[str, ...]
+    change: Change
+    decide: Callable[[Connection, datetime], T]
+    form: AnswerForm[T]
+
+    @property
+    def key(self) -> tuple[int, int, bytes]:
+        """Tenant, bucket and key of its idempotency row."""
+        key = digest("administration", self.tenant_id, self.scope, self.change.request_id)
+        return self.tenant_id, bucket_of_name(self.tenant_id, "request", key.hex()), key
+
+
+class Desk:
+    """Runs units of work, in the order they come, on a thread and a connection of its own.
+
+    Whoever asks gets Overloaded when too many wait already, and StorageUnavailable when the
+    database stays out of reach or in the way.
+    """
+
+    def __init__(self, database: Database, clock: Clock, waiting_max: int = 256) -> None:
+        self._link = database.link()
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
+        self._places = threading.BoundedSemaphore(waiting_max)
+
+    def close(self) -> None:
+        """Finish what was begun, drop what waits and close the connection."""
+        self._thread.shutdown(cancel_futures=True)
+        self._link.close()
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` reads; tried again where the connection was lost."""
+        return await self._run(lambda: self._persist(lambda: self._read(work)))
+
+    async def carry_out(self, task: Task[T]) -> Outcome[T]:
+        """The task's answer, new or, where its request id is known, the first one again."""
+        done: list[Outcome[T]] = []
+        unit_id = uuid4()
+        return await self._run(lambda: self._persist(lambda: self._attempt(task, unit_id, done)))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if not self._places.acquire(blocking=False):
+            raise Overloaded
+        future = self._thread.submit(work)
+        future.add_done_callback(lambda _: self._places.release())
+        return await asyncio.wrap_future(future)
+
+    def _persist(self, attempt: Callable[[], T]) -> T:
+        for _ in range(_ATTEMPTS):
+            try:
+                return attempt()
+            except Refusal:
+                raise
+            except Exception as error:
+                if fault_of(error) not in (Fault.CONFLICT, Fault.LOST):
+                    raise
+        raise StorageUnavailable
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        with self._link.unit() as connection:
+            return work(connection)
+
+    def _attempt(self, task: Task[T], unit_id: UUID, done: list[Outcome[T]]) -> Outcome[T]:
+        """One attempt; `done` has the answer of an earlier one that may have been committed."""
+        with self._link.unit() as connection:
+            now = self._clock.now()
+            if not units.open_unit(connection, unit_id, now):
+                return done[-1]
+            done.append(_settle(connection, task, now))
+        return done[-1]
+
+
+def _settle(connection: Connection, task: Task[T], now: datetime) -> Outcome[T]:
+    if not task.change.request_id:
+        return Outcome(task.decide(connection, now))
+    if (first := _first_answer(connection, task)) is not None:
+        return first
+    try:
+        answer = task.decide(connection, now)
+    except Refusal:
+        # The same request may have been carried out by another process since we looked.
+        if (first := _first_answer(connection, task)) is not None:
+            return first
+        raise
+    tenant_id, bucket, key = task.key
+    row = (bucket, tenant_id, key, fingerprint(task.change), task.form.pack(answer), now)
+    requests.insert(connection, [row])
+    return Outcome(answer)
+
+
+def _first_answer(connection: Connection, task: Task[T]) -> Outcome[T] | None:
+    tenant_id, _, key = task.key
+    found = requests.find(connection, [task.key]).get((tenant_id, key))
+    if found is None:
+        return None
+    content, answer = found
+    if content != fingerprint(task.change):
+        raise RequestIdReused("request_id")
+    return Outcome(task.form.unpack(connection, tenant_id, answer), replayed=True)

@@ -1,0 +1,200 @@
+"""The administration of programs, their currencies and their expiration policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from points_grpc.domain import settings
+from points_grpc.domain.administration import (
+    CreateCurrency,
+    CreatePolicy,
+    CreateProgram,
+    CurrencyCreated,
+    CurrencyView,
+    Outcome,
+    PolicyView,
+    ProgramView,
+    UpdateCurrency,
+    UpdatePolicy,
+    UpdateProgram,
+)
+from points_grpc.domain.commands import Caller, CurrencyName
+from points_grpc.service.desk import AnswerForm, Desk, Task
+from points_grpc.service.program_answers import CURRENCY, CURRENCY_CREATED, POLICY, PROGRAM
+from points_grpc.service.program_changes import ProgramReader, ProgramWriter
+from points_grpc.storage import programs
+from points_grpc.storage.database import Connection
+from points_grpc.storage.ids import IdSource
+
+T = TypeVar("T")
+
+
+ProgramChange = (
+    CreateProgram | UpdateProgram | CreateCurrency | UpdateCurrency | CreatePolicy | UpdatePolicy
+)
+
+
+class ProgramBook:
+    """Creates, shows and changes the programs of tenants.
+
+    Everything is scoped to the caller's tenant; `program_id` 0 means the caller's default
+    program, and the currency None the program's default currency. A change that is answered
+    holds for every batch gathered afterwards, on every server.
+
+    Beside what each method names, all refuse with Overloaded and StorageUnavailable, and
+    changes with InvalidField and RequestIdReused.
+    """
+
+    def __init__(self, desk: Desk, ids: IdSource) -> None:
+        self._desk = desk
+        self._ids = ids
+
+    async def create_program(self, caller: Caller, change: CreateProgram) -> Outcome[ProgramView]:
+        """A new program without currencies. IdentifierTaken (program_id)."""
+        settings.check_new_program(change)
+        return await self._carry_out(
+            caller, change, lambda writer: writer.create_program(change), PROGRAM
+        )
+
+    async def get_program(self, caller: Caller, program_id: int) -> ProgramView:
+        """One program. ProgramNotFound."""
+        return await self._read(caller, lambda reader: reader.program(program_id))
+
+    async def list_programs(
+        self, caller: Caller, after: int = 0, limit: int = 50
+    ) -> list[ProgramView]:
+        """The first `limit` of the tenant's programs with a greater id than `after`, by id."""
+        return await self._desk.read(lambda at: programs.page(at, caller.tenant_id, after, limit))
+
+    async def update_program(self, caller: Caller, change: UpdateProgram) -> Outcome[ProgramView]:
+        """Changes to a program. ProgramNotFound, CurrencyNotFound."""
+        settings.check_name(change.name)
+        return await self._carry_out(
+            caller, change, lambda writer: writer.update_program(change), PROGRAM
+        )
+
+    async def create_currency(
+        self, caller: Caller, change: CreateCurrency
+    ) -> Outcome[CurrencyCreated]:
+        """A new currency with its default policy; a program's first becomes its default.
+
+        ProgramNotFound, IdentifierTaken (currency_id, currency_code).
+        """
+        settings.check_new_currency(change)
+        return await self._carry_out(
+            caller, change, lambda writer: writer.create_currency(change), CURRENCY_CREATED
+        )
+
+    async def get_currency(
+        self, caller: Caller, program_id: int, currency: CurrencyName
+    ) -> CurrencyView:
+        """One currency. ProgramNotFound, CurrencyNotFound."""
+        return await self._read(caller, lambda reader: reader.currency(program_id, currency))
+
+    async def list_currencies(
+        self, caller: Caller, program_id: int, after: str = "", limit: int = 50
+    ) -> list[CurrencyView]:
+        """The first `limit` currencies of a program with a greater code, by code.
+
+        ProgramNotFound.
+        """
+
+        def read(reader: ProgramReader) -> list[CurrencyView]:
+            program = reader.program(program_id)
+            found = reader.currencies(program.program_id)
+            return [view for view in found if view.code > after][:limit]
+
+        return await self._read(caller, read)
+
+    async def update_currency(
+        self, caller: Caller, change: UpdateCurrency
+    ) -> Outcome[CurrencyView]:
+        """Changes to a currency. ProgramNotFound, CurrencyNotFound, PolicyNotFound."""
+        settings.check_currency_settings(change)
+        return await self._carry_out(
+            caller, change, lambda writer: writer.update_currency(change), CURRENCY
+        )
+
+    async def create_policy(self, caller: Caller, change: CreatePolicy) -> Outcome[PolicyView]:
+        """A new policy, at version 1.
+
+        ProgramNotFound, CurrencyNotFound, IdentifierTaken (policy).
+        """
+        settings.check_policy_code(change.policy.code)
+        return await self._carry_out(
+            caller, change, lambda writer: writer.create_policy(change), POLICY
+        )
+
+    async def get_policy(
+        self,
+        caller: Caller,
+        program_id: int,
+        currency: CurrencyName,
+        code: str = "",
+        *,
+        version: int = 0,
+    ) -> PolicyView:
+        """One policy ("": the currency's default), in its newest version (0) or another.
+
+        ProgramNotFound, CurrencyNotFound, PolicyNotFound.
+        """
+        return await self._read(
+            caller,
+            lambda reader: reader.policy(reader.currency(program_id, currency), code, version),
+        )
+
+    async def list_policies(
+        self,
+        caller: Caller,
+        program_id: int,
+        currency: CurrencyName,
+        *,
+        all_versions: bool = False,
+        after: tuple[str, int] = ("", 0),
+        limit: int = 50,
+    ) -> list[PolicyView]:
+        """The first `limit` policies after (code, version), by code and version.
+
+        Only the newest version of each, unless `all_versions`. ProgramNotFound,
+        CurrencyNotFound.
+        """
+
+        def read(reader: ProgramReader) -> list[PolicyView]:
+            found = reader.policies(reader.currency(program_id, currency))
+            if not all_versions:
+                found = list({view.policy.code: view for view in found}.values())
+            beyond = [v for v in found if (v.policy.code, v.policy.version) > after]
+            return beyond[:limit]
+
+        return await self._read(caller, read)
+
+    async def update_policy(self, caller: Caller, change: UpdatePolicy) -> Outcome[PolicyView]:
+        """A policy's next version, for new earns only.
+
+        ProgramNotFound, CurrencyNotFound, PolicyNotFound.
+        """
+        return await self._carry_out(
+            caller, change, lambda writer: writer.update_policy(change), POLICY
+        )
+
+    async def _read(self, caller: Caller, work: Callable[[ProgramReader], T]) -> T:
+        return await self._desk.read(lambda at: work(ProgramReader(at, caller)))
+
+    async def _carry_out(
+        self,
+        caller: Caller,
+        change: ProgramChange,
+        decide: Callable[[ProgramWriter], T],
+        form: AnswerForm[T],
+    ) -> Outcome[T]:
+        def decide_at(at: Connection, now: datetime) -> T:
+            return decide(ProgramWriter(at, caller, now, lambda: self._ids.new_id(0)))
+
+        if isinstance(change, CreateProgram):
+            scope: tuple[str, ...] = ("programs",)
+        else:
+            scope = ("program", str(change.program_id or caller.default_program_id))
+        task = Task(caller.tenant_id, scope, change, decide_at, form)
+        return await self._desk.carry_out(task)

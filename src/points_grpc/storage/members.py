@@ -1,0 +1,228 @@
+"""Members and the identifiers by which they are known, read and added in sets.
+
+An identifier lives in the bucket of its own name and points to its member; `member_identifiers`
+says the same from the member's side, in the member's bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from points_grpc.domain.administration import MemberView
+from points_grpc.domain.answers import MemberLabel
+from points_grpc.domain.commands import MemberName
+from points_grpc.storage.arrays import BIGINT, INT, TEXT, Params, fill, rows
+from points_grpc.storage.ids import bucket_of_id, bucket_of_name
+from points_grpc.storage.tables import INSTANT, identifiers, member_identifiers, members
+
+Name = tuple[int, str, str]
+"""tenant_id, type, value"""
+
+MemberKey = tuple[int, int]
+"""tenant_id, member_id"""
+
+MemberRow = tuple[int, int, int | None, str | None, datetime]
+"""tenant_id, member_id, vendor_id, external_id, created_at"""
+
+IdentifierRow = tuple[int, str, str, int]
+"""tenant_id, type, value, member_id"""
+
+# Reading in sets
+
+_names = rows("names", bucket=INT, tenant_id=INT, type=TEXT, value=TEXT)
+_resolve = (
+    select(
+        identifiers.c.tenant_id, identifiers.c.type, identifiers.c.value, identifiers.c.member_id
+    )
+    .select_from(_names)
+    .join(
+        identifiers,
+        (identifiers.c.bucket == _names.c.bucket)
+        & (identifiers.c.tenant_id == _names.c.tenant_id)
+        & (identifiers.c.type == _names.c.type)
+        & (identifiers.c.value == _names.c.value),
+    )
+)
+
+_keys = rows("keys", bucket=INT, tenant_id=INT, member_id=BIGINT)
+_labels = (
+    select(
+        members.c.tenant_id,
+        members.c.member_id,
+        func.coalesce(members.c.vendor_id, 0),
+        func.coalesce(members.c.external_id, ""),
+    )
+    .select_from(_keys)
+    .join(
+        members,
+        (members.c.bucket == _keys.c.bucket)
+        & (members.c.tenant_id == _keys.c.tenant_id)
+        & (members.c.member_id == _keys.c.member_id),
+    )
+)
+
+
+def resolve(connection: Connection, names: Collection[Name]) -> dict[Name, int]:
+    """The member_id that each identifier belongs to; unknown ones are absent.
+
+    A name of the type `member_id` is not an identifier: ask `labels` for it.
+    """
+    if not names:
+        return {}
+    asked = [(bucket_of_name(*name), *name) for name in names]
+    found = connection.execute(
+        _resolve, fill("names", ("bucket", "tenant_id", "type", "value"), asked)
+    )
+    return {(tenant_id, kind, value): member_id for tenant_id, kind, value, member_id in found}
+
+
+def labels(connection: Connection, keys: Collection[MemberKey]) -> dict[MemberKey, MemberLabel]:
+    """How each member is shown; unknown ones are absent."""
+    if not keys:
+        return {}
+    asked = [(bucket_of_id(member_id), tenant_id, member_id) for tenant_id, member_id in keys]
+    found = connection.execute(_labels, fill("keys", ("bucket", "tenant_id", "member_id"), asked))
+    return {
+        (tenant_id, member_id): MemberLabel(member_id, vendor_id, external_id)
+        for tenant_id, member_id, vendor_id, external_id in found
+    }
+
+
+# Adding in sets
+
+_MEMBER = ("bucket", "tenant_id", "member_id", "vendor_id", "external_id", "created_at")
+_new_members = rows(
+    "new_members",
+    bucket=INT,
+    tenant_id=INT,
+    member_id=BIGINT,
+    vendor_id=BIGINT,
+    external_id=TEXT,
+    created_at=INSTANT,
+)
+_insert_members = insert(members).from_select(
+    list(_MEMBER), select(*(_new_members.c[c] for c in _MEMBER))
+)
+
+_IDENTIFIER = ("bucket", "tenant_id", "type", "value", "member_id")
+_new_identifiers = rows(
+    "new_identifiers", bucket=INT, tenant_id=INT, type=TEXT, value=TEXT, member_id=BIGINT
+)
+_insert_identifiers = insert(identifiers).from_select(
+    list(_IDENTIFIER), select(*(_new_identifiers.c[c] for c in _IDENTIFIER))
+)
+_insert_member_identifiers = insert(member_identifiers).from_select(
+    list(_IDENTIFIER), select(*(_new_identifiers.c[c] for c in _IDENTIFIER))
+)
+
+
+def insert_members(connection: Connection, new: Iterable[MemberRow]) -> None:
+    """Add members, in the order of their keys."""
+    ordered = sorted((bucket_of_id(row[1]), *row) for row in new)
+    if ordered:
+        connection.execute(_insert_members, fill("new_members", _MEMBER, ordered))
+
+
+def insert_identifiers(connection: Connection, new: Iterable[IdentifierRow]) -> None:
+    """Make members known by identifiers, in the order of their keys.
+
+    One that is known already is a conflict (23505).
+    """
+    new = list(new)
+    if not new:
+        return
+    by_name = sorted((bucket_of_name(*row[:3]), *row) for row in new)
+    by_member = sorted((bucket_of_id(row[3]), *row) for row in new)
+    connection.execute(_insert_identifiers, fill("new_identifiers", _IDENTIFIER, by_name))
+    connection.execute(_insert_member_identifiers, fill("new_identifiers", _IDENTIFIER, by_member))
+
+
+# One member
+
+_BUCKET = bindparam("of_bucket", type_=INT)
+_TENANT = bindparam("of_tenant", type_=INT)
+_MEMBER_ID = bindparam("of_member", type_=BIGINT)
+_TYPE = bindparam("of_type", type_=TEXT)
+_VALUE = bindparam("of_value", type_=TEXT)
+
+_is_member = (
+    (members.c.bucket == _BUCKET)
+    & (members.c.tenant_id == _TENANT)
+    & (members.c.member_id == _MEMBER_ID)
+)
+_head = select(
+    members.c.member_id,
+    func.coalesce(members.c.vendor_id, 0),
+    func.coalesce(members.c.external_id, ""),
+    members.c.created_at,
+).where(_is_member)
+_lock = select(members.c.member_id).where(_is_member).with_for_update(key_share=True)
+_of_member = (
+    (member_identifiers.c.bucket == _BUCKET)
+    & (member_identifiers.c.tenant_id == _TENANT)
+    & (member_identifiers.c.member_id == _MEMBER_ID)
+)
+_identifiers_of = select(member_identifiers.c.type, member_identifiers.c.value).where(_of_member)
+_delete_name = delete(identifiers).where(
+    identifiers.c.bucket == _BUCKET,
+    identifiers.c.tenant_id == _TENANT,
+    identifiers.c.type == _TYPE,
+    identifiers.c.value == _VALUE,
+    identifiers.c.member_id == _MEMBER_ID,
+)
+_delete_of_member = delete(member_identifiers).where(
+    _of_member, member_identifiers.c.type == _TYPE, member_identifiers.c.value == _VALUE
+)
+_set_label = (
+    update(members)
+    .where(_is_member)
+    .values(vendor_id=bindparam("vendor_id"), external_id=bindparam("external_id"))
+)
+
+
+def _key(tenant_id: int, member_id: int) -> Params:
+    return {"of_bucket": bucket_of_id(member_id), "of_tenant": tenant_id, "of_member": member_id}
+
+
+def lock(connection: Connection, tenant_id: int, member_id: int) -> None:
+    """Keep other changes of the member's identifiers waiting until this unit of work ends."""
+    connection.execute(_lock, _key(tenant_id, member_id))
+
+
+def view(connection: Connection, tenant_id: int, member_id: int) -> MemberView | None:
+    """The whole member."""
+    key = _key(tenant_id, member_id)
+    head = connection.execute(_head, key).one_or_none()
+    if head is None:
+        return None
+    named = sorted(tuple(row) for row in connection.execute(_identifiers_of, key))
+    _, vendor_id, external_id, created_at = head
+    return MemberView(
+        member_id,
+        vendor_id,
+        external_id,
+        tuple(MemberName(kind, value) for kind, value in named),
+        created_at,
+    )
+
+
+def link(connection: Connection, tenant_id: int, member_id: int, name: MemberName) -> None:
+    """Make a member known by `name`; a conflict (23505) where something is known by it."""
+    insert_identifiers(connection, [(tenant_id, name.type, name.value, member_id)])
+
+
+def unlink(connection: Connection, tenant_id: int, member_id: int, name: MemberName) -> None:
+    """Take `name` away from a member."""
+    key = _key(tenant_id, member_id) | {"of_type": name.type, "of_value": name.value}
+    bucket = bucket_of_name(tenant_id, name.type, name.value)
+    connection.execute(_delete_name, key | {"of_bucket": bucket})
+    connection.execute(_delete_of_member, key)
+
+
+def set_label(connection: Connection, tenant_id: int, label: MemberLabel) -> None:
+    """Write how a member is shown."""
+    values = {"vendor_id": label.vendor_id or None, "external_id": label.external_id or None}
+    connection.execute(_set_label, _key(tenant_id, label.member_id) | values)
