@@ -10,8 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 LAST_SECOND = time(23, 59, 59)
@@ -85,6 +86,11 @@ def end_of_year(day: date) -> date:
 # Local times
 
 
+def in_utc(at: datetime) -> datetime:
+    """The same instant in UTC. Raises ValueError if `at` is naive."""
+    return _in_zone(UTC, at)
+
+
 def at_local(zone: ZoneInfo, naive_local: datetime) -> datetime:
     """The instant at which clocks in `zone` show `naive_local`.
 
@@ -93,29 +99,32 @@ def at_local(zone: ZoneInfo, naive_local: datetime) -> datetime:
     """
     if naive_local.tzinfo is not None:
         raise ValueError("a local time must be naive")
-    before, after = _offsets(zone, naive_local)
-    # In a gap the offset before it moves the time forward; where clocks are set back the offset
-    # after it gives the second occurrence. Each time it is the smaller of the two.
-    return _instant(naive_local, min(before, after))
+    day = naive_local.date()
+    offset = _offset_all_day(zone, day)
+    if offset is None:
+        # In a gap the offset before it moves the time forward; where clocks are set back the
+        # offset after it gives the second occurrence. Each time it is the smaller of the two.
+        offset = min(_offsets(zone, naive_local))
+    return _instant(day, naive_local.time(), offset)
 
 
 def local_time(zone: ZoneInfo, at: datetime) -> datetime:
     """What clocks in `zone` show at an instant, naive. Raises ValueError if `at` is naive."""
-    return _aware_local(zone, at).replace(tzinfo=None, fold=0)
+    return _naive(_in_zone(zone, at))
 
 
 def local_date(zone: ZoneInfo, at: datetime) -> date:
     """The calendar date in `zone` at an instant. Raises ValueError if `at` is naive."""
-    return _aware_local(zone, at).date()
+    return _in_zone(zone, at).date()
 
 
 def start_of_day(zone: ZoneInfo, day: date) -> datetime:
     """The first instant at which the date in `zone` is `day`, or later if it is skipped."""
-    midnight = datetime.combine(day, _MIDNIGHT)
-    before, after = _offsets(zone, midnight)
+    before, after = _offsets(zone, datetime.combine(day, _MIDNIGHT))
+    first = _instant(day, _MIDNIGHT, before)
     if before >= after:
-        return _instant(midnight, before)
-    return _turn(zone, _instant(midnight, after), _instant(midnight, before))
+        return first
+    return _turn(zone, _instant(day, _MIDNIGHT, after), first)
 
 
 def end_of_day(zone: ZoneInfo, day: date) -> datetime:
@@ -135,9 +144,9 @@ def _end_of_day(zone: ZoneInfo, day: date) -> datetime:
 def add_days(zone: ZoneInfo, at: datetime, n: int) -> datetime:
     """The instant `n` calendar days after `at` (before, if negative), at the same local time."""
     if n == 0:
-        return at.astimezone(UTC)
+        return in_utc(at)
     local = local_time(zone, at)
-    return at_local(zone, datetime.combine(add_days_to_date(local, n), local.time()))
+    return at_local(zone, datetime.combine(add_days_to_date(local.date(), n), local.time()))
 
 
 def add_months(zone: ZoneInfo, at: datetime, n: int) -> datetime:
@@ -146,9 +155,9 @@ def add_months(zone: ZoneInfo, at: datetime, n: int) -> datetime:
     A day that the month lacks becomes its last day.
     """
     if n == 0:
-        return at.astimezone(UTC)
+        return in_utc(at)
     local = local_time(zone, at)
-    return at_local(zone, datetime.combine(add_months_to_date(local, n), local.time()))
+    return at_local(zone, datetime.combine(add_months_to_date(local.date(), n), local.time()))
 
 
 def days_between(zone: ZoneInfo, from_at: datetime, to_at: datetime) -> int:
@@ -166,11 +175,11 @@ def latest_local_time(zone: ZoneInfo, at: datetime) -> datetime:
 
     While clocks that were set back repeat a stretch, this stays at its end.
     """
-    local = _aware_local(zone, at)
+    local = _in_zone(zone, at)
     if not local.fold:
-        return local.replace(tzinfo=None)
+        return _naive(local)
     before, after = _offsets(zone, local)
-    at = at.astimezone(UTC)
+    at = in_utc(at)
     return local_time(zone, _turn(zone, at - (before - after), at) - _TICK)
 
 
@@ -181,6 +190,8 @@ def at_local_in_order(zone: ZoneInfo, naive_local: datetime) -> datetime:
     before 04:00) gives the end of that length.
     """
     at = at_local(zone, naive_local)
+    if _is_calm(zone, naive_local.date()):
+        return at
     before, after = _offsets(zone, naive_local)
     if before < after:
         return at
@@ -210,14 +221,14 @@ def month_window(zone: ZoneInfo, now: datetime, trailing: int, forward: int) -> 
     starts = [start_of_day(zone, first) for first in firsts]
     return tuple(
         Month(first, end_of_month(first), starts_at, ends_at)
-        for first, starts_at, ends_at in zip(firsts, starts, starts[1:], strict=False)
+        for first, (starts_at, ends_at) in zip(firsts, pairwise(starts), strict=False)
     )
 
 
 # Offsets
 
 
-def _aware_local(zone: ZoneInfo, at: datetime) -> datetime:
+def _in_zone(zone: tzinfo, at: datetime) -> datetime:
     if at.tzinfo is None:
         raise ValueError("an instant must be aware")
     try:
@@ -226,11 +237,31 @@ def _aware_local(zone: ZoneInfo, at: datetime) -> datetime:
         raise OutOfCalendar from None
 
 
-def _instant(local: datetime, offset: timedelta) -> datetime:
+# `datetime.replace` costs several times what `datetime.combine` does, and every earn comes by
+# here; adding no time drops the fold that `combine` keeps.
+
+
+def _naive(local: datetime) -> datetime:
+    return datetime.combine(local.date(), local.time()) + _NO_TIME
+
+
+def _instant(day: date, clock: time, offset: timedelta) -> datetime:
     try:
-        return (local - offset).replace(tzinfo=UTC)
+        return datetime.combine(day, clock, UTC) - offset
     except OverflowError:
         raise OutOfCalendar from None
+
+
+@lru_cache(maxsize=8192)
+def _offset_all_day(zone: ZoneInfo, day: date) -> timedelta | None:
+    """The UTC offset that holds for every local time of a date; None if it changes."""
+    offsets = {
+        offset
+        for hour in (0, 6, 12, 18)
+        for offset in _offsets(zone, datetime.combine(day, time(hour)))
+    }
+    offsets.update(_offsets(zone, datetime.combine(day, time.max)))
+    return offsets.pop() if len(offsets) == 1 else None
 
 
 def _offsets(zone: ZoneInfo, local: datetime) -> tuple[timedelta, timedelta]:
@@ -242,6 +273,15 @@ def _offsets(zone: ZoneInfo, local: datetime) -> tuple[timedelta, timedelta]:
     second = zone.utcoffset(local.replace(fold=1))
     assert first is not None and second is not None  # noqa: S101  # a ZoneInfo always has one
     return first, second
+
+
+@lru_cache(maxsize=8192)
+def _is_calm(zone: ZoneInfo, day: date) -> bool:
+    """Whether clocks change neither on a date nor on the one before."""
+    if day == date.min:
+        return False
+    offset = _offset_all_day(zone, day)
+    return offset is not None and offset == _offset_all_day(zone, day - _DAY)
 
 
 def _offset_at(zone: ZoneInfo, at: datetime) -> timedelta:

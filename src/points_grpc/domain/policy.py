@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from points_grpc.domain.calendar import (
     end_of_month,
     end_of_quarter,
     end_of_year,
+    in_utc,
     latest_local_time,
     local_date,
     local_time,
@@ -89,7 +90,7 @@ def resolve_expiration(expiration: Expiration, zone: ZoneInfo, base: datetime) -
     """
     match expiration:
         case ExpireAt(at):
-            return _utc(at)
+            return in_utc(at)
         case ExpireOn(day):
             return end_of_day(zone, day)
         case InDays(days):
@@ -176,7 +177,7 @@ def _rounded_end(rounding: Rounding, zone: ZoneInfo, day: date) -> datetime:
 
 
 def _next_fixed_date(policy: Policy, zone: ZoneInfo, earned_at: datetime) -> datetime:
-    base = _utc(earned_at)
+    base = in_utc(earned_at)
     if policy.minimum_life is not None:
         base = add_days(zone, base, policy.minimum_life.days)
         base = add_months(zone, base, policy.minimum_life.months)
@@ -214,15 +215,6 @@ def _period(policy: Policy) -> Period:
     if policy.period is None:
         raise ValueError("the policy has no period")
     return policy.period
-
-
-def _utc(at: datetime) -> datetime:
-    if at.tzinfo is None:
-        raise ValueError("an instant must be aware")
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise OutOfCalendar from None
 
 
 # Definitions
