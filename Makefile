@@ -1,7 +1,15 @@
-PY ?= .venv/bin/python
+PYTHON ?= python3
+VENV ?= .venv
+PY ?= $(VENV)/bin/python
 BUF ?= $(dir $(PY))buf
 # What protos-breaking compares with.
 BASE ?= origin/main
+
+# make run: where it listens, where its data is, and where the test clock stands at first. An empty
+# START_TIME lets the clock run with the machine's.
+GRPC ?= 127.0.0.1:50051
+DATA ?= .data
+START_TIME ?= 2022-01-01T00:00:00Z
 
 PROTOS := $(sort $(shell find protos -name '*.proto'))
 SERVICES := $(shell grep -l '^service ' $(PROTOS))
@@ -11,8 +19,73 @@ SERVICES := $(shell grep -l '^service ' $(PROTOS))
 PROTOC = $(PY) -m grpc_tools.protoc -I$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 IMAGE = --include_imports --include_source_info
 
+# More arguments for pytest, such as TEST_ARGS='-n auto' or TEST_ARGS=tests/domain.
+TEST_ARGS ?=
+# More arguments for pip-compile, such as LOCK_ARGS='--upgrade-package grpcio'.
+LOCK_ARGS ?=
+
 .DELETE_ON_ERROR:
-.PHONY: protos protos-check protos-lint protos-breaking
+.DEFAULT_GOAL := help
+.PHONY: help install run test demo bench bench-quick lint format types check lock clean \
+        protos protos-check protos-lint protos-breaking
+
+help: ## list what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+STAMP := $(VENV)/.installed
+
+install: $(STAMP) ## make the virtual environment and install the locked dependencies into it
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo '$(PYTHON) is older than Python 3.11; name another with PYTHON=...' >&2; exit 1; }
+	@$(PY) -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(STAMP) ## start a server for development: embedded database, demo programs, test clock
+	$(PY) -m points_grpc.cli.main serve --dev --migrate --demo \
+	  --grpc $(GRPC) --data-dir $(DATA) $(if $(START_TIME),--start-time $(START_TIME))
+
+test: $(STAMP) ## run all tests
+	$(PY) -m pytest $(TEST_ARGS)
+
+demo: $(STAMP) ## play the demo against the server that make run started
+	@$(PY) -m points_grpc.cli.main demo --grpc $(GRPC)
+
+bench: $(STAMP) ## measure speed and memory, and print a report
+	$(PY) benchmarks/run.py
+
+bench-quick: $(STAMP) ## the same with small numbers, to see that it works
+	$(PY) benchmarks/run.py --quick
+
+lint: $(STAMP) ## check style
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+format: $(STAMP) ## put the code into shape
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+types: $(STAMP) ## check types
+	$(PY) -m mypy
+
+check: lint types protos-lint protos-check ## everything that is checked besides the tests
+
+lock: $(STAMP) ## resolve the dependencies anew into requirements.lock
+	@test -x build/lock/bin/pip-compile || { $(PYTHON) -m venv build/lock && \
+	  build/lock/bin/python -m pip install -q --disable-pip-version-check pip-tools; }
+	@cp requirements.lock build/requirements.lock
+	build/lock/bin/pip-compile -q --generate-hashes --no-header --no-annotate --strip-extras \
+	  --no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	  --all-build-deps --unsafe-package points-grpc --extra dev --extra embedded \
+	  $(LOCK_ARGS) -o build/requirements.lock pyproject.toml
+	@grep -v '^\(#\|$$\)' build/requirements.lock > requirements.lock
+
+clean: ## remove what was built; the virtual environment and the data stay
+	rm -rf build dist .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -type d -prune -exec rm -rf {} +
 
 # compile(folder): everything that is generated, for the sources as they are now.
 define compile

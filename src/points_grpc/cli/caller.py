@@ -1,0 +1,97 @@
+"""Calls a server the way grpcurl does: by method name and JSON, with the server's own schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+from grpc_status import rpc_status
+
+Json = dict[str, Any]
+
+_TIMEOUT_SECONDS = 20.0
+
+
+class Refused(Exception):
+    """The server refused; `reason` is the machine-readable one, empty where there is none."""
+
+    def __init__(self, code: str, reason: str, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.code, self.reason, self.message, self.field = code, reason, message, field
+
+
+class Service:
+    """One server and what it says that it can do."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._channel = grpc.insecure_channel(address)
+        self._pool = DescriptorPool(ProtoReflectionDescriptorDatabase(self._channel))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._channel.close()
+
+    def offers(self, service: str) -> bool:
+        """Whether the server has a service of that full name. Raises Refused if it is away."""
+        try:
+            self._pool.FindServiceByName(service)
+        except KeyError:
+            return False
+        except grpc.RpcError as error:
+            raise _refused(error) from None
+        return True
+
+    def call(self, method: str, request: Mapping[str, Any]) -> Json:
+        """The answer to `method` (`points.v1.PointsService/Earn`). Raises Refused."""
+        service, _, name = method.rpartition("/")
+        about = self._pool.FindServiceByName(service).methods_by_name[name]
+        question = ParseDict(dict(request), GetMessageClass(about.input_type)())
+        call: grpc.UnaryUnaryMultiCallable[Any, Any] = self._channel.unary_unary(
+            f"/{method}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=GetMessageClass(about.output_type).FromString,
+        )
+        try:
+            answer = call(question, timeout=_TIMEOUT_SECONDS)
+        except grpc.RpcError as error:
+            raise _refused(error) from None
+        return MessageToDict(answer, preserving_proto_field_name=True, descriptor_pool=self._pool)
+
+
+def refused_item(status: Json) -> Refused:
+    """The refusal of one item of a batch, from its google.rpc.Status."""
+    reason = field = ""
+    for detail in status.get("details", ()):
+        reason = detail.get("reason", reason)
+        for violation in detail.get("field_violations", ()):
+            field = field or violation.get("field", "")
+    return Refused(str(status.get("code", 0)), reason, status.get("message", ""), field)
+
+
+def _refused(error: grpc.RpcError) -> Refused:
+    status = rpc_status.from_call(error)
+    reason = field = ""
+    for detail in status.details if status is not None else ():
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Unpack(info):
+            reason = info.reason
+        elif detail.Unpack(bad) and bad.field_violations:
+            field = bad.field_violations[0].field
+    return Refused(error.code().name, reason, error.details() or "", field)

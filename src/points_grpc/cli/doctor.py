@@ -1,0 +1,111 @@
+"""points-grpc doctor: what is configured, and whether all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from points_grpc.cli import options, place
+from points_grpc.clock import SystemClock
+from points_grpc.config import Settings, masked, variable
+from points_grpc.storage import checkup, migrate
+from points_grpc.storage.database import Database
+from points_grpc.storage.embedded import NotDurable, assert_durable
+
+_VERSION_MIN = 150_000
+_SKEW_MAX_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    well: bool
+    found: str
+
+
+def doctor(database_url: options.DatabaseUrl = None, data_dir: options.DataDir = None) -> None:
+    """Say what is configured and whether database, clock and schema are well.
+
+    Exit code 1 when they are not.
+    """
+    settings = options.settings(database_url=database_url, data_dir=data_dir)
+    console = Console(soft_wrap=True)
+    console.print(f"points-grpc {version('points-grpc')}", highlight=False)
+    console.print(_configuration(settings))
+    findings = list(_examine(settings))
+    table = Table("", "", "", show_header=False, box=None)
+    for finding in findings:
+        mark = "[green]well[/]" if finding.well else "[red]NOT WELL[/]"
+        table.add_row(mark, finding.what, escape(finding.found))
+    console.print(table)
+    if not all(finding.well for finding in findings):
+        raise typer.Exit(1)
+
+
+def _configuration(settings: Settings) -> Table:
+    table = Table("setting", "value", "from", box=None, pad_edge=False)
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        origin = variable(name) if name in settings.model_fields_set else "default"
+        table.add_row(name, escape(masked(value)), origin)
+    return table
+
+
+def _examine(settings: Settings) -> Iterator[Finding]:
+    yield _time_zones()
+    if settings.database_url is None and not settings.data_dir.exists():
+        problem = f"there is none in {settings.data_dir} yet; points-grpc serve makes it"
+        yield Finding("database", False, problem)
+        return
+    with place.database_url(settings) as url, place.opened(url, settings) as database:
+        yield from _database(database, url)
+
+
+def _database(database: Database, url: str) -> Iterator[Finding]:
+    clock = SystemClock()
+    try:
+        found, now = database.run(lambda connection: (checkup.examine(connection), clock.now()))
+    except Exception as error:
+        yield Finding("database", False, place.reason_of(error))
+        return
+    known = f"PostgreSQL {found.version_text}"
+    enough = found.version >= _VERSION_MIN
+    yield Finding("database", enough, known if enough else f"{known}; 15 or later is needed")
+    yield _durability(database)
+    skew = abs((found.clock - now).total_seconds())
+    told = f"{now:%Y-%m-%d %H:%M:%S} UTC, {skew:.1f} s from the database's"
+    yield Finding("clock", skew <= _SKEW_MAX_SECONDS, told)
+    yield _schema(url)
+
+
+def _durability(database: Database) -> Finding:
+    try:
+        database.run(assert_durable)
+    except NotDurable as error:
+        return Finding("durability", False, str(error))
+    return Finding("durability", True, "confirmed writes survive a crash")
+
+
+def _schema(url: str) -> Finding:
+    at, head = migrate.current(url), migrate.head()
+    if at == head:
+        return Finding("schema", True, str(at))
+    hint = "run points-grpc db upgrade"
+    return Finding("schema", False, f"{at or 'none'}, but this release expects {head}; {hint}")
+
+
+def _time_zones() -> Finding:
+    try:
+        ZoneInfo("Europe/Berlin")
+    except ZoneInfoNotFoundError:
+        return Finding("time zones", False, "there is no time zone data on this machine")
+    return Finding("time zones", True, "known")

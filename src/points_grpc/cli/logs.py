@@ -1,0 +1,38 @@
+"""How log lines look and where they go: standard error, one line per event."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from points_grpc.config import Settings
+
+
+def configure(settings: Settings) -> None:
+    """Set up logging for the process, of our own events and of the libraries' warnings."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    console = settings.log_format == "console" or (
+        settings.log_format == "auto" and sys.stderr.isatty()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            # The machine's clock, not the service's: a log tells when the process did things.
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *_rendering(console),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+
+
+def _rendering(console: bool) -> list[Any]:
+    if console:
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]

@@ -1,0 +1,23 @@
+"""points-grpc: the program."""
+
+from __future__ import annotations
+
+import typer
+
+from points_grpc.cli import db, demo, doctor, serve, sweep
+
+app = typer.Typer(
+    name="points-grpc",
+    help="Keeps loyalty points and knows when each one expires.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("sweep")(sweep.sweep)
+app.add_typer(db.app, name="db")
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+
+if __name__ == "__main__":
+    app()

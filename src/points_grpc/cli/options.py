@@ -1,0 +1,64 @@
+"""The command line's options, each a setting of the same name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from points_grpc import config
+
+
+def setting(field: str) -> Any:
+    """The option of a setting: its help, its default and its environment variable."""
+    about = config.Settings.model_fields[field]
+    flag = field.replace("_", "-")
+    switch = about.annotation is bool
+    return typer.Option(
+        f"--{flag}/--no-{flag}" if switch else f"--{flag}",
+        help=about.description,
+        envvar=config.variable(field),
+        show_default=_shown(about.default),
+    )
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return "none"
+    return ("no", "yes")[default] if isinstance(default, bool) else str(default)
+
+
+Grpc = Annotated[str | None, setting("grpc")]
+DatabaseUrl = Annotated[str | None, setting("database_url")]
+DataDir = Annotated[Path | None, setting("data_dir")]
+Dev = Annotated[bool | None, setting("dev")]
+StartTime = Annotated[str | None, setting("start_time")]
+Migrate = Annotated[bool | None, setting("migrate")]
+Demo = Annotated[bool | None, setting("demo")]
+LogLevel = Annotated[str | None, setting("log_level")]
+LogFormat = Annotated[str | None, setting("log_format")]
+RequestRetentionDays = Annotated[int | None, setting("request_retention_days")]
+Sweep = Annotated[bool | None, setting("sweep")]
+SweepIntervalSeconds = Annotated[float | None, setting("sweep_interval_seconds")]
+SweepChunk = Annotated[int | None, setting("sweep_chunk")]
+
+
+def settings(**given: Any) -> config.Settings:
+    """The settings as given, or one line per problem and exit code 2."""
+    try:
+        return config.load(**given)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            field = str(problem["loc"][0])
+            flag = f"--{field.replace('_', '-')}"
+            fail(f"{flag} ({config.variable(field)}): {problem['msg']}", code=None)
+        raise typer.Exit(2) from None
+
+
+def fail(message: str, code: int | None = 1) -> None:
+    """Say on standard error what is wrong, and leave with `code` unless that is None."""
+    typer.secho(f"points-grpc: {message}", err=True, fg=typer.colors.RED)
+    if code is not None:
+        raise typer.Exit(code)

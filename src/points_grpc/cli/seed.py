@@ -1,0 +1,79 @@
+"""The demo tenant: its programs, currencies and policies, made once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from points_grpc.domain.administration import (
+    CreateCurrency,
+    CreatePolicy,
+    CreateProgram,
+)
+from points_grpc.domain.commands import Caller
+from points_grpc.domain.model import Period, Policy, PolicyKind
+from points_grpc.errors import CurrencyNotFound, PolicyNotFound, ProgramNotFound
+from points_grpc.service.programs import ProgramBook
+from points_grpc.storage import programs as storage
+from points_grpc.storage.database import Connection, Database
+
+TENANT = "demo"
+PRINCIPAL = "dev"
+PROGRAM = 469
+BONUS_PROGRAM = 123
+
+_PERIOD = Policy(0, "period", 0, PolicyKind.PERIOD, period=Period(months=12))
+_POLICIES = (
+    Policy(0, "inactivity", 0, PolicyKind.INACTIVITY, period=Period(months=12)),
+    Policy(0, "year_end", 0, PolicyKind.FIXED_DATES, dates=((12, 31),)),
+    Policy(0, "never", 0, PolicyKind.NEVER),
+)
+_PROGRAMS = (
+    CreateProgram("Points", "UTC", PROGRAM),
+    CreateProgram("Bonus points", "UTC", BONUS_PROGRAM),
+)
+_CURRENCIES = (
+    CreateCurrency(PROGRAM, "POINTS", 0, "cash_equivalent", 100, default_policy=_PERIOD),
+    CreateCurrency(
+        BONUS_PROGRAM, "bonus_points", 2, "cash_equivalent", 100, 1, default_policy=_PERIOD
+    ),
+)
+
+
+def tenant(database: Database, now: datetime) -> Caller:
+    """The demo tenant's caller; the tenant is made if there is none."""
+
+    def find_or_make(connection: Connection) -> Caller:
+        found = storage.tenant_by_name(connection, TENANT)
+        if found is None:
+            found = storage.create_tenant(connection, TENANT, now)
+        return Caller(found.tenant_id, TENANT, PRINCIPAL, found.default_program_id)
+
+    return database.run(find_or_make)
+
+
+async def programs(book: ProgramBook, caller: Caller) -> None:
+    """What the demo needs of programs, currencies and policies. What is there already stays."""
+    for program in _PROGRAMS:
+        try:
+            await book.get_program(caller, program.program_id)
+        except ProgramNotFound:
+            await book.create_program(caller, program)
+    for currency in _CURRENCIES:
+        program_id, code = currency.program_id, currency.code
+        try:
+            await book.get_currency(caller, program_id, code)
+        except CurrencyNotFound:
+            await book.create_currency(caller, currency)
+        for policy in _POLICIES:
+            try:
+                await book.get_policy(caller, program_id, code, policy.code)
+            except PolicyNotFound:
+                await book.create_policy(caller, CreatePolicy(program_id, code, policy))
+
+
+def make_default(database: Database, caller: Caller) -> Caller:
+    """Make the demo program the tenant's default; the caller that knows it."""
+    if caller.default_program_id:
+        return caller
+    database.run(lambda at: storage.set_default_program(at, caller.tenant_id, PROGRAM))
+    return Caller(caller.tenant_id, caller.tenant, caller.principal, PROGRAM)

@@ -1,0 +1,157 @@
+"""What can be configured, from the environment (`POINTS_…`) and the command line above it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "POINTS_"
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `host:port`; an IPv6 host stands in brackets. Raises ValueError."""
+    host, colon, port = address.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not host or (":" in host and not bracketed):
+        raise ValueError("must be host:port, such as 127.0.0.1:50051 or [::1]:50051")
+    if not port.isdecimal() or int(port) > 65_535:
+        raise ValueError("must end in a port from 0 to 65535")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach `address` (`host:port`)."""
+    host, _ = split_address(address)
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked_address(address: str) -> str:
+    split_address(address)
+    return address
+
+
+def _in_utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)
+
+
+Address = Annotated[str, AfterValidator(_checked_address)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. What is passed in goes before the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        str_strip_whitespace=True,
+    )
+
+    grpc: Address = Field("127.0.0.1:50051", description="Where gRPC listens: host:port.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="The PostgreSQL database (postgresql://user:password@host/name); without it"
+        " an embedded server runs in the data folder.",
+    )
+    data_dir: Path = Field(Path(".data"), description="The folder of the embedded database.")
+    migrate: bool = Field(
+        False, description="Bring the schema up to date first (an embedded database's always is)."
+    )
+    dev: bool = Field(
+        False, description="Development: no credentials, the tenant demo, and the test clock."
+    )
+    start_time: Instant | None = Field(
+        None,
+        description="Where the test clock stands at first, such as 2022-01-01T00:00:00Z;"
+        " without it the clock runs until it is set. Only with --dev.",
+    )
+    demo: bool = Field(False, description="Load the demo programs 469 and 123. Only with --dev.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least level that is logged."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="How log lines look; auto: console on a terminal, else json."
+    )
+
+    default_deadline_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="How long a call may take, if its own deadline is not sooner.",
+    )
+    grace_seconds: float = Field(
+        10.0, ge=0, le=600, description="How long running calls may take to finish at a stop."
+    )
+    calls_max: int = Field(
+        2_048, ge=1, description="Calls running at once; more are answered with OVERLOADED."
+    )
+
+    request_retention_days: int = Field(
+        7, ge=1, le=3650, description="How long a request id is remembered."
+    )
+    lane_items_max: int = Field(
+        20_000, ge=1, description="Commands that may wait in a lane; more are OVERLOADED."
+    )
+    lane_batch_max: int = Field(
+        1_000, ge=1, le=10_000, description="Commands that a lane decides at once."
+    )
+    statement_timeout_ms: int = Field(
+        15_000, ge=100, description="How long one statement may take, in milliseconds."
+    )
+    lock_timeout_ms: int = Field(
+        2_000, ge=10, description="How long a statement may wait for a lock, in milliseconds."
+    )
+
+    sweep: bool = Field(True, description="Record lapses in the background.")
+    sweep_interval_seconds: float = Field(
+        60.0, gt=0, description="Time between two background sweeps."
+    )
+    sweep_chunk: int = Field(
+        500, ge=1, le=10_000, description="Accounts that a sweep takes on at once."
+    )
+
+    @property
+    def database_address(self) -> str | None:
+        """The database URL as SQLAlchemy takes it, with the driver named; None for embedded."""
+        if self.database_url is None:
+            return None
+        scheme, separator, rest = self.database_url.get_secret_value().partition("://")
+        if scheme in ("postgres", "postgresql"):
+            scheme = "postgresql+psycopg"
+        return f"{scheme}{separator}{rest}"
+
+
+_PASSWORD = re.compile(r"(//[^:@/]*:)[^/]*(?=@)|(\bpassword=)[^&]*")
+
+
+def masked(value: object) -> str:
+    """A setting for people to read, without the password in it."""
+    if value is None:
+        return "none"
+    if isinstance(value, SecretStr):
+        return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", value.get_secret_value())
+    return str(value)
+
+
+def variable(field: str) -> str:
+    """The environment variable of a setting."""
+    return f"{PREFIX}{field.upper()}"
+
+
+def load(**given: Any) -> Settings:
+    """The settings, of which those given here that are not None go before the environment."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})

@@ -1,0 +1,26 @@
+"""What a database says about itself, for whoever has to judge its health."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """The server's version (180001 is 18.1) and the time by its clock."""
+
+    version: int
+    version_text: str
+    clock: datetime
+
+
+def examine(connection: Connection) -> Checkup:
+    """Ask the server. Its clock decides nothing, but a wrong one shows a machine in trouble."""
+    setting = func.current_setting
+    number, text, clock = connection.execute(
+        select(setting("server_version_num"), setting("server_version"), func.clock_timestamp())
+    ).one()
+    return Checkup(int(number), text, clock)
