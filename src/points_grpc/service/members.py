@@ -109,7 +109,10 @@ def _locked(connection: Connection, tenant_id: int, name: MemberName) -> MemberV
     """The member as it stands now that no other change can touch its identifiers."""
     found = _find(connection, tenant_id, name)
     members.lock(connection, tenant_id, found.member_id)
-    return _find(connection, tenant_id, name)
+    locked = _find(connection, tenant_id, name)
+    if locked.member_id != found.member_id:
+        return _locked(connection, tenant_id, name)
+    return locked
 
 
 def _create(

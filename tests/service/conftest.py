@@ -1,0 +1,76 @@
+"""An office: all that administrators work with, on one fresh database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import pytest
+
+from points_grpc.clock import TestClock
+from points_grpc.domain.commands import Caller
+from points_grpc.service.desk import Desk
+from points_grpc.service.members import MemberBook
+from points_grpc.service.programs import ProgramBook
+from points_grpc.storage.database import Database
+from points_grpc.storage.ids import IdSource
+
+T = TypeVar("T")
+
+START = datetime(2031, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
+
+
+class Office:
+    """One process's books over a database; another office on the same one is another process."""
+
+    def __init__(self, url: str, clock: TestClock) -> None:
+        self.clock = clock
+        self.database = Database(url)
+        self.ids = IdSource(self.database.run)
+        self.desk = Desk(self.database, clock)
+        self.programs = ProgramBook(self.desk, self.ids)
+        self.members = MemberBook(self.desk, self.ids)
+        self.acme = Caller(1, "acme", "anna@acme")
+        self.rival = Caller(2, "rival", "rita@rival")
+
+    @staticmethod
+    def ask(work: Coroutine[Any, Any, T]) -> T:
+        """What the coroutine returns."""
+        return asyncio.run(work)
+
+    @staticmethod
+    def ask_at_once(*works: Coroutine[Any, Any, Any]) -> list[Any]:
+        """What each coroutine returns or raises, all running at the same time."""
+
+        async def gather() -> list[Any]:
+            return await asyncio.gather(*works, return_exceptions=True)
+
+        return asyncio.run(gather())
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.desk.close()
+        self.database.close()
+
+
+@pytest.fixture
+def open_office(database_url: str) -> Iterator[Callable[[], Office]]:
+    """Opens offices on one database and one clock."""
+    clock = TestClock(START)
+    offices: list[Office] = []
+
+    def open_one() -> Office:
+        offices.append(Office(database_url, clock))
+        return offices[-1]
+
+    yield open_one
+    for office in offices:
+        office.close()
+
+
+@pytest.fixture
+def office(open_office: Callable[[], Office]) -> Office:
+    """One office."""
+    return open_office()
