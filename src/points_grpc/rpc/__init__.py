@@ -1,0 +1,1 @@
+"""The gRPC edge: authenticates, decodes, hands on, encodes. Knows no storage."""

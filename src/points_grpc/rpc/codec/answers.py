@@ -1,0 +1,206 @@
+"""Resources and outcomes as messages. Ids of what `validate_only` did not make stay 0."""
+
+from __future__ import annotations
+
+from points.v1 import (
+    account_pb2,
+    earn_pb2,
+    expire_pb2,
+    expiry_change_pb2,
+    lot_pb2,
+    member_pb2,
+    redeem_pb2,
+    transaction_pb2,
+    transaction_status_pb2,
+    update_expiry_pb2,
+)
+from points_grpc.domain.amounts import print_units
+from points_grpc.domain.answers import (
+    AccountView,
+    Earned,
+    Expired,
+    ExpiryChangeView,
+    ExpiryMoved,
+    LotView,
+    MemberLabel,
+    Owner,
+    Redeemed,
+    StateMoved,
+    TransactionView,
+)
+from points_grpc.domain.model import LotCategory, LotState
+from points_grpc.rpc.codec.instants import put_instant
+from points_grpc.rpc.codec.meta import put_custom_meta
+
+_CATEGORY_OF = {
+    LotState.OPEN: LotCategory.PROMISED,
+    LotState.PENDING: LotCategory.PROMISED,
+    LotState.APPROVED: LotCategory.REGULAR,
+}
+
+
+def put_member_info(message: member_pb2.MemberInfo, label: MemberLabel) -> None:
+    """Show a member inside another resource."""
+    message.member_id = max(label.member_id, 0)
+    if label.vendor_id:
+        message.vendor_id = label.vendor_id
+    if label.external_id:
+        message.external_id = label.external_id
+
+
+def put_account(message: account_pb2.Account, view: AccountView, tenant: str) -> None:
+    """Show an account of the tenant of that name."""
+    currency = view.owner.currency
+    scale = currency.scale
+    _put_owner(message, view.owner)
+    message.tenant = tenant
+    message.state = account_pb2.AccountState.ACCOUNT_STATE_ACTIVE
+    message.available.value = print_units(view.available, scale)
+    message.pending.value = print_units(view.pending, scale)
+    message.held.value = print_units(view.held, scale)
+    message.total_earned.value = print_units(view.total_earned, scale)
+    message.total_redeemed.value = print_units(view.total_redeemed, scale)
+    message.total_expired.value = print_units(view.total_expired, scale)
+    message.version = view.version
+    message.points_type = currency.points_type
+    message.exchange_rate = currency.exchange_rate
+    if view.next_expires_at is not None:
+        put_instant(message.next_expire_time, view.next_expires_at)
+    if view.created_at is not None:
+        put_instant(message.create_time, view.created_at)
+    if view.updated_at is not None:
+        put_instant(message.update_time, view.updated_at)
+
+
+def put_lot(message: lot_pb2.Lot, view: LotView) -> None:
+    """Show a lot."""
+    scale = view.owner.currency.scale
+    _put_owner(message, view.owner)
+    message.lot_id = max(view.lot_id, 0)
+    message.vendor_id = view.vendor_id
+    message.kind = view.kind  # type: ignore[assignment]  # the same numbers
+    message.state = view.state  # type: ignore[assignment]  # the same numbers
+    if (category := _CATEGORY_OF.get(view.state)) is not None:
+        message.category = category  # type: ignore[assignment]  # the same numbers
+    message.amount.value = print_units(view.amount, scale)
+    message.remaining.value = print_units(view.remaining, scale)
+    message.policy = view.policy
+    put_instant(message.earn_time, view.earned_at)
+    if view.expires_at is not None:
+        put_instant(message.expire_time, view.expires_at)
+    message.reference = view.reference
+    message.description = view.description
+    message.source = view.source
+
+
+def put_transaction(message: transaction_pb2.Transaction, view: TransactionView) -> None:
+    """Show a ledger row."""
+    scale = view.owner.currency.scale
+    _put_owner(message, view.owner)
+    message.transaction_id = max(view.transaction_id, 0)
+    message.type = view.type  # type: ignore[assignment]  # the same numbers
+    message.state = view.state  # type: ignore[assignment]  # the same numbers
+    message.amount.value = print_units(view.amount, scale)
+    message.balance_before.value = print_units(view.balance_before, scale)
+    message.balance_after.value = print_units(view.balance_after, scale)
+    message.lot_id = max(view.lot_id, 0)
+    for lot_id, units in view.allocations:
+        allocation = message.allocations.add()
+        allocation.lot_id = max(lot_id, 0)
+        allocation.amount.value = print_units(units, scale)
+    message.source = view.source
+    message.reason = view.reason
+    message.description = view.description
+    message.reference = view.reference
+    message.request_id = view.request_id
+    message.related_transaction_id = max(view.related_transaction_id, 0)
+    if view.expires_at is not None:
+        put_instant(message.expire_time, view.expires_at)
+    put_instant(message.create_time, view.created_at)
+    put_instant(message.update_time, view.updated_at)
+    put_instant(message.effective_time, view.effective_at)
+
+
+def put_expiry_change(message: expiry_change_pb2.ExpiryChange, view: ExpiryChangeView) -> None:
+    """Show a change of a lot's expiry."""
+    _put_owner(message, view.owner)
+    message.event_id = max(view.event_id, 0)
+    message.lot_id = max(view.lot_id, 0)
+    message.lot_vendor_id = view.lot_vendor_id
+    message.kind = view.kind  # type: ignore[assignment]  # the same numbers
+    if view.old_expires_at is not None:
+        put_instant(message.old_expire_time, view.old_expires_at)
+    if view.new_expires_at is not None:
+        put_instant(message.new_expire_time, view.new_expires_at)
+    if view.reason_type is not None:
+        message.reason_type = view.reason_type  # type: ignore[assignment]  # the same numbers
+    message.reason_note = view.reason_note
+    if any(view.standard_meta):
+        meta = message.standard_meta
+        meta.who_raised, meta.who_approved, meta.reason_for_trigger = view.standard_meta
+    if view.custom_meta:
+        put_custom_meta(message.custom_meta, view.custom_meta)
+    message.principal = view.principal
+    put_instant(message.event_time, view.event_at)
+
+
+def put_earned(message: earn_pb2.EarnResponse, answer: Earned, tenant: str) -> None:
+    """Answer an Earn."""
+    put_transaction(message.transaction, answer.transaction)
+    put_lot(message.lot, answer.lot)
+    put_account(message.account, answer.account, tenant)
+    message.replayed = answer.replayed
+
+
+def put_redeemed(message: redeem_pb2.RedeemResponse, answer: Redeemed, tenant: str) -> None:
+    """Answer a Redeem."""
+    put_transaction(message.transaction, answer.transaction)
+    put_account(message.account, answer.account, tenant)
+    message.replayed = answer.replayed
+
+
+def put_expired(message: expire_pb2.ExpireResponse, answer: Expired, tenant: str) -> None:
+    """Answer an Expire."""
+    scale = answer.account.owner.currency.scale
+    if answer.transaction is not None:
+        put_transaction(message.transaction, answer.transaction)
+    message.requested.value = print_units(answer.requested, scale)
+    message.settled.value = print_units(answer.settled, scale)
+    put_account(message.account, answer.account, tenant)
+    message.replayed = answer.replayed
+
+
+def put_expiry_moved(message: update_expiry_pb2.ExpiryMoved, answer: ExpiryMoved) -> None:
+    """Answer one item of an UpdateExpiry."""
+    put_expiry_change(message.change, answer.change)
+    message.replayed = answer.replayed
+
+
+def put_state_moved(
+    message: (
+        transaction_status_pb2.UpdateTransactionStatusResponse | transaction_status_pb2.StateMoved
+    ),
+    answer: StateMoved,
+    tenant: str,
+) -> None:
+    """Answer an UpdateTransactionStatus, or one item of an ApproveTransactions."""
+    put_transaction(message.transaction, answer.transaction)
+    put_lot(message.lot, answer.lot)
+    put_account(message.account, answer.account, tenant)
+    message.replayed = answer.replayed
+
+
+def _put_owner(
+    message: (
+        account_pb2.Account
+        | lot_pb2.Lot
+        | transaction_pb2.Transaction
+        | expiry_change_pb2.ExpiryChange
+    ),
+    owner: Owner,
+) -> None:
+    message.account_id = max(owner.account_id, 0)
+    message.program_id = owner.program_id
+    message.currency_code = owner.currency.code
+    message.currency_id = owner.currency.currency_id
+    put_member_info(message.member, owner.member)

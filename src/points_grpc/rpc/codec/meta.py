@@ -1,0 +1,104 @@
+"""What callers attach to an expiry change: custom_meta, kept as canonical JSON."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from math import isfinite
+
+from google.protobuf.struct_pb2 import ListValue, Struct, Value
+
+from points.v1 import expiry_change_pb2
+from points_grpc.errors import InvalidField
+from points_grpc.rpc.codec.text import META_MAX, read_text
+
+DEPTH_MAX = 8
+"""How deep objects and lists may be nested, the outermost object included."""
+
+BYTES_MAX = 8 * 1024
+NUMBER_MAX = 2**53
+
+FIELD = "custom_meta"
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
+
+
+def read_custom_meta(struct: Struct) -> str:
+    """`struct` as canonical JSON: keys sorted, whole numbers as integers. Raises InvalidField."""
+    if struct.ByteSize() > BYTES_MAX * 8:
+        # A byte of JSON is at most six in the message; what is larger is not worth a look.
+        raise InvalidField(FIELD, f"must not exceed {BYTES_MAX} bytes as JSON")
+    text = _canonical(_object(struct, 1))
+    if len(text) > BYTES_MAX // 4 and len(text.encode()) > BYTES_MAX:
+        raise InvalidField(FIELD, f"must not exceed {BYTES_MAX} bytes as JSON")
+    return text
+
+
+def put_custom_meta(struct: Struct, text: str) -> None:
+    """Set `struct` to what `read_custom_meta` made `text` of."""
+    struct.CopyFrom(_struct(text))
+
+
+@lru_cache(maxsize=512)
+def _struct(text: str) -> Struct:
+    # Batches often give all their items the same meta; nobody changes what is kept here.
+    struct = Struct()
+    struct.update(json.loads(text))
+    return struct
+
+
+def read_standard_meta(message: expiry_change_pb2.StandardMeta) -> tuple[str, str, str]:
+    """who_raised, who_approved, reason_for_trigger. Raises InvalidField."""
+    return (
+        read_text(message.who_raised, "standard_meta.who_raised", META_MAX),
+        read_text(message.who_approved, "standard_meta.who_approved", META_MAX),
+        read_text(message.reason_for_trigger, "standard_meta.reason_for_trigger", META_MAX),
+    )
+
+
+def _object(struct: Struct, depth: int) -> dict[str, Json]:
+    _shallow(depth)
+    return {_text(key): _value(value, depth) for key, value in struct.fields.items()}
+
+
+def _list(values: ListValue, depth: int) -> list[Json]:
+    _shallow(depth)
+    return [_value(value, depth) for value in values.values]
+
+
+def _value(value: Value, depth: int) -> Json:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return _text(value.string_value)
+    if kind == "number_value":
+        return _number(value.number_value)
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "null_value":
+        return None
+    if kind == "struct_value":
+        return _object(value.struct_value, depth + 1)
+    if kind == "list_value":
+        return _list(value.list_value, depth + 1)
+    raise InvalidField(FIELD, "must not contain values of no kind")
+
+
+def _number(number: float) -> int | float:
+    if not isfinite(number) or abs(number) > NUMBER_MAX:
+        raise InvalidField(FIELD, "must not contain numbers beyond 2^53")
+    return int(number) if number.is_integer() else number
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise InvalidField(FIELD, "must not contain NUL")
+    return text
+
+
+def _shallow(depth: int) -> None:
+    if depth > DEPTH_MAX:
+        raise InvalidField(FIELD, f"must not be nested more than {DEPTH_MAX} deep")

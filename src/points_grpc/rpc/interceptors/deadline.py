@@ -1,0 +1,32 @@
+"""Lets no call run for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from points_grpc.rpc.interceptors import Context, Ended, Handler
+
+
+class Deadline:
+    """Ends a call at its own deadline or after `limit_s` seconds, whichever comes first."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+
+    def wrap(self, method: str, inner: Handler) -> Handler:  # noqa: ARG002  # the same for all
+        """`inner`, cancelled and answered with DEADLINE_EXCEEDED when time is up."""
+        limit = self._limit_s
+
+        async def handle(request: Any, context: Context) -> Any:
+            remaining = context.time_remaining()
+            timeout = asyncio.timeout(limit if remaining is None else min(remaining, limit))
+            try:
+                async with timeout:
+                    return await inner(request, context)
+            except TimeoutError:
+                if timeout.expired():
+                    raise Ended("DEADLINE_EXCEEDED", "the call took longer than it may") from None
+                raise
+
+        return handle

@@ -1,0 +1,181 @@
+"""The grpc.aio server with everything that it serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc.aio
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from points.dev.v1 import test_clock_pb2
+from points.v1 import member_service_pb2, points_service_pb2, program_service_pb2
+from points_grpc.clock import TestClock
+from points_grpc.rpc import health, reflection
+from points_grpc.rpc.engine import Engine
+from points_grpc.rpc.interceptors.context import Authentication, Authenticator
+from points_grpc.rpc.interceptors.deadline import Deadline
+from points_grpc.rpc.interceptors.errors import Errors
+from points_grpc.rpc.interceptors.log import Log
+from points_grpc.rpc.interceptors.shedding import Shedding
+from points_grpc.rpc.methods import unary_method, unary_service
+from points_grpc.rpc.servicers.members import MemberServicer
+from points_grpc.rpc.servicers.points import PointsServicer
+from points_grpc.rpc.servicers.programs import ProgramServicer
+from points_grpc.rpc.servicers.test_clock import TestClockServicer
+
+if TYPE_CHECKING:
+    from points_grpc.service.members import MemberBook
+    from points_grpc.service.programs import ProgramBook
+
+PING_INTERVAL_MIN_MS = 10_000
+"""How often an idle client may ping. The runtime's default of 5 minutes drops honest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What an operator may set; lengths of time in seconds, sizes in bytes.
+
+    `request_bytes_max` holds 1000 expiry changes with 8 KiB of meta data each.
+    """
+
+    address: str = "127.0.0.1:50051"
+    deadline_s: float = 10.0
+    calls_max: int = 2048
+    request_bytes_max: int = 16 * 2**20
+    connection_age_s: float = 300.0
+    connection_age_grace_s: float = 30.0
+    share_port: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """What the servicers hand calls on to.
+
+    `test_clock` is for dev mode only; `test_clock_set` says whether it stands from the start.
+    """
+
+    engine: Engine
+    programs: ProgramBook
+    members: MemberBook
+    test_clock: TestClock | None = None
+    test_clock_set: bool = False
+
+
+class Server:
+    """Serves the contract, health and reflection on one port, once.
+
+    Health says NOT_SERVING until `set_serving(True)`. To be made where the event loop runs.
+    """
+
+    def __init__(
+        self,
+        backends: Backends,
+        authenticator: Authenticator,
+        options: ServerOptions = ServerOptions(),
+    ) -> None:
+        errors = Errors()
+        interceptors = (
+            errors,
+            Log(),
+            Authentication(authenticator),
+            Shedding(options.calls_max),
+            Deadline(options.deadline_s),
+        )
+        services = _services(backends)
+        names = [service.full_name for service, _ in services]
+        self._options = options
+        self._health = health.Health(names)
+        self._reflection = reflection.Reflection([*names, health.SERVICE, *reflection.SERVICES])
+        self._server = grpc.aio.server(options=_channel_options(options))
+        self._server.add_generic_rpc_handlers(
+            (
+                *(unary_service(*service, interceptors) for service in services),
+                _health_methods(self._health, errors),
+                *_reflection_methods(self._reflection, errors),
+            )
+        )
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen; `port` is then known. Raises RuntimeError when the address is taken."""
+        self.port = self._server.add_insecure_port(self._options.address)
+        await self._server.start()
+
+    def set_serving(self, serving: bool) -> None:
+        """Say through health whether the services can do their work."""
+        self._health.set_serving(serving)
+
+    async def stop(self, grace_s: float) -> None:
+        """Say NOT_SERVING, take no more calls, and finish what runs within `grace_s` seconds.
+
+        Calls that run longer are cancelled. Watches and reflection end at once.
+        """
+        self._health.shut_down()
+        self._reflection.shut_down()
+        await self._server.stop(grace_s)
+
+    async def wait_stopped(self) -> None:
+        """Return when the server has stopped."""
+        await self._server.wait_for_termination()
+
+
+def _services(backends: Backends) -> list[tuple[ServiceDescriptor, object]]:
+    points = points_service_pb2.DESCRIPTOR.services_by_name["PointsService"]
+    programs = program_service_pb2.DESCRIPTOR.services_by_name["ProgramService"]
+    members = member_service_pb2.DESCRIPTOR.services_by_name["MemberService"]
+    services: list[tuple[ServiceDescriptor, object]] = [
+        (points, PointsServicer(backends.engine)),
+        (programs, ProgramServicer(backends.programs)),
+        (members, MemberServicer(backends.members)),
+    ]
+    if backends.test_clock is not None:
+        clock = test_clock_pb2.DESCRIPTOR.services_by_name["TestClockService"]
+        services.append((clock, TestClockServicer(backends.test_clock, backends.test_clock_set)))
+    return services
+
+
+def _health_methods(servicer: health.Health, errors: Errors) -> grpc.GenericRpcHandler:
+    service = health_pb2.DESCRIPTOR.services_by_name["Health"]
+    handlers = {
+        "Check": unary_method(servicer.Check, service.methods_by_name["Check"], (errors,)),
+        "Watch": grpc.unary_stream_rpc_method_handler(
+            errors.wrap_stream(f"{health.SERVICE}/Watch", servicer.Watch),
+            health_pb2.HealthCheckRequest.FromString,
+            health_pb2.HealthCheckResponse.SerializeToString,
+        ),
+    }
+    return grpc.method_handlers_generic_handler(health.SERVICE, handlers)
+
+
+def _reflection_methods(
+    servicer: reflection.Reflection, errors: Errors
+) -> list[grpc.GenericRpcHandler]:
+    method = "ServerReflectionInfo"
+    return [
+        grpc.method_handlers_generic_handler(
+            service,
+            {
+                method: grpc.stream_stream_rpc_method_handler(
+                    errors.wrap_stream(f"{service}/{method}", servicer.ServerReflectionInfo),
+                    reflection_pb2.ServerReflectionRequest.FromString,
+                    reflection_pb2.ServerReflectionResponse.SerializeToString,
+                )
+            },
+        )
+        for service in reflection.SERVICES
+    ]
+
+
+def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+    return [
+        ("grpc.so_reuseport", int(options.share_port)),
+        ("grpc.max_receive_message_length", options.request_bytes_max),
+        ("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_MIN_MS),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_INTERVAL_MIN_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.max_connection_age_ms", int(options.connection_age_s * 1000)),
+        ("grpc.max_connection_age_grace_ms", int(options.connection_age_grace_s * 1000)),
+    ]
