@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import grpc.aio
 from google.protobuf.descriptor import ServiceDescriptor
@@ -14,7 +13,7 @@ from points.dev.v1 import test_clock_pb2
 from points.v1 import member_service_pb2, points_service_pb2, program_service_pb2
 from points_grpc.clock import TestClock
 from points_grpc.rpc import health, reflection
-from points_grpc.rpc.engine import Engine
+from points_grpc.rpc.backends import Engine, MemberBook, ProgramBook
 from points_grpc.rpc.interceptors.context import Authentication, Authenticator
 from points_grpc.rpc.interceptors.deadline import Deadline
 from points_grpc.rpc.interceptors.errors import Errors
@@ -25,10 +24,6 @@ from points_grpc.rpc.servicers.members import MemberServicer
 from points_grpc.rpc.servicers.points import PointsServicer
 from points_grpc.rpc.servicers.programs import ProgramServicer
 from points_grpc.rpc.servicers.test_clock import TestClockServicer
-
-if TYPE_CHECKING:
-    from points_grpc.service.members import MemberBook
-    from points_grpc.service.programs import ProgramBook
 
 PING_INTERVAL_MIN_MS = 10_000
 """How often an idle client may ping. The runtime's default of 5 minutes drops honest ones."""

@@ -32,6 +32,8 @@ from points_grpc.domain.model import LotCategory, LotState
 from points_grpc.rpc.codec.instants import put_instant
 from points_grpc.rpc.codec.meta import put_custom_meta
 
+_NO_META = ("", "", "")
+
 _CATEGORY_OF = {
     LotState.OPEN: LotCategory.PROMISED,
     LotState.PENDING: LotCategory.PROMISED,
@@ -41,7 +43,8 @@ _CATEGORY_OF = {
 
 def put_member_info(message: member_pb2.MemberInfo, label: MemberLabel) -> None:
     """Show a member inside another resource."""
-    message.member_id = max(label.member_id, 0)
+    if label.member_id > 0:
+        message.member_id = label.member_id
     if label.vendor_id:
         message.vendor_id = label.vendor_id
     if label.external_id:
@@ -76,7 +79,8 @@ def put_lot(message: lot_pb2.Lot, view: LotView) -> None:
     """Show a lot."""
     scale = view.owner.currency.scale
     _put_owner(message, view.owner)
-    message.lot_id = max(view.lot_id, 0)
+    if view.lot_id > 0:
+        message.lot_id = view.lot_id
     message.vendor_id = view.vendor_id
     message.kind = view.kind  # type: ignore[assignment]  # the same numbers
     message.state = view.state  # type: ignore[assignment]  # the same numbers
@@ -88,32 +92,44 @@ def put_lot(message: lot_pb2.Lot, view: LotView) -> None:
     put_instant(message.earn_time, view.earned_at)
     if view.expires_at is not None:
         put_instant(message.expire_time, view.expires_at)
-    message.reference = view.reference
-    message.description = view.description
-    message.source = view.source
+    if view.reference:
+        message.reference = view.reference
+    if view.description:
+        message.description = view.description
+    if view.source:
+        message.source = view.source
 
 
 def put_transaction(message: transaction_pb2.Transaction, view: TransactionView) -> None:
     """Show a ledger row."""
     scale = view.owner.currency.scale
     _put_owner(message, view.owner)
-    message.transaction_id = max(view.transaction_id, 0)
+    if view.transaction_id > 0:
+        message.transaction_id = view.transaction_id
     message.type = view.type  # type: ignore[assignment]  # the same numbers
     message.state = view.state  # type: ignore[assignment]  # the same numbers
     message.amount.value = print_units(view.amount, scale)
     message.balance_before.value = print_units(view.balance_before, scale)
     message.balance_after.value = print_units(view.balance_after, scale)
-    message.lot_id = max(view.lot_id, 0)
+    if view.lot_id > 0:
+        message.lot_id = view.lot_id
     for lot_id, units in view.allocations:
         allocation = message.allocations.add()
-        allocation.lot_id = max(lot_id, 0)
+        if lot_id > 0:
+            allocation.lot_id = lot_id
         allocation.amount.value = print_units(units, scale)
-    message.source = view.source
-    message.reason = view.reason
-    message.description = view.description
-    message.reference = view.reference
-    message.request_id = view.request_id
-    message.related_transaction_id = max(view.related_transaction_id, 0)
+    if view.source:
+        message.source = view.source
+    if view.reason:
+        message.reason = view.reason
+    if view.description:
+        message.description = view.description
+    if view.reference:
+        message.reference = view.reference
+    if view.request_id:
+        message.request_id = view.request_id
+    if view.related_transaction_id > 0:
+        message.related_transaction_id = view.related_transaction_id
     if view.expires_at is not None:
         put_instant(message.expire_time, view.expires_at)
     put_instant(message.create_time, view.created_at)
@@ -124,8 +140,10 @@ def put_transaction(message: transaction_pb2.Transaction, view: TransactionView)
 def put_expiry_change(message: expiry_change_pb2.ExpiryChange, view: ExpiryChangeView) -> None:
     """Show a change of a lot's expiry."""
     _put_owner(message, view.owner)
-    message.event_id = max(view.event_id, 0)
-    message.lot_id = max(view.lot_id, 0)
+    if view.event_id > 0:
+        message.event_id = view.event_id
+    if view.lot_id > 0:
+        message.lot_id = view.lot_id
     message.lot_vendor_id = view.lot_vendor_id
     message.kind = view.kind  # type: ignore[assignment]  # the same numbers
     if view.old_expires_at is not None:
@@ -134,8 +152,9 @@ def put_expiry_change(message: expiry_change_pb2.ExpiryChange, view: ExpiryChang
         put_instant(message.new_expire_time, view.new_expires_at)
     if view.reason_type is not None:
         message.reason_type = view.reason_type  # type: ignore[assignment]  # the same numbers
-    message.reason_note = view.reason_note
-    if any(view.standard_meta):
+    if view.reason_note:
+        message.reason_note = view.reason_note
+    if view.standard_meta != _NO_META:
         meta = message.standard_meta
         meta.who_raised, meta.who_approved, meta.reason_for_trigger = view.standard_meta
     if view.custom_meta:
@@ -149,14 +168,16 @@ def put_earned(message: earn_pb2.EarnResponse, answer: Earned, tenant: str) -> N
     put_transaction(message.transaction, answer.transaction)
     put_lot(message.lot, answer.lot)
     put_account(message.account, answer.account, tenant)
-    message.replayed = answer.replayed
+    if answer.replayed:
+        message.replayed = True
 
 
 def put_redeemed(message: redeem_pb2.RedeemResponse, answer: Redeemed, tenant: str) -> None:
     """Answer a Redeem."""
     put_transaction(message.transaction, answer.transaction)
     put_account(message.account, answer.account, tenant)
-    message.replayed = answer.replayed
+    if answer.replayed:
+        message.replayed = True
 
 
 def put_expired(message: expire_pb2.ExpireResponse, answer: Expired, tenant: str) -> None:
@@ -167,13 +188,15 @@ def put_expired(message: expire_pb2.ExpireResponse, answer: Expired, tenant: str
     message.requested.value = print_units(answer.requested, scale)
     message.settled.value = print_units(answer.settled, scale)
     put_account(message.account, answer.account, tenant)
-    message.replayed = answer.replayed
+    if answer.replayed:
+        message.replayed = True
 
 
 def put_expiry_moved(message: update_expiry_pb2.ExpiryMoved, answer: ExpiryMoved) -> None:
     """Answer one item of an UpdateExpiry."""
     put_expiry_change(message.change, answer.change)
-    message.replayed = answer.replayed
+    if answer.replayed:
+        message.replayed = True
 
 
 def put_state_moved(
@@ -187,7 +210,8 @@ def put_state_moved(
     put_transaction(message.transaction, answer.transaction)
     put_lot(message.lot, answer.lot)
     put_account(message.account, answer.account, tenant)
-    message.replayed = answer.replayed
+    if answer.replayed:
+        message.replayed = True
 
 
 def _put_owner(
@@ -199,7 +223,8 @@ def _put_owner(
     ),
     owner: Owner,
 ) -> None:
-    message.account_id = max(owner.account_id, 0)
+    if owner.account_id > 0:
+        message.account_id = owner.account_id
     message.program_id = owner.program_id
     message.currency_code = owner.currency.code
     message.currency_id = owner.currency.currency_id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from math import isfinite
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
@@ -27,28 +26,61 @@ _canonical = json.JSONEncoder(
 ).encode
 
 
+class _Seen:
+    """Short metas met lately, as bytes of a Struct and as text: batches repeat themselves.
+
+    Starts afresh when full. Bytes, because a message would keep its whole request in memory.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[bytes, str] = {}
+        self._structs: dict[str, bytes] = {}
+
+    def add(self, struct: bytes, text: str) -> None:
+        if len(struct) > _SEEN_BYTES_MAX:
+            return
+        if len(self._texts) >= _SEEN_MAX:
+            self._texts.clear()
+            self._structs.clear()
+        self._texts[struct] = text
+        self._structs[text] = struct
+
+    def text(self, struct: bytes) -> str | None:
+        return self._texts.get(struct)
+
+    def struct(self, text: str) -> bytes | None:
+        return self._structs.get(text)
+
+
+_SEEN_MAX = 4096
+_SEEN_BYTES_MAX = 512
+_seen = _Seen()
+
+
 def read_custom_meta(struct: Struct) -> str:
     """`struct` as canonical JSON: keys sorted, whole numbers as integers. Raises InvalidField."""
-    if struct.ByteSize() > BYTES_MAX * 8:
+    struct.DiscardUnknownFields()
+    packed = struct.SerializeToString(deterministic=True)
+    if (known := _seen.text(packed)) is not None:
+        return known
+    if len(packed) > BYTES_MAX * 8:
         # A byte of JSON is at most six in the message; what is larger is not worth a look.
         raise InvalidField(FIELD, f"must not exceed {BYTES_MAX} bytes as JSON")
     text = _canonical(_object(struct, 1))
     if len(text) > BYTES_MAX // 4 and len(text.encode()) > BYTES_MAX:
         raise InvalidField(FIELD, f"must not exceed {BYTES_MAX} bytes as JSON")
+    _seen.add(packed, text)
     return text
 
 
 def put_custom_meta(struct: Struct, text: str) -> None:
-    """Set `struct` to what `read_custom_meta` made `text` of."""
-    struct.CopyFrom(_struct(text))
-
-
-@lru_cache(maxsize=512)
-def _struct(text: str) -> Struct:
-    # Batches often give all their items the same meta; nobody changes what is kept here.
-    struct = Struct()
+    """Set `struct`, an empty one, to what `read_custom_meta` made `text` of."""
+    packed = _seen.struct(text)
+    if packed is not None:
+        struct.MergeFromString(packed)
+        return
     struct.update(json.loads(text))
-    return struct
+    _seen.add(struct.SerializeToString(deterministic=True), text)
 
 
 def read_standard_meta(message: expiry_change_pb2.StandardMeta) -> tuple[str, str, str]:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from points.v1 import update_expiry_pb2
 from points_grpc.domain.commands import CurrencyName, MemberName, MoveExpiry, digest
 from points_grpc.domain.model import AwardKind, LotCategory, ReasonType
-from points_grpc.domain.policy import Expiration
+from points_grpc.domain.policy import Expiration, ExpireAt, ExpireOn, InDays, InMonths
 from points_grpc.errors import InvalidField
 from points_grpc.rpc.codec.enums import CATEGORIES, KINDS, REASON_TYPES, read_enum
 from points_grpc.rpc.codec.expirations import read_expiration
@@ -88,7 +88,7 @@ def _content(draft: _Draft | InvalidField) -> tuple[object, ...]:
         return draft.field, draft.problem
     (program_id, member, lot_id, expiration, currency) = draft[:5]
     (kind, category, reason_type, note, standard_meta, custom_meta, reinstate) = draft[5:]
-    content = [program_id, member.type, member.value, lot_id, repr(expiration)]
+    content: list[object] = [program_id, member.type, member.value, lot_id, *_plain(expiration)]
     if currency is not None:
         content.append(("currency", currency))
     if kind is not None:
@@ -106,3 +106,17 @@ def _content(draft: _Draft | InvalidField) -> tuple[object, ...]:
     if reinstate:
         content.append("reinstate")
     return tuple(content)
+
+
+def _plain(expiration: Expiration) -> tuple[str, object]:
+    match expiration:
+        case InDays():
+            return "days", expiration.days
+        case ExpireAt():
+            return "at", expiration.at.isoformat()
+        case ExpireOn():
+            return "on", expiration.day.isoformat()
+        case InMonths():
+            return "months", expiration.months
+        case _:
+            return type(expiration).__name__, None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command
 from points_grpc.errors import InvalidField, Refusal
-from points_grpc.rpc.engine import Engine
+from points_grpc.rpc.backends import Engine
 
 ITEMS_MAX = 1000
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from points.v1 import member_service_pb2 as pb
 from points_grpc.errors import Refusal
+from points_grpc.rpc.backends import MemberBook
 from points_grpc.rpc.codec import members as codec
 from points_grpc.rpc.codec.names import read_member
 from points_grpc.rpc.interceptors.context import caller
-
-if TYPE_CHECKING:
-    from points_grpc.service.members import MemberBook
 
 _ITEM = re.compile(r"identifiers\[([0-9]+)\]")
 

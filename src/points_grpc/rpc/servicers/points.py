@@ -28,9 +28,9 @@ from points_grpc.domain.answers import (
 from points_grpc.domain.commands import Command
 from points_grpc.domain.queries import Expiring, Listing, Page, Schedule
 from points_grpc.errors import InvalidField, LotNotFound, Refusal
+from points_grpc.rpc.backends import Engine
 from points_grpc.rpc.codec import answers, commands, queries, reports
 from points_grpc.rpc.codec.moves import read_moves
-from points_grpc.rpc.engine import Engine
 from points_grpc.rpc.interceptors.context import caller
 from points_grpc.rpc.interceptors.log import count_items
 from points_grpc.rpc.page_token import read_page_token, write_page_token
