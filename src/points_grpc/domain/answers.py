@@ -169,4 +169,15 @@ class StateMoved:
     replayed: bool = False
 
 
-Answer = Earned | Redeemed | Expired | ExpiryMoved | StateMoved
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """What a sweep recorded of one account: lots ended, points expired and promises closed."""
+
+    owner: Owner
+    lots: int
+    expired: int
+    closed: int
+    replayed: bool = False
+
+
+Answer = Earned | Redeemed | Expired | ExpiryMoved | StateMoved | Lapsed

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
 from points_grpc.domain.answers import MemberLabel, Owner
+from points_grpc.domain.calendar import OutOfCalendar
 from points_grpc.domain.commands import Command
 from points_grpc.domain.model import (
     AwardKind,
@@ -26,6 +27,9 @@ from points_grpc.domain.model import (
 )
 from points_grpc.domain.policy import inactivity_expiry
 from points_grpc.errors import Refusal
+
+LAST_INSTANT = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""Stands for an inactivity period that ends beyond the calendar."""
 
 
 @dataclass(slots=True)
@@ -212,7 +216,10 @@ class Holding:
         since = self.last_qualified_at(rule)
         if since is None or since < earned_at:
             since = earned_at
-        return inactivity_expiry(self.program.versions[rule], self.program.zone, since)
+        try:
+            return inactivity_expiry(self.program.versions[rule], self.program.zone, since)
+        except OutOfCalendar:
+            return LAST_INSTANT
 
     def last_qualified_at(self, rule: int) -> datetime | None:
         """The account's last activity of the types that the policy version counts."""

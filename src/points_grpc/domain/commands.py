@@ -142,7 +142,15 @@ class MoveState:
     request_id: str = ""
 
 
-Command = Earn | Redeem | Expire | MoveExpiry | MoveState
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """Record the expiries of one account that have happened; what a sweep asks."""
+
+    account_id: int
+    request_id: str = ""
+
+
+Command = Earn | Redeem | Expire | MoveExpiry | MoveState | Lapse
 
 _BOOKKEEPING = frozenset(("request_id", "index", "call_fingerprint"))
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Unpack
 
 from points_grpc.domain.amounts import to_units
-from points_grpc.domain.answers import Answer, Earned, Expired, Redeemed, StateMoved
+from points_grpc.domain.answers import Answer, Earned, Expired, Lapsed, Redeemed, StateMoved
 from points_grpc.domain.books import Allocation, Case, Draft, Holding, Lot, Transaction
 from points_grpc.domain.calendar import OutOfCalendar
-from points_grpc.domain.commands import Earn, Expire, MoveExpiry, MoveState, Redeem
+from points_grpc.domain.commands import Earn, Expire, Lapse, MoveExpiry, MoveState, Redeem
 from points_grpc.domain.lapse import lapse_due
 from points_grpc.domain.model import LotState, Policy, PolicyKind, TransactionType
 from points_grpc.domain.moving import expiration_field, move_expiry
 from points_grpc.domain.policy import Immediate, fixed_expiry, resolve_expiration
 from points_grpc.domain.posting import (
+    Texts,
     approve_lot,
     close_lot,
     due_no_later_than,
@@ -233,6 +235,18 @@ def _move_state(command: MoveState, case: Case, draft: Draft) -> StateMoved:
     )
 
 
+def _lapse(_: Lapse, case: Case, draft: Draft) -> Lapsed:
+    holding = _existing(case)
+    expired, pending = holding.account.total_expired, holding.account.pending
+    lots = lapse_due(draft, holding)
+    return Lapsed(
+        owner=holding.owner,
+        lots=lots,
+        expired=holding.account.total_expired - expired,
+        closed=pending - holding.account.pending,
+    )
+
+
 _ALLOWED_FROM: dict[tuple[bool, LotState], tuple[LotState, ...]] = {
     (False, LotState.PENDING): (LotState.OPEN,),
     (False, LotState.CLOSED): (LotState.OPEN,),
@@ -240,10 +254,16 @@ _ALLOWED_FROM: dict[tuple[bool, LotState], tuple[LotState, ...]] = {
     (True, LotState.CLOSED): (LotState.PENDING,),
 }
 
+
+def _cancel(draft: Draft, holding: Holding, lot: Lot, **texts: Unpack[Texts]) -> None:
+    close_lot(draft, holding, lot, **texts)
+    note_activity(holding, TransactionType.CLOSE, holding.now)
+
+
 _STEPS: dict[LotState, Callable[..., None]] = {
     LotState.PENDING: submit_lot,
     LotState.APPROVED: approve_lot,
-    LotState.CLOSED: close_lot,
+    LotState.CLOSED: _cancel,
 }
 
 
@@ -272,4 +292,5 @@ _DECISIONS: dict[type, Callable[..., Answer]] = {
     Expire: _expire,
     MoveExpiry: move_expiry,
     MoveState: _move_state,
+    Lapse: _lapse,
 }

@@ -50,10 +50,7 @@ def expiration_field(expiration: Expiration) -> str:
 
 def move_expiry(command: MoveExpiry, case: Case, draft: Draft) -> ExpiryMoved:
     """Give a lot another expiry, reinstating it first if it has lapsed and that was asked."""
-    holding = case.holding
-    lot = holding.lots.get(case.lot_id) if holding is not None else None
-    if holding is None or lot is None:
-        raise LotNotFound("lot_id")
+    holding, lot = _find(command, case, draft)
     lapse_due(draft, holding)
     _check_matches(command, lot)
     if not lot.unfinished and not (lot.lapse_id and command.reinstate):
@@ -74,6 +71,17 @@ def move_expiry(command: MoveExpiry, case: Case, draft: Draft) -> ExpiryMoved:
         due_no_later_than(holding, new)
     row = _record(command, draft, holding, lot, old)
     return ExpiryMoved(view_change(holding.owner, row, lot))
+
+
+def _find(command: MoveExpiry, case: Case, draft: Draft) -> tuple[Holding, Lot]:
+    holding = case.holding
+    if holding is not None:
+        vendor_key = (holding.account.member_id, command.lot_id)
+        lot_id = case.lot_id or draft.books.vendor_lots.get(vendor_key, 0)
+        lot = holding.lots.get(lot_id)
+        if lot is not None:
+            return holding, lot
+    raise LotNotFound("lot_id")
 
 
 def _check_matches(command: MoveExpiry, lot: Lot) -> None:

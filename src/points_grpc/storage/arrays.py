@@ -11,7 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Dialect, bindparam, column, func
+from sqlalchemy import (
+    Dialect,
+    Insert,
+    Table,
+    Update,
+    bindparam,
+    column,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import (
     BigInteger,
@@ -114,3 +125,19 @@ def fill(name: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> 
     """The parameters of `rows(name, …)`: `values` are rows in the order of `columns`."""
     arrays = zip(*values, strict=True) if values else ((),) * len(columns)
     return {f"{name}_{c}": array for c, array in zip(columns, arrays, strict=True)}
+
+
+def insert_rows(table: Table, names: Sequence[str]) -> Insert:
+    """An INSERT of the columns `names`, fed with `fill("new", names, …)`."""
+    new = rows("new", **{name: table.c[name].type for name in names})
+    return insert(table).from_select(list(names), select(*(new.c[name] for name in names)))
+
+
+def update_rows(table: Table, key: Sequence[str], names: Sequence[str]) -> Update:
+    """An UPDATE of the columns `names` by `key`, fed with `fill("new", (*key, *names), …)`."""
+    new = rows("new", **{name: table.c[name].type for name in (*key, *names)})
+    return (
+        update(table)
+        .where(*(table.c[name] == new.c[name] for name in key))
+        .values({name: new.c[name] for name in names})
+    )

@@ -288,3 +288,9 @@ def set_default_currency(connection: Connection, key: ProgramKey, currency_id: i
 def touch(connection: Connection, key: ProgramKey, now: datetime) -> None:
     """Make a change to the program's currencies or policies its next version."""
     connection.execute(_touch, {"of_tenant": key[0], "of_program": key[1], "now": now})
+
+
+def all_keys(connection: Connection) -> list[ProgramKey]:
+    """Every program of every tenant."""
+    found = connection.execute(select(programs.c.tenant_id, programs.c.program_id))
+    return [(tenant_id, program_id) for tenant_id, program_id in found]

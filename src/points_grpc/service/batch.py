@@ -1,0 +1,70 @@
+"""What the ledger takes in one go: calls, each of one or more groups of commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from points_grpc.domain.answers import Answer
+from points_grpc.domain.commands import Caller, Command, MoveExpiry
+from points_grpc.errors import Refusal
+
+Result = Answer | Refusal
+
+
+@dataclass(slots=True)
+class Group:
+    """Commands that are kept or dropped together.
+
+    `results` has one entry per command once they are kept, `failure` what kept them from it.
+    `refused_at` is the place in `commands` of the one that was refused.
+    """
+
+    commands: tuple[Command, ...]
+    results: list[Answer] = field(default_factory=list)
+    failure: Exception | None = None
+    refused_at: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is an outcome."""
+        return bool(self.results) or self.failure is not None
+
+    def reset(self) -> None:
+        """Forget the outcome of an attempt that came to nothing."""
+        self.results = []
+        self.failure = None
+
+    def fail(self, failure: Exception, at: int = 0) -> None:
+        """Let every command of the group come to nothing."""
+        self.results = []
+        self.failure = failure
+        self.refused_at = at
+
+
+@dataclass(slots=True)
+class Call:
+    """What one request asks of the ledger.
+
+    `one_request` says that the call's items share a request id and stand or fall with it: a
+    single item whose id was used for other content refuses the call.
+    """
+
+    caller: Caller
+    groups: list[Group]
+    one_request: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many commands it has."""
+        return sum(len(group.commands) for group in self.groups)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every group has an outcome."""
+        return all(group.settled for group in self.groups)
+
+
+def make_call(caller: Caller, commands: tuple[Command, ...], partial: bool) -> Call:
+    """One group of all commands, or with `partial` one group each."""
+    groups = [Group((c,)) for c in commands] if partial else [Group(commands)]
+    return Call(caller, groups, one_request=isinstance(commands[0], MoveExpiry))

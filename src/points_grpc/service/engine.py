@@ -1,0 +1,241 @@
+"""The door to the service: every request goes through one of its lanes.
+
+| lane | takes | when an account is locked elsewhere |
+|---|---|---|
+| write | calls of up to 32 items | tries three times, then hands over to patience |
+| bulk | larger calls, and accounts with many due lots | the same |
+| patience | what the two others could not lock | waits, up to lock_timeout |
+| read | single answers and previews | does not lock |
+| list | listings | does not lock |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from points_grpc.clock import Clock
+from points_grpc.domain.answers import Answer
+from points_grpc.domain.commands import Caller, Command, MoveExpiry
+from points_grpc.domain.queries import Listing, Page, Read
+from points_grpc.errors import Refusal, RequestIdReused, StorageUnavailable
+from points_grpc.service.batch import Call, make_call
+from points_grpc.service.gather import Locking
+from points_grpc.service.lane import Bounds, Job, Lane, Remains
+from points_grpc.service.ledger import Ledger, Terms
+from points_grpc.service.listings import Lister
+from points_grpc.service.program_cache import ProgramCache
+from points_grpc.service.queries import Reader, View
+from points_grpc.storage.database import Connection, Database, Link
+from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.ids import IdSource
+
+BULK_FROM = 33
+"""The smallest number of items that makes a call go to the bulk lane."""
+
+READ_TRIES = 3
+
+Preview = Call
+
+
+@dataclass(slots=True)
+class Question:
+    """A read or a listing, and what came of it."""
+
+    caller: Caller
+    query: Read | Listing
+    answer: View | Page[Any] | Refusal | None = None
+
+
+class Engine:
+    """Decides commands and answers queries; used from an event loop."""
+
+    def __init__(
+        self,
+        database: Database,
+        programs: ProgramCache,
+        ids: IdSource,
+        clock: Clock,
+        bounds: Bounds | None = None,
+    ) -> None:
+        self._links: list[Link] = []
+        self._database = database
+        self._reader = Reader(clock, programs)
+        self._lister = Lister(clock, programs)
+
+        def ledger(terms: Terms) -> Ledger:
+            return Ledger(self._link(), programs, ids, clock, terms)
+
+        patient = ledger(Terms(Locking.WAIT, due_max=None))
+        bulk = ledger(Terms(Locking.SKIP, due_max=None))
+        write = ledger(Terms(Locking.SKIP))
+        self._patience = Lane("patience", _executor(patient), bounds)
+        self._bulk = Lane("bulk", _executor(bulk), bounds, patient=self._patience)
+        self._write = Lane(
+            "write", _executor(write), bounds, patient=self._patience, bulk=self._bulk
+        )
+        self._read = Lane("read", self._answerer(self._link(snapshot=True), write), bounds)
+        self._list = Lane("list", self._lister_of_pages(self._link(snapshot=True)), bounds)
+        self._lanes: tuple[Lane[Any], ...] = (
+            self._write,
+            self._bulk,
+            self._patience,
+            self._read,
+            self._list,
+        )
+
+    def start(self) -> None:
+        """Start every lane."""
+        for lane in self._lanes:
+            lane.start()
+
+    def stop(self) -> None:
+        """Finish what waits in the lanes, then close their connections."""
+        for lane in self._lanes:
+            lane.stop()
+        for link in self._links:
+            link.close()
+
+    async def write(
+        self,
+        caller: Caller,
+        commands: Sequence[Command],
+        *,
+        partial: bool = False,
+        validate_only: bool = False,
+        item_path: str = "",
+    ) -> list[Answer | Refusal]:
+        """One outcome per command, in their order.
+
+        All commands are kept or none, and the first bad one's Refusal is raised; with
+        `partial` each is kept or refused for itself, and Refusals stand in their place. With
+        `item_path` the fields of Refusals are put below `item_path[index]`.
+        """
+        if not commands:
+            return []
+        call = make_call(caller, tuple(commands), partial)
+        if validate_only:
+            await self._read.submit(_job(caller, call, commands))
+        else:
+            lane = self._bulk if len(commands) >= BULK_FROM else self._write
+            await lane.submit(_job(caller, call, commands))
+        return _outcomes(call, partial, item_path)
+
+    async def read(self, caller: Caller, query: Read) -> Any:
+        """The answer to `query`. Raises Refusal."""
+        return await self._ask(self._read, caller, query)
+
+    async def list(self, caller: Caller, listing: Listing) -> Page[Any]:
+        """A page of `listing`. Raises Refusal."""
+        page: Page[Any] = await self._ask(self._list, caller, listing)
+        return page
+
+    async def _ask(self, lane: Lane[Any], caller: Caller, query: Read | Listing) -> Any:
+        question = Question(caller, query)
+        await lane.submit(Job(question, caller.tenant_id))
+        if isinstance(question.answer, Refusal):
+            raise question.answer
+        return question.answer
+
+    def _link(self, snapshot: bool = False) -> Link:
+        link = self._database.link(snapshot)
+        self._links.append(link)
+        return link
+
+    def _answerer(
+        self, link: Link, ledger: Ledger
+    ) -> Callable[[Sequence[Job[Question | Preview]]], Remains[Question | Preview]]:
+        def answer(connection: Connection, jobs: Sequence[Job[Question | Preview]]) -> None:
+            payloads = [job.payload for job in jobs]
+            questions = [p for p in payloads if isinstance(p, Question)]
+            asked: list[tuple[Caller, Any]] = [(q.caller, q.query) for q in questions]
+            if asked:
+                answers = self._reader.answer(connection, asked)
+                for question, reply in zip(questions, answers, strict=True):
+                    question.answer = reply
+            ledger.preview(connection, [p for p in payloads if isinstance(p, Call)])
+
+        return _snapshots(link, answer)
+
+    def _lister_of_pages(
+        self, link: Link
+    ) -> Callable[[Sequence[Job[Question]]], Remains[Question]]:
+        def page(connection: Connection, jobs: Sequence[Job[Question]]) -> None:
+            for job in jobs:
+                question = job.payload
+                listing: Any = question.query
+                try:
+                    question.answer = self._lister.page(connection, question.caller, listing)
+                except Refusal as refusal:
+                    question.answer = refusal
+
+        return _snapshots(link, page)
+
+
+def _job(caller: Caller, call: Call, commands: Sequence[Command]) -> Job[Any]:
+    metas = sum(len(c.custom_meta) for c in commands if isinstance(c, MoveExpiry))
+    return Job(call, caller.tenant_id, size=call.size, weight=512 * call.size + metas)
+
+
+def _executor(ledger: Ledger) -> Callable[[Sequence[Job[Call]]], Remains[Call]]:
+    """Executes a lane's jobs, which are calls, as one batch of the ledger."""
+
+    def execute(jobs: Sequence[Job[Call]]) -> Remains[Call]:
+        job_of = {id(job.payload): job for job in jobs}
+        leftover = ledger.execute([job.payload for job in jobs])
+        return Remains(
+            again=[job_of[id(call)] for call in leftover.missed],
+            elsewhere=[job_of[id(call)] for call in leftover.crowded],
+        )
+
+    return execute
+
+
+def _snapshots(
+    link: Link, answer: Callable[[Connection, Sequence[Job[Any]]], None]
+) -> Callable[[Sequence[Job[Any]]], Remains[Any]]:
+    """Answers a lane's jobs in one snapshot; one by one when something unforeseen happens."""
+
+    def attempt(jobs: Sequence[Job[Any]]) -> None:
+        for tries_left in reversed(range(READ_TRIES)):
+            try:
+                with link.unit() as connection:
+                    answer(connection, jobs)
+                return
+            except Exception as error:
+                fault = fault_of(error)
+                if fault not in (Fault.LOST, Fault.CONFLICT) or not tries_left:
+                    raise
+
+    def execute(jobs: Sequence[Job[Any]]) -> Remains[Any]:
+        try:
+            attempt(jobs)
+        except Exception as error:
+            failure = StorageUnavailable() if fault_of(error) is Fault.LOST else error
+            if len(jobs) == 1 or isinstance(failure, StorageUnavailable):
+                for job in jobs:
+                    job.failure = failure
+            else:
+                for job in jobs:
+                    execute([job])
+        return Remains()
+
+    return execute
+
+
+def _outcomes(call: Call, partial: bool, item_path: str) -> list[Answer | Refusal]:
+    outcomes: list[Answer | Refusal] = []
+    for place, group in enumerate(call.groups):
+        failure = group.failure
+        if failure is None:
+            outcomes += group.results
+            continue
+        if not isinstance(failure, Refusal):
+            raise failure
+        if item_path:
+            failure.under(f"{item_path}[{place if partial else group.refused_at}]")
+        if not partial or (call.one_request and isinstance(failure, RequestIdReused)):
+            raise failure
+        outcomes.append(failure)
+    return outcomes

@@ -1,0 +1,195 @@
+"""Everything that a batch's decisions need: names resolved, accounts locked, lots loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from points_grpc.domain.books import Account, Books, Case, Holding, Lot, Member
+from points_grpc.domain.commands import Earn, Expire, MoveExpiry, MoveState, Redeem
+from points_grpc.domain.lapse import may_be_due
+from points_grpc.domain.model import PolicyKind
+from points_grpc.service.naming import Item, Namer, Names
+from points_grpc.service.program_cache import ProgramCache
+from points_grpc.storage import accounts, lots, members, transactions
+from points_grpc.storage.database import Connection
+from points_grpc.storage.ids import IdSource
+
+SPENDABLE_FIRST = 32
+"""How many lots of an account are loaded at first for spending; more when those run out."""
+
+
+class Locking(Enum):
+    """How accounts are locked: leaving out those locked elsewhere, waiting, or not at all."""
+
+    SKIP = "skip"
+    WAIT = "wait"
+    NONE = "none"
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What was found. `missed` accounts are locked elsewhere, `crowded` ones have more due
+    lots than were asked for; neither can be decided on."""
+
+    books: Books = field(default_factory=Books)
+    missed: set[int] = field(default_factory=set)
+    crowded: set[int] = field(default_factory=set)
+
+
+class Gatherer:
+    """Gathers for one batch, in one unit of work."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        programs: ProgramCache,
+        ids: IdSource,
+        *,
+        now: datetime,
+        locking: Locking,
+        due_max: int | None,
+    ) -> None:
+        self._connection = connection
+        self._programs = programs
+        self._namer = Namer(connection, programs, ids, now)
+        self._now = now
+        self._locking = locking
+        self._due_max = due_max
+
+    def names(self, items: Sequence[Item]) -> Names:
+        """Resolve what the open items name."""
+        return self._namer.resolve([item for item in items if item.open])
+
+    def lock(self, items: Sequence[Item], names: Names) -> Gathered:
+        """Lock the accounts of the open items and make their holdings, without lots yet."""
+        gathered = Gathered()
+        wanted = {
+            (item.caller.tenant_id, item.account_id)
+            for item in items
+            if item.open and item.account_id not in names.fresh
+        }
+        locked = self._lock(wanted)
+        gathered.missed = {account for _, account in wanted} - {a.account_id for a in locked}
+        asked = {item.account_id for item in items if item.open}
+        fresh = [account for key, account in names.fresh.items() if key in asked]
+        self._hold(gathered.books, [*locked, *fresh], names)
+        return gathered
+
+    def load(self, items: Sequence[Item], gathered: Gathered) -> None:
+        """Load the lots and transactions that the open items need of the locked accounts."""
+        wanted = [i for i in items if i.open and i.account_id in gathered.books.holdings]
+        self._load_due(gathered)
+        self._load_spendable(wanted, gathered.books)
+        self._load_named(wanted, gathered.books)
+
+    def load_all_spendable(self, holding: Holding) -> None:
+        """Load every lot that the account can spend."""
+        found = lots.spendable(self._connection, _streams([holding]), None)
+        for lot in found.values():
+            holding.lots.setdefault(lot.lot_id, lot)
+        holding.cut.clear()
+
+    def case(self, item: Item, books: Books) -> Case:
+        """The item as its decision takes it."""
+        holding = books.holdings.get(item.account_id)
+        return Case(item.command, holding, item.lot_id, item.refusal)
+
+    def _lock(self, wanted: Collection[tuple[int, int]]) -> list[Account]:
+        if self._locking is Locking.NONE:
+            return accounts.read(self._connection, wanted)
+        return accounts.lock(self._connection, wanted, wait=self._locking is Locking.WAIT)
+
+    def _hold(self, books: Books, held: Sequence[Account], names: Names) -> None:
+        programs = names.programs
+        unknown = {(a.tenant_id, a.program_id) for a in held} - programs.keys()
+        programs.update(self._programs.current(self._connection, unknown))
+        by_id = names.members_by_id
+        strangers = {(a.tenant_id, a.member_id) for a in held} - by_id.keys()
+        for key, label in members.labels(self._connection, strangers).items():
+            by_id[key] = Member(key[0], label)
+        for account in held:
+            program = programs[account.tenant_id, account.program_id]
+            books.holdings[account.account_id] = Holding(
+                account=account,
+                member=by_id[account.tenant_id, account.member_id],
+                program=program,
+                currency=program.currencies[account.currency_id],
+                now=max(self._now, account.last_at),
+            )
+
+    def _load_due(self, gathered: Gathered) -> None:
+        holdings = gathered.books.holdings
+        asked = [
+            (h.account.tenant_id, key, h.now)
+            for key, h in holdings.items()
+            if h.account.stored and may_be_due(h.account.next_due_at, h.now)
+        ]
+        limit = None if self._due_max is None else self._due_max + 1
+        counts: dict[int, int] = {}
+        for lot in lots.possibly_due(self._connection, asked, limit).values():
+            holdings[lot.account_id].lots[lot.lot_id] = lot
+            counts[lot.account_id] = counts.get(lot.account_id, 0) + 1
+        if self._due_max is not None:
+            gathered.crowded = {a for a, count in counts.items() if count > self._due_max}
+        for account, at in lots.next_fixed_due(self._connection, asked).items():
+            holdings[account].next_fixed_due_at = at
+
+    def _load_spendable(self, items: Sequence[Item], books: Books) -> None:
+        spenders = {i.account_id for i in items if isinstance(i.command, Redeem | Expire)}
+        holdings = [books.holdings[a] for a in spenders if books.holdings[a].account.stored]
+        found = lots.spendable(self._connection, _streams(holdings), SPENDABLE_FIRST)
+        lengths: dict[tuple[int, int], int] = {}
+        for lot in found.values():
+            holding = books.holdings[lot.account_id]
+            holding.lots.setdefault(lot.lot_id, lot)
+            stream = (lot.account_id, lot.rule)
+            lengths[stream] = lengths.get(stream, 0) + 1
+            if lengths[stream] == SPENDABLE_FIRST:
+                last = (lot.priority, lot.expires_at, lot.earned_at, lot.lot_id)
+                holding.cut[lot.rule] = last
+
+    def _load_named(self, items: Sequence[Item], books: Books) -> None:
+        named = {(i.caller.tenant_id, i.lot_id) for i in items if i.lot_id}
+        found = lots.by_id(self._connection, named)
+        for lot in found.values():
+            books.holdings[lot.account_id].lots.setdefault(lot.lot_id, lot)
+        self._load_lapses(items, found)
+        moved = {(i.caller.tenant_id, i.lot_id) for i in items if isinstance(i.command, MoveState)}
+        books.earns.update(transactions.by_id(self._connection, moved))
+        vendors = {
+            (i.caller.tenant_id, books.holdings[i.account_id].account.member_id, lot_id)
+            for i in items
+            if isinstance(i.command, Earn) and (lot_id := i.command.vendor_id)
+        }
+        for lot in lots.by_vendor_id(self._connection, vendors).values():
+            books.vendor_lots[lot.member_id, lot.vendor_id] = lot.lot_id
+
+    def _load_lapses(self, items: Sequence[Item], found: dict[int, Lot]) -> None:
+        ended = {
+            (item.caller.tenant_id, lot.lapse_id, lot.lot_id)
+            for item in items
+            if isinstance(item.command, MoveExpiry)
+            and (lot := found.get(item.lot_id)) is not None
+            and lot.lapse_id
+        }
+        for lot_id, amount in transactions.parts(self._connection, ended).items():
+            found[lot_id].lapsed = amount
+
+
+def _streams(holdings: Sequence[Holding]) -> list[tuple[int, int, int]]:
+    """One per account and rule: the fixed lots and those of each inactivity policy version."""
+    return [
+        (h.account.tenant_id, h.account.account_id, rule)
+        for h in holdings
+        for rule in (
+            0,
+            *(
+                policy.policy_version_id
+                for policy in h.program.versions.values()
+                if policy.kind is PolicyKind.INACTIVITY
+            ),
+        )
+    ]

@@ -1,0 +1,231 @@
+"""A lane: a bounded queue and one thread, which executes together whatever has arrived.
+
+While one batch runs, the next gathers in the queue; nothing ever waits for a batch to fill.
+Coroutines put jobs in and await their results; the thread never touches the event loop but to
+deliver them, once per batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from points_grpc.errors import Overloaded, StorageUnavailable
+
+P = TypeVar("P")
+
+
+@dataclass(slots=True, eq=False)
+class Job(Generic[P]):
+    """One piece of work; whoever executes it leaves the outcome in the payload.
+
+    `size` counts items, `weight` bytes; both are bounded over a queue and over a batch.
+    """
+
+    payload: P
+    tenant_id: int
+    size: int = 1
+    weight: int = 256
+    tries: int = 0
+    failure: Exception | None = None
+    done: asyncio.Future[None] | None = None
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.done is not None and self.done.done()
+
+
+@dataclass(slots=True)
+class Remains(Generic[P]):
+    """What a batch left over: jobs to try again, and jobs for another lane."""
+
+    again: list[Job[P]] = field(default_factory=list)
+    elsewhere: list[Job[P]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a lane holds and takes at once."""
+
+    queue_items: int = 20_000
+    queue_bytes: int = 64 * 1024 * 1024
+    batch_items: int = 1_000
+    batch_bytes: int = 8 * 1024 * 1024
+    tries_max: int = 3
+
+
+Execute = Callable[[Sequence[Job[P]]], Remains[P]]
+
+
+class Lane(Generic[P]):
+    """Executes jobs batch by batch on a thread of its own.
+
+    Jobs handed back go to the head of the queue; after `bounds.tries_max` of that they move to
+    `patient`. Those that the batch wants elsewhere move to `bulk`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        execute: Execute[P],
+        bounds: Bounds | None = None,
+        *,
+        patient: Lane[P] | None = None,
+        bulk: Lane[P] | None = None,
+    ) -> None:
+        self.name = name
+        self._execute = execute
+        self._bounds = bounds or Bounds()
+        self._patient = patient
+        self._bulk = bulk
+        self._changed = threading.Condition()
+        self._queues: OrderedDict[int, deque[Job[P]]] = OrderedDict()
+        self._items = 0
+        self._bytes = 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=f"lane-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to execute."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse new jobs, execute those that wait, and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    @property
+    def waiting(self) -> int:
+        """How many items are in the queue."""
+        return self._items
+
+    async def submit(self, job: Job[P]) -> P:
+        """Queue the job and await its execution; returns its payload.
+
+        Raises Overloaded when the queue is full, StorageUnavailable when the lane is closing,
+        and whatever made its execution fail.
+        """
+        job.done = asyncio.get_running_loop().create_future()
+        self._put(job)
+        await job.done
+        return job.payload
+
+    def _put(self, job: Job[P]) -> None:
+        bounds = self._bounds
+        with self._changed:
+            if self._closing:
+                raise StorageUnavailable
+            full = (
+                self._items + job.size > bounds.queue_items
+                or self._bytes + job.weight > bounds.queue_bytes
+            )
+            if full and self._items:
+                raise Overloaded
+            self._queue_of(job.tenant_id).append(job)
+            self._count(job, 1)
+            self._changed.notify()
+
+    def accept(self, job: Job[P]) -> None:
+        """Take over a job from another lane, whatever the bounds: it was let in once already."""
+        with self._changed:
+            self._queue_of(job.tenant_id).append(job)
+            self._count(job, 1)
+            self._changed.notify()
+
+    def _queue_of(self, tenant_id: int) -> deque[Job[P]]:
+        queue = self._queues.get(tenant_id)
+        if queue is None:
+            queue = self._queues[tenant_id] = deque()
+        return queue
+
+    def _count(self, job: Job[P], sign: int) -> None:
+        self._items += sign * job.size
+        self._bytes += sign * job.weight
+
+    def _run(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            remains: Remains[P] = Remains()
+            if not batch:
+                continue
+            try:
+                remains = self._execute(batch)
+            except Exception as error:
+                for job in batch:
+                    job.failure = error
+            self._settle(batch, remains)
+
+    def _next_batch(self) -> list[Job[P]] | None:
+        """The next jobs, one tenant after the other; None when the lane is closed and empty."""
+        with self._changed:
+            while not self._queues:
+                if self._closing:
+                    return None
+                self._changed.wait()
+            batch: list[Job[P]] = []
+            items = weight = 0
+            while self._queues:
+                tenant_id, queue = next(iter(self._queues.items()))
+                job = queue[0]
+                if batch and (
+                    items + job.size > self._bounds.batch_items
+                    or weight + job.weight > self._bounds.batch_bytes
+                ):
+                    break
+                queue.popleft()
+                self._queues.move_to_end(tenant_id)
+                if not queue:
+                    del self._queues[tenant_id]
+                self._count(job, -1)
+                if job.abandoned and not job.tries:
+                    continue
+                batch.append(job)
+                items += job.size
+                weight += job.weight
+            return batch
+
+    def _settle(self, batch: Sequence[Job[P]], remains: Remains[P]) -> None:
+        left = {id(job) for job in (*remains.again, *remains.elsewhere)}
+        deliver([job for job in batch if id(job) not in left])
+        for job in remains.elsewhere:
+            job.tries += 1
+            (self._bulk or self).accept(job)
+        waiting = []
+        for job in remains.again:
+            job.tries += 1
+            if self._patient is not None and job.tries > self._bounds.tries_max:
+                self._patient.accept(job)
+            else:
+                waiting.append(job)
+        with self._changed:
+            for job in reversed(waiting):
+                self._queue_of(job.tenant_id).appendleft(job)
+                self._count(job, 1)
+
+
+def deliver(jobs: Sequence[Job[P]]) -> None:
+    """Let every coroutine that awaits one of the jobs go on; one call per event loop."""
+    loops: dict[asyncio.AbstractEventLoop, list[Job[P]]] = {}
+    for job in jobs:
+        if job.done is not None:
+            loops.setdefault(job.done.get_loop(), []).append(job)
+    for loop, finished in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_finish, finished)
+
+
+def _finish(jobs: Sequence[Job[P]]) -> None:
+    for job in jobs:
+        if job.done is None or job.done.done():
+            continue
+        if job.failure is not None:
+            job.done.set_exception(job.failure)
+        else:
+            job.done.set_result(None)

@@ -1,0 +1,291 @@
+"""What the names in a batch stand for: programs, members, lots and accounts, before any lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from points_grpc.domain.answers import Answer, MemberLabel
+from points_grpc.domain.books import Account, Lot, Member
+from points_grpc.domain.commands import (
+    MEMBER_ID,
+    VENDOR_ID_END,
+    Caller,
+    Command,
+    Earn,
+    Expire,
+    Lapse,
+    MemberName,
+    MoveExpiry,
+    MoveState,
+    Redeem,
+)
+from points_grpc.domain.model import Program
+from points_grpc.errors import (
+    AccountNotFound,
+    LotNotFound,
+    MemberNotFound,
+    Refusal,
+    TransactionNotFound,
+    TransactionNotOpen,
+)
+from points_grpc.service.batch import Call, Group
+from points_grpc.service.program_cache import ProgramCache
+from points_grpc.service.resolution import currency_of, program_key, program_of
+from points_grpc.storage import accounts, lots, members, transactions
+from points_grpc.storage.database import Connection
+from points_grpc.storage.ids import IdSource, bucket_of_id, bucket_of_name
+from points_grpc.storage.requests import RequestKey
+
+_EXTERNAL_ID = "external_id"
+
+
+@dataclass(slots=True)
+class Item:
+    """One command of a batch and what has been found out about it."""
+
+    call: Call
+    group: Group
+    command: Command
+    key: RequestKey | None = None
+    fingerprint: bytes = b""
+    replay: Answer | None = None
+    refusal: Refusal | None = None
+    account_id: int = 0
+    lot_id: int = 0
+
+    @property
+    def caller(self) -> Caller:
+        """On whose behalf it is asked."""
+        return self.call.caller
+
+    @property
+    def open(self) -> bool:
+        """Whether it still has to be decided."""
+        return self.replay is None and self.refusal is None
+
+
+@dataclass(slots=True)
+class Names:
+    """What was found: `members` by the name in the request, `fresh` accounts by id."""
+
+    programs: dict[tuple[int, int], Program] = field(default_factory=dict)
+    members: dict[tuple[int, str, str], Member] = field(default_factory=dict)
+    members_by_id: dict[tuple[int, int], Member] = field(default_factory=dict)
+    fresh: dict[int, Account] = field(default_factory=dict)
+
+
+class Namer:
+    """Finds out what the open items of one batch name; refuses those that name nothing."""
+
+    def __init__(
+        self, connection: Connection, programs: ProgramCache, ids: IdSource, now: datetime
+    ) -> None:
+        self._connection = connection
+        self._programs = programs
+        self._ids = ids
+        self._now = now
+        self.names = Names()
+
+    def resolve(self, items: Sequence[Item]) -> Names:
+        """Give every open item its account (and lot), or its refusal."""
+        self._find_programs(items)
+        self._find_members(items)
+        self._find_lots(items)
+        self._find_accounts(items)
+        return self.names
+
+    def _find_programs(self, items: Sequence[Item]) -> None:
+        wanted = {
+            program_key(item.caller, item.command.program_id)
+            for item in items
+            if not isinstance(item.command, MoveState | Lapse)
+        }
+        self.names.programs.update(self._programs.current(self._connection, wanted))
+
+    def _find_members(self, items: Sequence[Item]) -> None:
+        wanted = {
+            _member_key(item.caller, item.command.member)
+            for item in items
+            if not isinstance(item.command, MoveState | Lapse)
+        }
+        found = {(t, k, v): int(v) for t, k, v in wanted if k == MEMBER_ID}
+        found |= members.resolve(self._connection, [n for n in wanted if n[1] != MEMBER_ID])
+        keys = {(name[0], member_id) for name, member_id in found.items()}
+        for key, label in members.labels(self._connection, keys).items():
+            self.names.members_by_id[key] = Member(key[0], label)
+        for name, member_id in found.items():
+            member = self.names.members_by_id.get((name[0], member_id))
+            if member is not None:
+                self.names.members[name] = member
+        for item in items:
+            if isinstance(item.command, Earn):
+                self._prepare_enrolment(item, item.command)
+
+    def _prepare_enrolment(self, item: Item, earn: Earn) -> None:
+        name = _member_key(item.caller, earn.member)
+        if earn.member.type != _EXTERNAL_ID or name in self.names.members:
+            return
+        program = self.names.programs.get(program_key(item.caller, earn.program_id))
+        if program is None or not program.auto_enroll:
+            return
+        member_id = self._ids.new_id(bucket_of_name(*name))
+        label = MemberLabel(member_id, 0, earn.member.value)
+        member = Member(item.caller.tenant_id, label, stored=False)
+        self.names.members[name] = member
+        self.names.members_by_id[item.caller.tenant_id, member_id] = member
+
+    def _find_lots(self, items: Sequence[Item]) -> None:
+        own: set[tuple[int, int]] = set()
+        vendors: set[tuple[int, int, int]] = set()
+        for item in items:
+            tenant = item.caller.tenant_id
+            if isinstance(item.command, MoveState):
+                own.add((tenant, item.command.transaction_id))
+            elif isinstance(item.command, MoveExpiry):
+                if item.command.lot_id >= VENDOR_ID_END:
+                    own.add((tenant, item.command.lot_id))
+                elif member := self.names.members.get(
+                    _member_key(item.caller, item.command.member)
+                ):
+                    vendors.add((tenant, member.label.member_id, item.command.lot_id))
+        by_id = lots.by_id(self._connection, own)
+        by_vendor = {
+            (lot.member_id, lot.vendor_id): lot
+            for lot in lots.by_vendor_id(self._connection, vendors).values()
+        }
+        for item in items:
+            if isinstance(item.command, MoveState):
+                self._place_state_move(item, item.command, by_id)
+            elif isinstance(item.command, MoveExpiry):
+                self._place_expiry_move(item, item.command, by_id, by_vendor)
+        self._tell_other_transactions(items)
+
+    def _place_state_move(self, item: Item, move: MoveState, by_id: dict[int, Lot]) -> None:
+        lot = by_id.get(move.transaction_id)
+        if lot is None:
+            item.refusal = TransactionNotFound("transaction_id")
+        else:
+            item.account_id, item.lot_id = lot.account_id, lot.lot_id
+
+    def _place_expiry_move(
+        self,
+        item: Item,
+        move: MoveExpiry,
+        by_id: dict[int, Lot],
+        by_vendor: dict[tuple[int, int], Lot],
+    ) -> None:
+        try:
+            program = program_of(self.names.programs, item.caller, move.program_id)
+            wanted = None if move.currency is None else currency_of(program, move.currency)
+        except Refusal as refusal:
+            item.refusal = refusal
+            return
+        member = self.names.members.get(_member_key(item.caller, move.member))
+        if member is None:
+            item.refusal = MemberNotFound("member")
+            return
+        member_id = member.label.member_id
+        if move.lot_id >= VENDOR_ID_END:
+            lot = by_id.get(move.lot_id)
+        else:
+            lot = by_vendor.get((member_id, move.lot_id))
+        if lot is None and move.lot_id < VENDOR_ID_END:
+            return
+        if (
+            lot is None
+            or lot.member_id != member_id
+            or lot.currency_id not in program.currencies
+            or (wanted is not None and wanted.currency_id != lot.currency_id)
+        ):
+            item.refusal = LotNotFound("lot_id")
+            return
+        item.account_id, item.lot_id = lot.account_id, lot.lot_id
+
+    def _tell_other_transactions(self, items: Sequence[Item]) -> None:
+        """A transaction that is there but is no EARN is always approved: not open."""
+        lost = [i for i in items if isinstance(i.refusal, TransactionNotFound)]
+        keys = {
+            (item.caller.tenant_id, item.command.transaction_id)
+            for item in lost
+            if isinstance(item.command, MoveState)
+        }
+        there = transactions.by_id(self._connection, keys)
+        for item in lost:
+            if isinstance(item.command, MoveState) and item.command.transaction_id in there:
+                item.refusal = TransactionNotOpen("transaction_id", state="APPROVED")
+
+    def _find_accounts(self, items: Sequence[Item]) -> None:
+        pairs: dict[int, tuple[int, int, int]] = {}
+        for place, item in enumerate(items):
+            if isinstance(item.command, Earn | Redeem | Expire):
+                try:
+                    pairs[place] = self._pair_of(item, item.command)
+                except Refusal as refusal:
+                    item.refusal = refusal
+            elif isinstance(item.command, Lapse):
+                item.account_id = item.command.account_id
+        stored = {
+            pair for pair in pairs.values() if self.names.members_by_id[pair[0], pair[1]].stored
+        }
+        found = accounts.find(self._connection, stored)
+        born: dict[tuple[int, int, int], int] = {}
+        for place, pair in pairs.items():
+            command = items[place].command
+            if isinstance(command, Earn):
+                if pair not in found:
+                    found[pair] = self._fresh_account(items[place], command, pair)
+                if command.vendor_id:
+                    born[pair[0], pair[1], command.vendor_id] = found[pair]
+        for place, pair in pairs.items():
+            if pair in found:
+                items[place].account_id = found[pair]
+            else:
+                items[place].refusal = self._no_account(pair)
+        self._place_unborn_lots(items, born)
+
+    def _pair_of(self, item: Item, command: Earn | Redeem | Expire) -> tuple[int, int, int]:
+        program = program_of(self.names.programs, item.caller, command.program_id)
+        currency = currency_of(program, command.currency)
+        member = self.names.members.get(_member_key(item.caller, command.member))
+        if member is None:
+            raise MemberNotFound("member")
+        return item.caller.tenant_id, member.label.member_id, currency.currency_id
+
+    def _no_account(self, pair: tuple[int, int, int]) -> Refusal:
+        stored = self.names.members_by_id[pair[0], pair[1]].stored
+        return AccountNotFound("member") if stored else MemberNotFound("member")
+
+    def _fresh_account(self, item: Item, earn: Earn, pair: tuple[int, int, int]) -> int:
+        tenant_id, member_id, currency_id = pair
+        account = Account(
+            tenant_id=tenant_id,
+            account_id=self._ids.new_id(bucket_of_id(member_id)),
+            program_id=program_key(item.caller, earn.program_id)[1],
+            member_id=member_id,
+            currency_id=currency_id,
+            created_at=self._now,
+            last_at=self._now,
+            stored=False,
+        )
+        self.names.fresh[account.account_id] = account
+        return account.account_id
+
+    def _place_unborn_lots(
+        self, items: Sequence[Item], born: dict[tuple[int, int, int], int]
+    ) -> None:
+        """A vendor's lot that is not there may be made by an Earn of the same batch."""
+        for item in items:
+            if not isinstance(item.command, MoveExpiry) or item.account_id or item.refusal:
+                continue
+            member = self.names.members[_member_key(item.caller, item.command.member)]
+            key = (item.caller.tenant_id, member.label.member_id, item.command.lot_id)
+            if key in born:
+                item.account_id = born[key]
+            else:
+                item.refusal = LotNotFound("lot_id")
+
+
+def _member_key(caller: Caller, name: MemberName) -> tuple[int, str, str]:
+    return caller.tenant_id, name.type, name.value

@@ -1,0 +1,225 @@
+"""First answers, kept small and given back whole.
+
+An idempotency row holds what cannot be read back later: ids, the account's figures and the
+lot's state as they were answered, and how the member was called. The rest comes from columns
+that never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from struct import Struct
+
+from points_grpc.domain.answers import (
+    AccountView,
+    Answer,
+    Earned,
+    Expired,
+    ExpiryMoved,
+    LotView,
+    MemberLabel,
+    Owner,
+    Redeemed,
+    StateMoved,
+)
+from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Transaction
+from points_grpc.domain.commands import Caller
+from points_grpc.domain.model import LotState, Program
+from points_grpc.domain.views import view_change, view_lot, view_transaction
+from points_grpc.service.program_cache import ProgramCache
+from points_grpc.storage import accounts, expiry_changes, lots, transactions
+from points_grpc.storage.database import Connection
+
+_EARNED, _REDEEMED, _EXPIRED, _EXPIRY_MOVED, _STATE_MOVED = range(1, 6)
+_HEAD = Struct("<bqqq")
+_ACCOUNT = Struct("<9q")
+_LOT = Struct("<bqqq")
+_SETTLED = Struct("<qq")
+_OF_A_LOT = (_EARNED, _STATE_MOVED)
+_NONE = -(2**63)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An unpacked row: `number` is the transaction's, lot's or change's id (0: none)."""
+
+    kind: int
+    number: int
+    account_id: int
+    label: MemberLabel
+    figures: tuple[int, ...] = ()
+    lot: tuple[int, ...] = ()
+    settled: tuple[int, ...] = ()
+
+
+def pack(answer: Answer) -> bytes:
+    """The answer as it is kept."""
+    match answer:
+        case Earned() | StateMoved():
+            owner, number = answer.lot.owner, answer.lot.lot_id
+            updated_at = answer.transaction.updated_at
+            rest = _pack_account(answer.account) + _pack_lot(answer.lot, updated_at)
+            kind = _EARNED if isinstance(answer, Earned) else _STATE_MOVED
+        case Redeemed():
+            owner, number = answer.transaction.owner, answer.transaction.transaction_id
+            rest = _pack_account(answer.account)
+            kind = _REDEEMED
+        case Expired():
+            owner = answer.account.owner
+            number = answer.transaction.transaction_id if answer.transaction else 0
+            rest = _pack_account(answer.account)
+            rest += _SETTLED.pack(answer.requested, answer.settled)
+            kind = _EXPIRED
+        case ExpiryMoved():
+            owner, number, rest = answer.change.owner, answer.change.event_id, b""
+            kind = _EXPIRY_MOVED
+        case _:
+            raise TypeError("a sweep's answers are not kept")
+    label = owner.member
+    head = _HEAD.pack(kind, number, owner.account_id, label.vendor_id)
+    return head + rest + label.external_id.encode()
+
+
+def _pack_account(view: AccountView) -> bytes:
+    return _ACCOUNT.pack(
+        view.available,
+        view.pending,
+        view.held,
+        view.total_earned,
+        view.total_redeemed,
+        view.total_expired,
+        view.version,
+        _micros(view.next_expires_at),
+        _micros(view.updated_at),
+    )
+
+
+def _pack_lot(view: LotView, updated_at: datetime) -> bytes:
+    return _LOT.pack(view.state, view.remaining, _micros(view.expires_at), _micros(updated_at))
+
+
+def _unpack(row: bytes) -> _Kept:
+    kind, number, account_id, vendor_id = _HEAD.unpack_from(row)
+    place = _HEAD.size
+    figures: tuple[int, ...] = ()
+    lot: tuple[int, ...] = ()
+    settled: tuple[int, ...] = ()
+    if kind != _EXPIRY_MOVED:
+        figures = _ACCOUNT.unpack_from(row, place)
+        place += _ACCOUNT.size
+    if kind in _OF_A_LOT:
+        lot = _LOT.unpack_from(row, place)
+        place += _LOT.size
+    if kind == _EXPIRED:
+        settled = _SETTLED.unpack_from(row, place)
+        place += _SETTLED.size
+    label = MemberLabel(0, vendor_id, row[place:].decode())
+    return _Kept(kind, number, account_id, label, figures, lot, settled)
+
+
+def rebuild(
+    connection: Connection,
+    programs: ProgramCache,
+    rows: Sequence[tuple[Caller, bytes]],
+) -> list[Answer]:
+    """The first answers that these rows keep, marked as replayed, in order."""
+    kept = [(caller.tenant_id, _unpack(row)) for caller, row in rows]
+    found = {
+        account.account_id: account
+        for account in accounts.read(connection, {(t, k.account_id) for t, k in kept})
+    }
+    settings = programs.current(connection, {(a.tenant_id, a.program_id) for a in found.values()})
+    posted = {(t, k.number) for t, k in kept if k.number and k.kind != _EXPIRY_MOVED}
+    changes = expiry_changes.by_id(
+        connection, {(t, k.number) for t, k in kept if k.kind == _EXPIRY_MOVED}
+    )
+    wanted = {(t, k.number) for t, k in kept if k.kind in _OF_A_LOT}
+    wanted |= {(t, changes[k.number].lot_id) for t, k in kept if k.kind == _EXPIRY_MOVED}
+    shelf = _Shelf(
+        transactions=transactions.by_id(connection, posted),
+        allocations=transactions.allocations_of(connection, posted),
+        lots=lots.by_id(connection, wanted),
+        changes=changes,
+    )
+    answers = []
+    for tenant, k in kept:
+        account = found[k.account_id]
+        program = settings[tenant, account.program_id]
+        answers.append(shelf.answer(k, account, program))
+    return answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """What was read to rebuild a batch of answers."""
+
+    transactions: Mapping[int, Transaction]
+    allocations: Mapping[int, Sequence[Allocation]]
+    lots: Mapping[int, Lot]
+    changes: Mapping[int, ExpiryChange]
+
+    def answer(self, kept: _Kept, account: Account, program: Program) -> Answer:
+        """The answer as it was first given."""
+        label = replace(kept.label, member_id=account.member_id)
+        currency = program.currencies[account.currency_id]
+        owner = Owner(account.account_id, account.program_id, currency, label)
+        if kept.kind == _EXPIRY_MOVED:
+            change = self.changes[kept.number]
+            return ExpiryMoved(view_change(owner, change, self.lots[change.lot_id]), True)
+        view = _account_view(kept, account, owner)
+        if kept.kind in _OF_A_LOT:
+            return self._of_a_lot(kept, owner, program, view)
+        row = self.transactions.get(kept.number)
+        parts = self.allocations.get(kept.number, ())
+        shown = None if row is None else view_transaction(owner, row, parts)
+        if kept.kind == _EXPIRED:
+            requested, settled = kept.settled
+            return Expired(shown, requested, settled, view, True)
+        if shown is None:
+            raise LookupError("a kept answer names a transaction that is not there")
+        return Redeemed(shown, view, True)
+
+    def _of_a_lot(
+        self, kept: _Kept, owner: Owner, program: Program, view: AccountView
+    ) -> Earned | StateMoved:
+        state, remaining, expires_at, updated_at = kept.lot
+        lot = replace(self.lots[kept.number], state=LotState(state), remaining=remaining)
+        earn = self.transactions[kept.number]
+        policy = program.versions[lot.policy_version_id]
+        kind = Earned if kept.kind == _EARNED else StateMoved
+        return kind(
+            view_transaction(owner, earn, state=lot.state, updated_at=_instant(updated_at)),
+            view_lot(owner, lot, _instant(expires_at), policy, earn),
+            view,
+            True,
+        )
+
+
+def _account_view(kept: _Kept, account: Account, owner: Owner) -> AccountView:
+    *figures, next_expires_at, updated_at = kept.figures
+    available, pending, held, earned, redeemed, expired, version = figures
+    return AccountView(
+        owner=owner,
+        available=available,
+        pending=pending,
+        held=held,
+        total_earned=earned,
+        total_redeemed=redeemed,
+        total_expired=expired,
+        version=version,
+        next_expires_at=_instant(next_expires_at),
+        created_at=account.created_at,
+        updated_at=_instant(updated_at),
+    )
+
+
+def _micros(at: datetime | None) -> int:
+    return _NONE if at is None else (at - _EPOCH) // _MICROSECOND
+
+
+def _instant(micros: int) -> datetime | None:
+    return None if micros == _NONE else _EPOCH + micros * _MICROSECOND
