@@ -1,12 +1,14 @@
-"""What the names in a request stand for: its program and its currency."""
+"""What the names in a request stand for: its program, its currency and its member."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from points_grpc.domain.commands import Caller, CurrencyName
+from points_grpc.domain.commands import MEMBER_ID, Caller, CurrencyName, MemberName
 from points_grpc.domain.model import Currency, Program
 from points_grpc.errors import CurrencyNotFound, ProgramNotFound
+from points_grpc.storage import members
+from points_grpc.storage.database import Connection
 
 ProgramKey = tuple[int, int]
 """tenant_id, program_id"""
@@ -43,3 +45,19 @@ def currency_of(program: Program, name: CurrencyName) -> Currency:
     if found is None:
         raise CurrencyNotFound(field)
     return found
+
+
+NamedMember = tuple[int, MemberName]
+"""tenant_id, name"""
+
+
+def member_ids(connection: Connection, named: Iterable[NamedMember]) -> dict[NamedMember, int]:
+    """The member_id that each name stands for; names of nobody are absent."""
+    asked = set(named)
+    own = {pair: int(pair[1].value) for pair in asked if pair[1].type == MEMBER_ID}
+    known = members.labels(connection, {(tenant, own[tenant, name]) for tenant, name in own})
+    ids = {pair: member_id for pair, member_id in own.items() if (pair[0], member_id) in known}
+    keys = {(tenant, name.type, name.value): (tenant, name) for tenant, name in asked - own.keys()}
+    for key, member_id in members.resolve(connection, keys.keys()).items():
+        ids[keys[key]] = member_id
+    return ids

@@ -1,0 +1,157 @@
+"""The figures of a batch of reads: each kind is asked of the database once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from points_grpc.domain.answers import AccountView
+from points_grpc.domain.books import Holding
+from points_grpc.domain.calendar import Month, OutOfCalendar, month_window
+from points_grpc.domain.queries import Expiring, GetAccount, GetExpiring, GetSchedule, Schedule
+from points_grpc.domain.schedule import (
+    MonthSums,
+    ProjectedLots,
+    expiring_within,
+    inactivity_rules,
+    live_part,
+    make_schedule,
+    project,
+)
+from points_grpc.domain.standing import FixedLots, account_now
+from points_grpc.errors import InvalidField, Refusal
+from points_grpc.storage import schedules
+from points_grpc.storage.database import Connection
+
+Question = tuple[Holding, GetAccount | GetExpiring | GetSchedule]
+"""An account, which may be one that does not exist, and what is asked of it."""
+
+Figures = AccountView | Expiring | Schedule
+
+_NOTHING = FixedLots()
+_NO_LOTS = (0, 0)
+
+
+def figures(connection: Connection, questions: Sequence[Question]) -> list[Figures | Refusal]:
+    """The answer to each question, in order."""
+    shelf = _gather(connection, questions)
+    answers: list[Figures | Refusal] = []
+    for place, (holding, read) in enumerate(questions):
+        try:
+            answers.append(shelf.answer(place, holding, read))
+        except Refusal as refusal:
+            answers.append(refusal)
+    return answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """What was read for a batch: by account, or by the place of a question."""
+
+    fixed: Mapping[int, FixedLots]
+    projected: Mapping[int, Sequence[ProjectedLots]]
+    expiring: Mapping[int, tuple[int, int]]
+    windows: Mapping[int, Sequence[Month]]
+    sums: Mapping[int, Mapping[int, MonthSums]]
+
+    def answer(
+        self, place: int, holding: Holding, read: GetAccount | GetExpiring | GetSchedule
+    ) -> Figures:
+        account_id = holding.account.account_id
+        fixed = self.fixed.get(account_id, _NOTHING)
+        projected = self.projected.get(account_id, ())
+        if isinstance(read, GetAccount):
+            return account_now(holding, fixed, projected)
+        if isinstance(read, GetExpiring):
+            period = live_part(holding.now, read.start_at, read.end_at)
+            return expiring_within(holding, period, self.expiring.get(place, _NO_LOTS), projected)
+        if place not in self.windows:
+            raise InvalidField("forward_months", "reaches beyond the calendar")
+        return make_schedule(
+            holding,
+            self.windows[place],
+            self.sums.get(place, {}),
+            projected,
+            has_dated_lots=fixed.next_expires_at is not None,
+        )
+
+
+def _gather(connection: Connection, questions: Sequence[Question]) -> _Shelf:
+    windows = {
+        place: window
+        for place, (holding, read) in enumerate(questions)
+        if isinstance(read, GetSchedule) and (window := _window(holding, read))
+    }
+    return _Shelf(
+        fixed=schedules.fixed_lots(connection, _to_stand(questions)),
+        projected=_projected(connection, questions),
+        expiring=schedules.expiring(connection, _periods(questions)),
+        windows=windows,
+        sums=schedules.months(connection, list(_spans(questions, windows))),
+    )
+
+
+def _to_stand(questions: Sequence[Question]) -> set[tuple[int, int, datetime]]:
+    return {
+        (holding.account.tenant_id, holding.account.account_id, holding.now)
+        for holding, read in questions
+        if holding.account.account_id and not isinstance(read, GetExpiring)
+    }
+
+
+def _projected(
+    connection: Connection, questions: Sequence[Question]
+) -> dict[int, list[ProjectedLots]]:
+    holdings = {h.account.account_id: h for h, _ in questions if h.account.account_id}
+    groups = schedules.inactivity_lots(
+        connection,
+        [
+            (holding.account.tenant_id, account_id, rule, holding.last_qualified_at(rule))
+            for account_id, holding in holdings.items()
+            for rule in inactivity_rules(holding.program)
+        ],
+    )
+    return {
+        account_id: project(holdings[account_id].program, lots)
+        for account_id, lots in groups.items()
+    }
+
+
+def _periods(
+    questions: Sequence[Question],
+) -> Iterable[tuple[int, int, int, datetime, datetime]]:
+    for place, (holding, read) in enumerate(questions):
+        account = holding.account
+        if isinstance(read, GetExpiring) and account.account_id:
+            start_at, end_at = live_part(holding.now, read.start_at, read.end_at)
+            if start_at < end_at:
+                yield (place, account.tenant_id, account.account_id, start_at, end_at)
+
+
+def _window(holding: Holding, read: GetSchedule) -> Sequence[Month]:
+    """The schedule's months; none where they reach beyond the calendar."""
+    zone = holding.program.zone
+    try:
+        return month_window(zone, holding.now, read.trailing_months, read.forward_months)
+    except OutOfCalendar:
+        return ()
+
+
+def _spans(
+    questions: Sequence[Question], windows: Mapping[int, Sequence[Month]]
+) -> Iterable[schedules.Span]:
+    for place, window in windows.items():
+        holding, _ = questions[place]
+        account = holding.account
+        if account.account_id:
+            for month, span in enumerate(window):
+                yield (
+                    place,
+                    month,
+                    account.tenant_id,
+                    account.account_id,
+                    holding.now,
+                    span.starts_at,
+                    span.ends_at,
+                )
