@@ -1,0 +1,211 @@
+"""The desk: each change once, whatever happens to the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import func, select
+
+from points_grpc.domain.administration import CreateProgram, Outcome, ProgramView
+from points_grpc.domain.commands import VENDOR_ID_END
+from points_grpc.errors import Overloaded, StorageUnavailable
+from points_grpc.service.desk import Desk, Task
+from points_grpc.service.program_answers import PROGRAM
+from points_grpc.service.programs import ProgramBook
+from points_grpc.storage.database import Connection, Database
+from points_grpc.storage.tables import programs, requests, units
+
+
+class Stumbling:
+    """A link that breaks some of its units of work, before or after their COMMIT."""
+
+    def __init__(self, link: Any) -> None:
+        self.link = link
+        self.breaks: list[str] = []
+
+    @contextmanager
+    def unit(self) -> Iterator[Connection]:
+        """A unit of work that fails as the next of `breaks` says."""
+        how = self.breaks.pop(0) if self.breaks else ""
+        with self.link.unit() as connection:
+            yield connection
+            if how == "before":
+                raise psycopg.OperationalError("the connection broke")
+        if how == "after":
+            raise psycopg.OperationalError("the connection broke")
+
+    def close(self) -> None:
+        """Close the link."""
+        self.link.close()
+
+
+class StumblingDatabase(Database):
+    """A database whose links stumble."""
+
+    def link(self, snapshot: bool = False) -> Any:
+        """A stumbling link."""
+        self.stumbling = Stumbling(super().link(snapshot))
+        return self.stumbling
+
+
+@pytest.fixture
+def stumbling(office: Any, database_url: str) -> Iterator[tuple[ProgramBook, Stumbling]]:
+    """A book on a stumbling link, and the link."""
+    database = StumblingDatabase(database_url)
+    desk = Desk(database, office.clock)
+    yield ProgramBook(desk, office.ids), database.stumbling
+    desk.close()
+    database.close()
+
+
+def count(office: Any, table: Any) -> int:
+    """How many rows a table has."""
+    return int(office.database.run(lambda at: at.scalar(select(func.count()).select_from(table))))
+
+
+def test_a_commit_whose_answer_was_lost_is_not_done_again(office: Any, stumbling: Any) -> None:
+    """A change without a request id that was committed is answered, once, as it was done."""
+    book, link = stumbling
+    link.breaks = ["after"]
+    outcome = office.ask(book.create_program(office.acme, CreateProgram("Shop", "UTC")))
+    assert outcome.answer.program_id >= VENDOR_ID_END
+    assert not outcome.replayed
+    assert count(office, programs) == count(office, units) == 1
+
+
+def test_a_unit_that_was_lost_before_its_commit_is_done_again(office: Any, stumbling: Any) -> None:
+    """A change that was not committed when the connection broke is done by the next attempt."""
+    book, link = stumbling
+    link.breaks = ["before", "before", "after"]
+    outcome = office.ask(book.create_program(office.acme, CreateProgram("Shop", "UTC")))
+    found = office.ask(office.programs.get_program(office.acme, outcome.answer.program_id))
+    assert found == outcome.answer
+    assert count(office, programs) == count(office, units) == 1
+
+
+def test_a_database_that_stays_away_is_unavailable(office: Any, stumbling: Any) -> None:
+    """A change whose every attempt loses its connection is refused and changes nothing."""
+    book, link = stumbling
+    link.breaks = ["before"] * 100
+    with pytest.raises(StorageUnavailable):
+        office.ask(book.create_program(office.acme, CreateProgram("Shop", "UTC")))
+    with pytest.raises(StorageUnavailable):
+        office.ask(book.list_programs(office.acme))
+    assert count(office, programs) == count(office, units) == 0
+
+
+def test_an_unreachable_database_is_unavailable(office: Any) -> None:
+    """Without any connection every method is refused as STORAGE_UNAVAILABLE."""
+    database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    desk = Desk(database, office.clock)
+    with pytest.raises(StorageUnavailable):
+        office.ask(ProgramBook(desk, office.ids).get_program(office.acme, 1))
+    desk.close()
+    database.close()
+
+
+def test_a_killed_connection_is_replaced(office: Any) -> None:
+    """A change during which the server ends the connection is done on another one."""
+    attempts: list[datetime] = []
+
+    def decide(connection: Connection, now: datetime) -> ProgramView:
+        attempts.append(now)
+        if len(attempts) == 1:
+            connection.execute(select(func.pg_terminate_backend(func.pg_backend_pid())))
+        return ProgramView(1, "", "UTC", True, "", 1, now, now)
+
+    task = Task(1, ("programs",), CreateProgram("", "UTC", 1, request_id="r1"), decide, PROGRAM)
+    assert not office.ask(office.desk.carry_out(task)).replayed
+    assert len(attempts) == 2
+    assert office.ask(office.desk.carry_out(task)).replayed
+
+
+def test_a_refused_change_leaves_nothing(office: Any) -> None:
+    """What fails leaves neither its unit's id nor an idempotency row."""
+
+    def decide(connection: Connection, now: datetime) -> ProgramView:
+        raise Overloaded
+
+    task = Task(1, ("programs",), CreateProgram("", "UTC", 1, request_id="r1"), decide, PROGRAM)
+    with pytest.raises(Overloaded):
+        office.ask(office.desk.carry_out(task))
+    assert count(office, units) == count(office, requests) == 0
+
+
+def test_an_unforeseen_failure_is_raised_as_it_is(office: Any) -> None:
+    """A fault of ours is neither hidden nor repeated."""
+    attempts: list[datetime] = []
+
+    def decide(connection: Connection, now: datetime) -> ProgramView:
+        attempts.append(now)
+        raise ZeroDivisionError
+
+    task = Task(1, ("programs",), CreateProgram("", "UTC", 1), decide, PROGRAM)
+    with pytest.raises(ZeroDivisionError):
+        office.ask(office.desk.carry_out(task))
+    assert len(attempts) == 1
+
+
+def test_what_waits_is_bounded(office: Any) -> None:
+    """When as many wait as may, the next is refused as OVERLOADED; afterwards all is as before."""
+    desk = Desk(office.database, office.clock, waiting_max=2)
+    started, go_on = threading.Event(), threading.Event()
+
+    def wait(_: Connection) -> str:
+        started.set()
+        go_on.wait(30)
+        return "waited"
+
+    async def crowd() -> list[Any]:
+        first = asyncio.ensure_future(desk.read(wait))
+        await asyncio.to_thread(started.wait, 30)
+        second = asyncio.ensure_future(desk.read(lambda _: "in turn"))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await desk.read(lambda _: "too many")
+        go_on.set()
+        return [await first, await second]
+
+    assert office.ask(crowd()) == ["waited", "in turn"]
+    assert office.ask(desk.read(lambda _: "again")) == "again"
+    desk.close()
+
+
+def test_whoever_leaves_the_queue_gives_up_its_place(office: Any) -> None:
+    """A change whose caller left before its turn is dropped without effect."""
+    started, go_on = threading.Event(), threading.Event()
+
+    def wait(_: Connection) -> None:
+        started.set()
+        go_on.wait(30)
+
+    async def leave() -> None:
+        first = asyncio.ensure_future(office.desk.read(wait))
+        await asyncio.to_thread(started.wait, 30)
+        create = office.programs.create_program(office.acme, CreateProgram("", "UTC", 1))
+        second = asyncio.ensure_future(create)
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        go_on.set()
+        await first
+
+    office.ask(leave())
+    assert office.ask(office.programs.list_programs(office.acme)) == []
+
+
+def test_an_answer_is_rebuilt_exactly(office: Any) -> None:
+    """What is kept of an answer gives the same answer, whatever characters it has."""
+    name = 'Ünï "quoted" \\ \n 😀'
+    change = CreateProgram(name, "UTC", 1, auto_enroll=False, request_id="r1")
+    first = office.ask(office.programs.create_program(office.acme, change))
+    again = office.ask(office.programs.create_program(office.acme, change))
+    assert again == Outcome(first.answer, replayed=True)
+    assert again.answer.name == name
