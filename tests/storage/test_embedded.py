@@ -334,13 +334,16 @@ def test_the_server_is_gone_before_its_owner(
 ) -> None:
     """An owner that ends without `stop` has stopped the server by the time it is gone."""
     program = """
-        import sys
+        import atexit, sys
         from pathlib import Path
         from points_grpc.storage.embedded import EmbeddedPostgres
+        record = Path(sys.argv[1], "cluster", "postmaster.pid")
+        atexit.register(lambda: print(record.exists()))  # runs after what is registered later
         EmbeddedPostgres(Path(sys.argv[1]), timeout=60).start()
     """
-    assert spawn(dedent(program), data_dir).wait() == 0
-    assert is_stopped(data_dir)
+    owner = spawn(dedent(program), data_dir)
+    assert line(owner) == "False"
+    assert owner.wait() == 0
 
 
 def test_a_forked_child_does_not_stop_the_server(
