@@ -104,8 +104,9 @@ class Gatherer:
 
     def _hold(self, books: Books, held: Sequence[Account], names: Names) -> None:
         programs = names.programs
-        unknown = {(a.tenant_id, a.program_id) for a in held} - programs.keys()
-        programs.update(self._programs.current(self._connection, unknown))
+        # Read again under the locks: a lot may name a policy version committed meanwhile.
+        holders = {(a.tenant_id, a.program_id) for a in held}
+        programs.update(self._programs.current(self._connection, holders))
         by_id = names.members_by_id
         strangers = {(a.tenant_id, a.member_id) for a in held} - by_id.keys()
         for key, label in members.labels(self._connection, strangers).items():
