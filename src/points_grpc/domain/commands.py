@@ -6,12 +6,16 @@ vendor's); the service resolves the names before the decision is taken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import IntEnum
 from hashlib import blake2b
+from operator import attrgetter
+from typing import Any
 
+from points_grpc.domain.amounts import TEXT_MAX
 from points_grpc.domain.model import AwardKind, LotCategory, LotState, ReasonType
 from points_grpc.domain.policy import Expiration
 
@@ -132,8 +136,7 @@ class MoveState:
     """Move a lot, named by its EARN transaction, to another state.
 
     `approving` says which of the two methods asked: ApproveTransactions (approve, or close a
-    pending one) or UpdateTransactionStatus (an open one to pending or closed). `method` keeps
-    their request ids apart.
+    pending one) or UpdateTransactionStatus (an open one to pending or closed).
     """
 
     transaction_id: int
@@ -153,6 +156,7 @@ class Lapse:
 Command = Earn | Redeem | Expire | MoveExpiry | MoveState | Lapse
 
 _BOOKKEEPING = frozenset(("request_id", "index", "call_fingerprint"))
+_EXACT = Context(prec=TEXT_MAX)
 
 
 def fingerprint(command: Command) -> bytes:
@@ -168,10 +172,13 @@ def fingerprint(command: Command) -> bytes:
 
 def content(command: Command) -> tuple[object, ...]:
     """The command's fields that are not at their default, in plain comparable form."""
+    names, values_of, defaults = _SHAPES[type(command)]
     return tuple(
-        (f.name, _plain(value))
-        for f in fields(command)
-        if f.name not in _BOOKKEEPING and (value := getattr(command, f.name)) != f.default
+        [
+            (name, _plain(value))
+            for name, value, default in zip(names, values_of(command), defaults, strict=True)
+            if value is not default and value != default
+        ]
     )
 
 
@@ -181,13 +188,29 @@ def digest(*parts: object) -> bytes:
 
 
 def _plain(value: object) -> object:
+    if type(value) in _ALREADY_PLAIN:
+        return value
     if isinstance(value, IntEnum):
         return int(value)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return str(value.normalize())
+        return str(value.normalize(_EXACT))
     if hasattr(value, "__dataclass_fields__"):
         parts = (_plain(getattr(value, name)) for name in value.__dataclass_fields__)
         return (type(value).__name__, *parts)
     return value
+
+
+_ALREADY_PLAIN = frozenset((str, int, bool, bytes, tuple, type(None)))
+
+
+def _shape(kind: type[Command]) -> tuple[tuple[str, ...], Callable[..., Any], tuple[Any, ...]]:
+    counted = [f for f in fields(kind) if f.name not in _BOOKKEEPING]
+    names = tuple(f.name for f in counted)
+    return names, attrgetter(*names), tuple(f.default for f in counted)
+
+
+_SHAPES: dict[type, tuple[tuple[str, ...], Callable[..., Any], tuple[Any, ...]]] = {
+    kind: _shape(kind) for kind in (Earn, Redeem, Expire, MoveExpiry, MoveState)
+}
