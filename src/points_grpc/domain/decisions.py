@@ -14,7 +14,12 @@ from points_grpc.domain.commands import Earn, Expire, Lapse, MoveExpiry, MoveSta
 from points_grpc.domain.lapse import lapse_due
 from points_grpc.domain.model import LotState, Policy, PolicyKind, TransactionType
 from points_grpc.domain.moving import expiration_field, move_expiry
-from points_grpc.domain.policy import Immediate, fixed_expiry, resolve_expiration
+from points_grpc.domain.policy import (
+    Immediate,
+    fixed_expiry,
+    inactivity_expiry,
+    resolve_expiration,
+)
 from points_grpc.domain.posting import (
     Texts,
     approve_lot,
@@ -56,12 +61,12 @@ def _earn(command: Earn, case: Case, draft: Draft) -> Earned:
     holding = _holding_for_earn(case, draft)
     policy = _policy_for(command, holding)
     amount = to_units(command.amount, holding.currency.scale)
+    lapse_due(draft, holding)
     account = holding.account
     if account.total_earned + account.pending + amount > BALANCE_MAX:
         raise InvalidField("amount", "would take the account beyond what it can hold")
     if command.vendor_id and (account.member_id, command.vendor_id) in draft.books.vendor_lots:
         raise IdentifierTaken("vendor_id")
-    lapse_due(draft, holding)
     earned_at = command.earn_at or holding.now
     if earned_at > holding.now:
         raise InvalidField("earn_time", "must not lie in the future")
@@ -115,6 +120,7 @@ def _expiry_for(
     try:
         if expiration is None:
             if policy.kind is PolicyKind.INACTIVITY:
+                inactivity_expiry(policy, zone, earned_at)  # has to lie within the calendar
                 return policy.policy_version_id, None
             return 0, fixed_expiry(policy, zone, earned_at)
         field = expiration_field(expiration)
@@ -138,7 +144,8 @@ def _post_earn(command: Earn, draft: Draft, holding: Holding, lot: Lot) -> Trans
     else:
         account.pending += lot.amount
     expires_at = holding.expiry_of(lot)
-    due_no_later_than(holding, expires_at)
+    if expires_at is not None and expires_at > holding.now:
+        due_no_later_than(holding, expires_at)
     return post(
         draft,
         holding,
