@@ -35,7 +35,8 @@ class Service:
     def __init__(self, address: str) -> None:
         self.address = address
         self._channel = grpc.insecure_channel(address)
-        self._pool = DescriptorPool(ProtoReflectionDescriptorDatabase(self._channel))
+        self._schema = ProtoReflectionDescriptorDatabase(self._channel)
+        self._pool = DescriptorPool(self._schema)
 
     def __enter__(self) -> Self:
         return self
@@ -51,12 +52,9 @@ class Service:
     def offers(self, service: str) -> bool:
         """Whether the server has a service of that full name. Raises Refused if it is away."""
         try:
-            self._pool.FindServiceByName(service)
-        except KeyError:
-            return False
+            return service in self._schema.get_services()
         except grpc.RpcError as error:
             raise _refused(error) from None
-        return True
 
     def call(self, method: str, request: Mapping[str, Any]) -> Json:
         """The answer to `method` (`points.v1.PointsService/Earn`). Raises Refused."""
@@ -93,5 +91,6 @@ def _refused(error: grpc.RpcError) -> Refused:
         if detail.Unpack(info):
             reason = info.reason
         elif detail.Unpack(bad) and bad.field_violations:
-            field = bad.field_violations[0].field
+            violation = bad.field_violations[0]
+            field = f"{violation.field}: {violation.description}"
     return Refused(error.code().name, reason, error.details() or "", field)

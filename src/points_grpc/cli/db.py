@@ -55,5 +55,5 @@ def current(database_url: options.DatabaseUrl = None, data_dir: options.DataDir 
 
 @contextmanager
 def _database(**given: object) -> Iterator[str]:
-    with place.database_url(options.settings(**given)) as url, place.faults_told():
-        yield url
+    with place.found(options.settings(**given)) as there, place.faults_told():
+        yield there.url

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -70,9 +71,10 @@ class Stage:
 
     def table(self, *columns: str, rows: Sequence[tuple[str, ...]], numbers: str = "") -> None:
         """A table; `numbers` has the titles of the columns that are aligned to the right."""
-        table = Table(pad_edge=False)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for column in columns:
-            table.add_column(column, justify="right" if column in numbers.split(",") else "left")
+            right = column in numbers.split(",")
+            table.add_column(column, justify="right" if right else "left", no_wrap=True)
         for row in rows:
             table.add_row(*row)
         self.console.print(table)

@@ -123,7 +123,13 @@ def move_expiries(stage: Stage) -> None:
     request = {"updates": moves, "request_id": "demo-update-expiry"}
     results = stage.ask("UpdateExpiry", request)["results"]
     rows = [_change_row(result["moved"]["change"]) for result in results]
-    stage.table("lot", "old expiry", "new expiry", "reason", "changed at", rows=rows, numbers="lot")
+    stage.table("lot", "old expiry", "new expiry", "reason", rows=rows)
+    change = results[0]["moved"]["change"]
+    meta = change["standard_meta"]
+    stage.say(
+        f"Noted at {shown(change['event_time'])}: {change['reason_note']!r}, raised by"
+        f" {meta['who_raised']}, approved by {meta['who_approved']}."
+    )
     stranger = {**member, "member": {"phone": "+1234567890"}}
     mixed = {
         "an unknown customer": _update(stranger, 117521910, _EXTEND, **fixed_date),
@@ -225,7 +231,6 @@ def _change_row(change: Json) -> tuple[str, ...]:
         shown(change.get("old_expire_time")),
         shown(change.get("new_expire_time")),
         change["reason_type"].removeprefix("REASON_TYPE_"),
-        shown(change["event_time"]),
     )
 
 

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from points_grpc.cli import options, place
 from points_grpc.clock import SystemClock
@@ -38,26 +37,24 @@ def doctor(database_url: options.DatabaseUrl = None, data_dir: options.DataDir =
     Exit code 1 when they are not.
     """
     settings = options.settings(database_url=database_url, data_dir=data_dir)
-    console = Console(soft_wrap=True)
-    console.print(f"points-grpc {version('points-grpc')}", highlight=False)
-    console.print(_configuration(settings))
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"points-grpc {version('points-grpc')}\n")
+    for line in _configuration(settings):
+        console.print(line, markup=False)
+    console.print()
     findings = list(_examine(settings))
-    table = Table("", "", "", show_header=False, box=None)
     for finding in findings:
-        mark = "[green]well[/]" if finding.well else "[red]NOT WELL[/]"
-        table.add_row(mark, finding.what, escape(finding.found))
-    console.print(table)
+        mark = "[green]well    [/]" if finding.well else "[red]NOT WELL[/]"
+        console.print(f"{mark}  {finding.what}: {escape(finding.found)}")
     if not all(finding.well for finding in findings):
         raise typer.Exit(1)
 
 
-def _configuration(settings: Settings) -> Table:
-    table = Table("setting", "value", "from", box=None, pad_edge=False)
+def _configuration(settings: Settings) -> Iterator[str]:
+    """Each setting with its value and where that is from."""
     for name in type(settings).model_fields:
-        value = getattr(settings, name)
         origin = variable(name) if name in settings.model_fields_set else "default"
-        table.add_row(name, escape(masked(value)), origin)
-    return table
+        yield f"{name:<25} {masked(getattr(settings, name)):<20} {origin}"
 
 
 def _examine(settings: Settings) -> Iterator[Finding]:
@@ -66,8 +63,8 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         problem = f"there is none in {settings.data_dir} yet; points-grpc serve makes it"
         yield Finding("database", False, problem)
         return
-    with place.database_url(settings) as url, place.opened(url, settings) as database:
-        yield from _database(database, url)
+    with place.found(settings) as there, place.opened(there, settings) as database:
+        yield from _database(database, there.url)
 
 
 def _database(database: Database, url: str) -> Iterator[Finding]:

@@ -12,6 +12,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Plain help: tables would cut the names of environment variables short.
+    rich_markup_mode=None,
 )
 app.command("serve")(serve.serve)
 app.command("sweep")(sweep.sweep)

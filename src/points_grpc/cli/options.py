@@ -52,8 +52,8 @@ def settings(**given: Any) -> config.Settings:
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
             field = str(problem["loc"][0])
-            flag = f"--{field.replace('_', '-')}"
-            fail(f"{flag} ({config.variable(field)}): {problem['msg']}", code=None)
+            said = problem["msg"].removeprefix("Value error, ")
+            fail(f"--{field.replace('_', '-')} ({config.variable(field)}): {said}", code=None)
         raise typer.Exit(2) from None
 
 

@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import typer
 
 from points_grpc.cli.options import fail
-from points_grpc.config import Settings
+from points_grpc.config import Settings, masked
 from points_grpc.storage.database import Database, Timeouts
 from points_grpc.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError, NotDurable
 from points_grpc.storage.faults import Fault, fault_of
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database's URL, and how to speak of it; `server` where it is an embedded one."""
+
+    url: str
+    shown: str
+    server: EmbeddedPostgres | None = None
+
+    def revive(self) -> None:
+        """Start an embedded server again that has died, if it is ours to start."""
+        if self.server is not None:
+            self.server.start()
+
+
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """The URL to connect to while the block runs.
+def found(settings: Settings) -> Iterator[Place]:
+    """The place to connect to while the block runs.
 
     Without a database of one's own an embedded server is started, unless another process has
     started it already, and stopped at the end by whoever started it.
     """
     if settings.database_address is not None:
-        yield settings.database_address
+        yield Place(settings.database_address, masked(settings.database_url))
         return
     server = EmbeddedPostgres(settings.data_dir)
     try:
@@ -30,9 +45,20 @@ def database_url(settings: Settings) -> Iterator[str]:
     except (EmbeddedPostgresError, NotDurable) as error:
         fail(f"the embedded database does not start: {error}")
     try:
-        yield server.url
+        yield Place(server.url, f"embedded, in {server.folder}", server)
     finally:
         server.stop()
+
+
+@contextmanager
+def opened(place: Place, settings: Settings) -> Iterator[Database]:
+    """The database there, with the configured bounds."""
+    bounds = Timeouts(statement=settings.statement_timeout_ms, lock=settings.lock_timeout_ms)
+    database = Database(place.url, bounds)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 @contextmanager
@@ -55,14 +81,3 @@ def reason_of(error: Exception) -> str:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
-
-
-@contextmanager
-def opened(url: str, settings: Settings) -> Iterator[Database]:
-    """The database at `url` with the configured bounds."""
-    bounds = Timeouts(statement=settings.statement_timeout_ms, lock=settings.lock_timeout_ms)
-    database = Database(url, bounds)
-    try:
-        yield database
-    finally:
-        database.close()

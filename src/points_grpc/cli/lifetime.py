@@ -1,0 +1,137 @@
+"""A server's life: from the first answer of the database to the last answer of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from points_grpc.cli import seed
+from points_grpc.cli.place import Place, reason_of
+from points_grpc.cli.wiring import Parts
+from points_grpc.config import Settings
+from points_grpc.rpc.interceptors.context import Authenticator, DevAuthenticator, NoCredentials
+from points_grpc.rpc.server import Backends, Server, ServerOptions
+from points_grpc.storage.checkup import examine
+
+_PROBE_SECONDS = 1.0
+
+log = structlog.get_logger("points_grpc")
+
+
+async def live(
+    settings: Settings, parts: Parts, place: Place, announce: Callable[[int], None]
+) -> None:
+    """Serve until a signal says to stop; then finish what runs."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    server = _server(settings, parts, await _authenticator(settings, parts))
+    await server.start()
+    try:
+        async with _tasks(
+            _report_health(server, parts, place), _sweep_now_and_then(settings, parts)
+        ):
+            announce(server.port)
+            await stopping.wait()
+            log.info("stopping")
+    finally:
+        await server.stop(settings.grace_seconds)
+
+
+def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> Server:
+    backends = Backends(parts.engine, parts.programs, parts.members, parts.test_clock)
+    options = ServerOptions(
+        address=settings.grpc,
+        deadline_s=settings.default_deadline_seconds,
+        calls_max=settings.calls_max,
+    )
+    return Server(backends, authenticator, options)
+
+
+async def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
+    if not settings.dev:
+        return NoCredentials()
+    caller = seed.tenant(parts.database, parts.clock.now())
+    if settings.demo:
+        await seed.programs(parts.programs, caller)
+        caller = seed.make_default(parts.database, caller)
+    return DevAuthenticator(caller)
+
+
+@contextlib.asynccontextmanager
+async def _tasks(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run these while the block runs."""
+    running = [asyncio.ensure_future(task) for task in tasks]
+    try:
+        yield
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _report_health(server: Server, parts: Parts, place: Place) -> None:
+    """Say SERVING while the database answers; try to bring an embedded one back."""
+    was_well: bool | None = None
+    while True:
+        problem = await asyncio.to_thread(_probe, parts, place)
+        server.set_serving(not problem)
+        if problem and was_well is not False:
+            log.error("the database does not answer", problem=problem)
+        elif not problem and was_well is False:
+            log.info("the database answers again")
+        was_well = not problem
+        await asyncio.sleep(_PROBE_SECONDS)
+
+
+def _probe(parts: Parts, place: Place) -> str:
+    """What is wrong with the database, if anything is."""
+    try:
+        parts.database.run(examine)
+    except Exception as error:
+        with contextlib.suppress(Exception):
+            place.revive()
+        return reason_of(error)
+    return ""
+
+
+async def _sweep_now_and_then(settings: Settings, parts: Parts) -> None:
+    while settings.sweep:
+        try:
+            await _sweep(settings, parts)
+        except Exception as error:
+            log.warning("a sweep failed", problem=reason_of(error))
+        await asyncio.sleep(settings.sweep_interval_seconds)
+
+
+async def _sweep(settings: Settings, parts: Parts) -> None:
+    """One sweep in a thread, which stops between two chunks when the server does."""
+    swept = parts.sweeper.sweep(settings.sweep_chunk)
+    lots = accounts = 0
+    while (chunk := await _in_thread(lambda: next(swept, None))) is not None:
+        accounts += len(chunk.lapses)
+        lots += sum(lapsed.lots for lapsed in chunk.lapses)
+    if lots:
+        log.info("swept", accounts=accounts, lots=lots)
+    retention = timedelta(days=settings.request_retention_days)
+    await _in_thread(lambda: parts.sweeper.purge(retention))
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    """`work` in a thread; a cancelled caller still waits for its end.
+
+    The thread uses a connection that is closed right after.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise

@@ -1,0 +1,106 @@
+"""points-grpc serve: the server."""
+
+from __future__ import annotations
+
+import signal
+from typing import NoReturn
+
+import typer
+import uvloop
+
+from points_grpc.cli import lifetime, logs, options, place, wiring
+from points_grpc.config import Settings, is_loopback, split_address
+from points_grpc.storage import migrate
+
+_EXAMPLE = (
+    """grpcurl -plaintext -d '{{"member": {{"external_id": "alice"}}, """
+    """"amount": {{"value": "100"}}}}' {address} points.v1.PointsService/Earn"""
+)
+
+
+def serve(  # noqa: PLR0917  # each is an option, given by name
+    grpc: options.Grpc = None,
+    database_url: options.DatabaseUrl = None,
+    data_dir: options.DataDir = None,
+    dev: options.Dev = None,
+    start_time: options.StartTime = None,
+    demo: options.Demo = None,
+    migrate: options.Migrate = None,
+    sweep: options.Sweep = None,
+    sweep_interval_seconds: options.SweepIntervalSeconds = None,
+    request_retention_days: options.RequestRetentionDays = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+) -> None:
+    """Serve the points API over gRPC until SIGTERM or SIGINT.
+
+    Until there are credentials it listens on this machine only.
+    """
+    given = dict(locals())
+    settings = options.settings(**given)
+    _refuse_what_cannot_be(settings)
+    logs.configure(settings)
+    # Until the event loop takes over, so that an embedded database is stopped on the way out.
+    signal.signal(signal.SIGTERM, _leave)
+    with (
+        place.found(settings) as there,
+        place.opened(there, settings) as database,
+    ):
+        with place.faults_told():
+            _prepare_schema(settings, there)
+        with wiring.parts(settings, database) as parts:
+            try:
+                uvloop.run(
+                    lifetime.live(
+                        settings, parts, there, lambda port: _announce(settings, there, port)
+                    )
+                )
+            except RuntimeError as error:
+                options.fail(str(error))
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _refuse_what_cannot_be(settings: Settings) -> None:
+    if not is_loopback(settings.grpc):
+        options.fail(
+            f"{settings.grpc} can be reached from other machines, and there are no credentials"
+            " yet: listen on 127.0.0.1 or [::1]",
+            code=2,
+        )
+    for field in ("start_time", "demo"):
+        if getattr(settings, field) and not settings.dev:
+            options.fail(f"--{field.replace('_', '-')} needs --dev", code=2)
+
+
+def _prepare_schema(settings: Settings, there: place.Place) -> None:
+    if settings.migrate or there.server is not None:
+        migrate.upgrade(there.url)
+        return
+    at, head = migrate.current(there.url), migrate.head()
+    if at != head:
+        options.fail(
+            f"the schema is at {at or 'none'}, this release expects {head}:"
+            " run points-grpc db upgrade, or serve with --migrate"
+        )
+
+
+def _announce(settings: Settings, there: place.Place, port: int) -> None:
+    host, _ = split_address(settings.grpc)
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    lines = [f"gRPC      {address}", f"database  {there.shown}"]
+    if settings.dev:
+        clock = "runs with the machine's"
+        if settings.start_time is not None:
+            clock = f"stands at {settings.start_time:%Y-%m-%d %H:%M:%S} UTC"
+        lines += ["tenant    demo, no credentials", f"clock     {clock} until it is set"]
+    if settings.demo:
+        lines += [
+            "programs  469 (POINTS), 123 (bonus_points)",
+            "",
+            "From another terminal: make demo, or",
+            _EXAMPLE.format(address=address),
+        ]
+    typer.echo("\n".join(lines))

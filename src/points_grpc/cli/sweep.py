@@ -1,0 +1,123 @@
+"""points-grpc sweep: record the lapses that have happened, once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from points_grpc.cli import options, place, wiring
+from points_grpc.config import Settings
+from points_grpc.domain.amounts import print_units
+from points_grpc.service.forecast import Day, Due, Forecaster
+from points_grpc.service.sweep import Sweeper
+
+Place = tuple[int, int, str, int]
+"""Tenant, program, and the currency's code and scale."""
+
+
+def sweep(
+    database_url: options.DatabaseUrl = None,
+    data_dir: options.DataDir = None,
+    sweep_chunk: options.SweepChunk = None,
+    request_retention_days: options.RequestRetentionDays = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would expire, and change nothing.")
+    ] = False,
+) -> None:
+    """Record the lapses that have happened, once, and forget what need not be kept.
+
+    Several may run at once, also beside servers. Nothing depends on it: points that have
+    expired cannot be spent, whether or not that has been recorded. It goes by the machine's
+    clock.
+    """
+    settings = options.settings(
+        database_url=database_url,
+        data_dir=data_dir,
+        sweep_chunk=sweep_chunk,
+        request_retention_days=request_retention_days,
+    )
+    with (
+        place.found(settings) as there,
+        place.opened(there, settings) as database,
+        place.faults_told(),
+        wiring.sweeping(database) as (sweeper, forecaster),
+    ):
+        if dry_run:
+            _foretell(settings, forecaster)
+        else:
+            _record(settings, sweeper, len(forecaster.accounts()))
+
+
+def _record(settings: Settings, sweeper: Sweeper, expected: int) -> None:
+    totals: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    skipped = done = 0
+    with _progress() as progress:
+        task = progress.add_task("sweeping", total=expected)
+        for chunk in sweeper.sweep(settings.sweep_chunk):
+            skipped += chunk.skipped
+            done += len(chunk.lapses) + chunk.skipped
+            progress.update(task, completed=done, total=max(done, expected))
+            for lapsed in chunk.lapses:
+                owner = lapsed.owner
+                currency = owner.currency
+                place = (0, owner.program_id, currency.code, currency.scale)
+                figures = (bool(lapsed.lots), lapsed.lots, lapsed.expired, lapsed.closed)
+                totals[place] = [a + b for a, b in zip(totals[place], figures, strict=True)]
+        forgotten = sweeper.purge(timedelta(days=settings.request_retention_days))
+    console = Console()
+    table = Table("program", "currency")
+    for column in ("accounts", "lots", "expired", "cancelled"):
+        table.add_column(column, justify="right")
+    for (_, program, code, scale), (accounts, lots, expired, closed) in sorted(totals.items()):
+        points = (print_units(expired, scale), print_units(closed, scale))
+        table.add_row(str(program), code, str(accounts), str(lots), *points)
+    if totals:
+        console.print(table)
+    console.print(f"{sum(t[1] for t in totals.values())} lots lapsed in {done - skipped} accounts")
+    if skipped:
+        console.print(f"{skipped} accounts were in use; the next sweep will find them again")
+    if forgotten:
+        console.print(f"{forgotten} rows older than the retention forgotten")
+
+
+def _foretell(settings: Settings, forecaster: Forecaster) -> None:
+    totals: dict[Day, list[int]] = defaultdict(lambda: [0, 0, 0])
+    keys = forecaster.accounts()
+    with _progress() as progress:
+        for found in progress.track(
+            forecaster.due(keys, settings.sweep_chunk),
+            total=-(-len(keys) // settings.sweep_chunk),
+            description="looking",
+        ):
+            for due in found:
+                totals[due.on] = _added(totals[due.on], due)
+    table = Table("program", "currency", "day")
+    for column in ("lots", "expires", "is cancelled"):
+        table.add_column(column, justify="right")
+    for on, (lots, expired, closed) in sorted(totals.items(), key=lambda item: _place(item[0])):
+        points = (print_units(expired, on.scale), print_units(closed, on.scale))
+        table.add_row(str(on.program_id), on.currency, str(on.day), str(lots), *points)
+    console = Console()
+    if totals:
+        console.print(table)
+    console.print(f"{sum(t[0] for t in totals.values())} lots would lapse; nothing was changed")
+
+
+def _added(total: list[int], due: Due) -> list[int]:
+    lots, expired, closed = total
+    return [lots + 1, expired + due.points * due.approved, closed + due.points * (not due.approved)]
+
+
+def _place(on: Day) -> tuple[int, int, str, str]:
+    return on.tenant_id, on.program_id, on.currency, on.day.isoformat()
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True))

@@ -1,0 +1,70 @@
+"""How the parts are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from points_grpc.clock import Clock, SystemClock, TestClock
+from points_grpc.config import Settings
+from points_grpc.service.desk import Desk
+from points_grpc.service.engine import Engine
+from points_grpc.service.forecast import Forecaster
+from points_grpc.service.lane import Bounds
+from points_grpc.service.members import MemberBook
+from points_grpc.service.program_cache import ProgramCache
+from points_grpc.service.programs import ProgramBook
+from points_grpc.service.sweep import Sweeper
+from points_grpc.storage.database import Database
+from points_grpc.storage.ids import IdSource
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a server is made of."""
+
+    database: Database
+    clock: Clock
+    desk: Desk
+    engine: Engine
+    programs: ProgramBook
+    members: MemberBook
+    sweeper: Sweeper
+
+    @property
+    def test_clock(self) -> TestClock | None:
+        """The clock, where callers may set it."""
+        return self.clock if isinstance(self.clock, TestClock) else None
+
+
+@contextmanager
+def parts(settings: Settings, database: Database) -> Iterator[Parts]:
+    """Everything, ready to work while the block runs; at its end what was begun is finished."""
+    clock = TestClock(settings.start_time) if settings.dev else SystemClock()
+    ids = IdSource(database.run)
+    cache = ProgramCache()
+    desk = Desk(database, clock)
+    bounds = Bounds(queue_items=settings.lane_items_max, batch_items=settings.lane_batch_max)
+    engine = Engine(database, cache, ids, clock, bounds)
+    sweeper = Sweeper(database, cache, ids, clock)
+    programs, members = ProgramBook(desk, ids), MemberBook(desk, ids)
+    engine.start()
+    try:
+        yield Parts(database, clock, desk, engine, programs, members, sweeper)
+    finally:
+        engine.stop()
+        desk.close()
+        sweeper.close()
+
+
+@contextmanager
+def sweeping(database: Database) -> Iterator[tuple[Sweeper, Forecaster]]:
+    """What a sweep needs, by the machine's clock."""
+    needs = (database, ProgramCache(), IdSource(database.run), SystemClock())
+    sweeper, forecaster = Sweeper(*needs), Forecaster(*needs)
+    try:
+        yield sweeper, forecaster
+    finally:
+        sweeper.close()
+        forecaster.close()

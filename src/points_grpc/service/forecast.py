@@ -1,0 +1,102 @@
+"""What a sweep would record, found out without recording it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from points_grpc.clock import Clock
+from points_grpc.domain.books import Holding, Lot
+from points_grpc.domain.calendar import local_date
+from points_grpc.domain.commands import Caller, Lapse
+from points_grpc.domain.model import LotState
+from points_grpc.service.batch import Call, Group
+from points_grpc.service.gather import Gatherer, Locking
+from points_grpc.service.naming import Item
+from points_grpc.service.program_cache import ProgramCache
+from points_grpc.storage import accounts, programs
+from points_grpc.storage.accounts import AccountKey
+from points_grpc.storage.database import Connection, Database
+from points_grpc.storage.ids import IdSource
+
+ACCOUNTS_MAX = 10_000_000
+"""More due accounts per bucket than this are not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Where and when points lapsed: the day is that of the program's time zone."""
+
+    tenant_id: int
+    program_id: int
+    currency: str
+    scale: int
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One lot that is due; `points` of an unapproved one are cancelled, not expired."""
+
+    on: Day
+    points: int
+    approved: bool
+
+
+class Forecaster:
+    """Looks at what is due, on a connection of its own that cannot write."""
+
+    def __init__(
+        self, database: Database, program_cache: ProgramCache, ids: IdSource, clock: Clock
+    ) -> None:
+        self._link = database.link(snapshot=True)
+        self._programs = program_cache
+        self._ids = ids
+        self._clock = clock
+
+    def accounts(self) -> list[AccountKey]:
+        """Every account that may have lots due by now."""
+        with self._link.unit() as connection:
+            keys = programs.all_keys(connection)
+            return accounts.due(connection, keys, self._clock.now(), ACCOUNTS_MAX)
+
+    def due(self, keys: list[AccountKey], chunk: int) -> Iterator[list[Due]]:
+        """What is due in these accounts, chunk by chunk."""
+        for start in range(0, len(keys), chunk):
+            with self._link.unit() as connection:
+                yield self._look(connection, keys[start : start + chunk])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._link.close()
+
+    def _look(self, connection: Connection, keys: list[AccountKey]) -> list[Due]:
+        now = self._clock.now()
+        gatherer = Gatherer(
+            connection, self._programs, self._ids, now=now, locking=Locking.NONE, due_max=None
+        )
+        items = [_item(tenant_id, account_id) for tenant_id, account_id in keys]
+        gathered = gatherer.lock(items, gatherer.names(items))
+        gatherer.load(items, gathered)
+        return [
+            due
+            for holding in gathered.books.holdings.values()
+            for lot in holding.lots.values()
+            if (due := _due(holding, lot)) is not None
+        ]
+
+
+def _item(tenant_id: int, account_id: int) -> Item:
+    group = Group((Lapse(account_id),))
+    return Item(Call(Caller(tenant_id, "", "sweep"), [group]), group, group.commands[0])
+
+
+def _due(holding: Holding, lot: Lot) -> Due | None:
+    at = holding.expiry_of(lot) if lot.unfinished else None
+    if at is None or at > holding.now:
+        return None
+    account, currency = holding.account, holding.currency
+    day = local_date(holding.program.zone, at)
+    on = Day(account.tenant_id, account.program_id, currency.code, currency.scale, day)
+    return Due(on, lot.remaining, lot.state is LotState.APPROVED)

@@ -1,0 +1,83 @@
+"""What the commands say about themselves, and how they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+from points_grpc.cli.main import app
+from points_grpc.config import Settings, variable
+
+GROUP: Any = get_command(app)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def help_of(*command: str) -> str:
+    return " ".join(run(*command, "--help").output.split())
+
+
+def test_the_commands() -> None:
+    """The program has these commands and no others."""
+    assert set(GROUP.commands) == {"serve", "sweep", "db", "demo", "doctor"}
+
+
+@pytest.mark.parametrize("command", [("serve",), ("sweep",), ("db", "upgrade"), ("doctor",)])
+def test_help_tells_defaults_and_variables(command: tuple[str, ...]) -> None:
+    """The help of a command names the variable and the default of each of its settings."""
+    text = help_of(*command)
+    found = 0
+    for name, about in Settings.model_fields.items():
+        if f"--{name.replace('_', '-')} " in text:
+            found += 1
+            default = about.default
+            shown = {None: "none", True: "yes", False: "no"}.get(default, str(default))
+            assert f"env var: {variable(name)}; default: ({shown})" in text
+    assert found >= 2
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:50051", "[::]:50051", "192.0.2.1:50051"])
+def test_serve_refuses_other_machines(address: str) -> None:
+    """Without credentials, serve listens on loopback only."""
+    result = run("serve", "--grpc", address)
+    assert result.exit_code == 2
+    assert "no credentials" in result.output
+
+
+@pytest.mark.parametrize("option", [("--demo",), ("--start-time", "2022-01-01T00:00:00Z")])
+def test_serve_refuses_development_in_production(option: tuple[str, ...]) -> None:
+    """Demo data and a clock that stands still are for development only."""
+    result = run("serve", *option)
+    assert result.exit_code == 2
+    assert f"{option[0]} needs --dev" in result.output
+
+
+def test_a_bad_value_is_one_line() -> None:
+    """A setting that cannot be is told in one line that names the option and the variable."""
+    result = run("serve", "--grpc", "nowhere")
+    assert result.exit_code == 2
+    assert result.output.startswith("points-grpc: --grpc (POINTS_GRPC): must be host:port")
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_bad_variable_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable without an option is checked like one that has an option."""
+    monkeypatch.setenv("POINTS_GRACE_SECONDS", "soon")
+    result = run("doctor")
+    assert result.exit_code == 2
+    assert "POINTS_GRACE_SECONDS" in result.output
+
+
+def test_a_database_that_is_not_there_is_one_line() -> None:
+    """A database that cannot be reached is told in one line, without a traceback."""
+    url = "postgresql://points:s3cret@127.0.0.1:1/points"
+    result = run("db", "current", "--database-url", url)
+    assert result.exit_code == 1
+    assert "points-grpc: " in result.output
+    assert "Traceback" not in result.output
+    assert "s3cret" not in result.output

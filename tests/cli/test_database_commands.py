@@ -1,0 +1,82 @@
+"""db and doctor against databases in several states."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner, Result
+
+from points_grpc.cli.main import app
+from points_grpc.storage import migrate
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_upgrade_and_downgrade(empty_database_url: str) -> None:
+    """The schema goes up to this release's and back to nothing, and says where it is."""
+    where = ("--database-url", empty_database_url)
+    assert "schema: none, expected" in run("db", "current", *where).output
+    assert run("db", "upgrade", *where).output == f"schema: {migrate.head()}\n"
+    assert run("db", "upgrade", *where).exit_code == 0
+    assert run("db", "current", *where).output == f"schema: {migrate.head()}\n"
+    assert run("db", "downgrade", "base", "--yes", *where).output == "schema: none\n"
+
+
+def test_downgrade_asks_first(database_url: str) -> None:
+    """A downgrade that nobody has agreed to changes nothing."""
+    where = ("--database-url", database_url)
+    result = CliRunner().invoke(app, ["db", "downgrade", "base", *where], input="n\n")
+    assert result.exit_code == 1
+    assert run("db", "current", *where).output == f"schema: {migrate.head()}\n"
+
+
+def test_an_unknown_revision_is_one_line(database_url: str) -> None:
+    """A revision that does not exist is refused in one line."""
+    result = run("db", "upgrade", "nonsense", "--database-url", database_url)
+    assert result.exit_code == 1
+    assert "nonsense" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_doctor_finds_all_well(database_url: str) -> None:
+    """A database with this release's schema is well, and the exit code says so."""
+    result = run("doctor", "--database-url", database_url)
+    assert "NOT WELL" not in result.output
+    assert "PostgreSQL" in result.output
+    assert result.exit_code == 0
+
+
+def test_doctor_finds_the_schema_missing(empty_database_url: str) -> None:
+    """A database without the schema is not well, and doctor says what to do."""
+    result = run("doctor", "--database-url", empty_database_url)
+    assert "run points-grpc db upgrade" in result.output
+    assert result.exit_code == 1
+
+
+def test_doctor_finds_the_database_away() -> None:
+    """A database that does not answer is not well, and its password stays hidden."""
+    url = "postgresql://points:s3cret@127.0.0.1:1/points"
+    result = run("doctor", "--database-url", url)
+    assert "NOT WELL" in result.output
+    assert "points:***@127.0.0.1:1/points" in result.output
+    assert "s3cret" not in result.output
+    assert result.exit_code == 1
+
+
+def test_doctor_makes_no_database(tmp_path: Path) -> None:
+    """Doctor looks, and does not make an embedded database where there is none."""
+    result = run("doctor", "--data-dir", str(tmp_path / "data"))
+    assert result.exit_code == 1
+    assert not (tmp_path / "data").exists()
+
+
+def test_doctor_says_where_a_setting_is_from(database_url: str) -> None:
+    """Each setting is shown with the variable it came from, or as a default."""
+    result = CliRunner().invoke(
+        app, ["doctor", "--database-url", database_url], env={"POINTS_GRACE_SECONDS": "3"}
+    )
+    lines = [line.split() for line in result.output.splitlines()]
+    assert ["grace_seconds", "3.0", "POINTS_GRACE_SECONDS"] in lines
+    assert ["calls_max", "2048", "default"] in lines

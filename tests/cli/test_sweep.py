@@ -1,0 +1,71 @@
+"""points-grpc sweep, on points that lapsed long ago by the machine's clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+from typer.testing import CliRunner, Result
+
+from points.v1 import points_service_pb2_grpc
+from points.v1.earn_pb2 import EarnRequest
+from points_grpc.cli.main import app
+
+
+def sweep(url: str, *arguments: str) -> Result:
+    result = CliRunner().invoke(app, ["sweep", "--database-url", url, *arguments])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def summary(result: Result) -> list[list[str]]:
+    return [
+        words for line in result.stdout.splitlines() if (words := line.replace("│", " ").split())
+    ]
+
+
+@pytest.fixture(scope="module")
+def lapsed_url(serve: Any, module_database_url: str) -> str:
+    """A database in which three lots were earned in 2022 and never looked at again."""
+    start = ("--start-time", "2022-01-01T00:00:00Z", "--no-sweep")
+    running = serve("--dev", "--demo", *start, POINTS_DATABASE_URL=module_database_url)
+    with grpc.insecure_channel(running.address) as channel:
+        stub = points_service_pb2_grpc.PointsServiceStub(channel)
+        for member, program, amount, days in (
+            ("alice", 469, "100", 10),
+            ("bob", 469, "40", 10),
+            ("bob", 123, "2.50", 20),
+        ):
+            request = EarnRequest(
+                program_id=program,
+                member={"external_id": member},
+                amount={"value": amount},
+                days=days,
+            )
+            stub.Earn(request, timeout=60, wait_for_ready=True)
+    running.stop()
+    return module_database_url
+
+
+def test_a_sweep(lapsed_url: str) -> None:
+    """A dry run tells what is due by program, currency and day, and leaves it to the sweep.
+
+    The sweep records it, sums it up, and forgets units of work that are older than the
+    retention; the next one finds nothing.
+    """
+    told = summary(sweep(lapsed_url, "--dry-run"))
+    assert ["123", "bonus_points", "2022-01-21", "1", "2.50", "0.00"] in told
+    assert ["469", "POINTS", "2022-01-11", "2", "140", "0"] in told
+    assert summary(sweep(lapsed_url, "--dry-run")) == told
+
+    done = summary(sweep(lapsed_url))
+    assert "forgotten" in done[-1]
+    assert ["123", "bonus_points", "1", "1", "2.50", "0.00"] in done
+    assert ["469", "POINTS", "2", "2", "140", "0"] in done
+    assert ["3", "lots", "lapsed", "in", "3", "accounts"] in done
+
+    assert ["0", "lots", "lapsed", "in", "0", "accounts"] in summary(sweep(lapsed_url))
+    assert summary(sweep(lapsed_url, "--dry-run")) == [
+        ["0", "lots", "would", "lapse;", "nothing", "was", "changed"]
+    ]
