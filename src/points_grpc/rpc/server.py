@@ -84,7 +84,7 @@ class Server:
         self._options = options
         self._health = health.Health(names)
         self._reflection = reflection.Reflection([*names, health.SERVICE, *reflection.SERVICES])
-        self._server = grpc.aio.server(options=_channel_options(options))
+        self._server = grpc.aio.server(options=channel_options(options))
         self._server.add_generic_rpc_handlers(
             (
                 *(unary_service(*service, interceptors) for service in services),
@@ -164,7 +164,8 @@ def _reflection_methods(
     ]
 
 
-def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+def channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+    """The settings of the transport that `options` stand for."""
     return [
         ("grpc.so_reuseport", int(options.share_port)),
         ("grpc.max_receive_message_length", options.request_bytes_max),

@@ -1,0 +1,244 @@
+"""A real server and channel before a fake service, and sample resources."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import grpc.aio
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from points.dev.v1 import test_clock_pb2_grpc
+from points.v1 import member_service_pb2_grpc, points_service_pb2_grpc, program_service_pb2_grpc
+from points_grpc.clock import TestClock
+from points_grpc.domain.answers import (
+    AccountView,
+    Earned,
+    Expired,
+    ExpiryChangeView,
+    ExpiryMoved,
+    LotView,
+    MemberLabel,
+    Owner,
+    Redeemed,
+    StateMoved,
+    TransactionView,
+)
+from points_grpc.domain.commands import Caller, Earn, Expire, MoveExpiry, MoveState, Redeem
+from points_grpc.domain.model import AwardKind, Currency, LotState, TransactionType
+from points_grpc.domain.queries import Page
+from points_grpc.errors import InvalidField, Refusal
+from points_grpc.rpc.interceptors.context import DevAuthenticator
+from points_grpc.rpc.server import Backends, Server, ServerOptions
+
+NOW = datetime(2031, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
+CALLER = Caller(7, "demo", "dev", 469)
+
+
+class Samples:
+    """Resources of one account in a currency of scale 2."""
+
+    now = NOW
+    currency = Currency(9, "bonus_points", 2, "cash_equivalent", 100, "default")
+    owner = Owner(2**46 + 1, 469, currency, MemberLabel(2**46 + 2, 77, "cust-1"))
+    account = AccountView(owner, 12345, 10, 5, 20000, 5650, 2000, 8, NOW, NOW, NOW)
+    lot = LotView(
+        owner, 2**46 + 3, 31, AwardKind.POINT_AWARDED_LINEITEM, LotState.PENDING, 500, 400,
+        "default", 2, NOW, NOW, "order-1", "thank you", "shop",
+    )  # fmt: skip
+    transaction = TransactionView(
+        owner, 2**46 + 4, TransactionType.REDEEM, LotState.APPROVED, 150, 900, 750, 0,
+        ((2**46 + 3, 100), (2**46 + 5, 50)), "till", "lunch", "bon appetit", "order-2", "req-1",
+        2**46 + 6, NOW, NOW, NOW, NOW,
+    )  # fmt: skip
+    change = ExpiryChangeView(
+        owner, 2**46 + 7, 2**46 + 3, 31, AwardKind.POINT_AWARDED, NOW, None, None, "goodwill",
+        ("anna", "", "storm"), '{"ticket":"T-1"}', "dev", NOW,
+    )  # fmt: skip
+
+    def answer(self, command: Any) -> Any:
+        """What the fake engine says to a command."""
+        if isinstance(command, Earn):
+            return Earned(self.transaction, self.lot, self.account)
+        if isinstance(command, Redeem):
+            return Redeemed(self.transaction, self.account)
+        if isinstance(command, Expire):
+            return Expired(None, 500, 0, self.account)
+        if isinstance(command, MoveExpiry):
+            return ExpiryMoved(self.change)
+        assert isinstance(command, MoveState)
+        return StateMoved(self.transaction, self.lot, self.account)
+
+
+class FakeEngine:
+    """Remembers what it was asked; `refuse` maps an item's place to the Refusal it gets."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+        self.writes: list[SimpleNamespace] = []
+        self.queries: list[Any] = []
+        self.listings: list[Any] = []
+        self.refuse: dict[int, Refusal] = {}
+        self.before: Callable[[], Awaitable[None]] | None = None
+        self.reads: Any = None
+        self.page: Page[Any] = Page((), ())
+
+    async def write(
+        self, caller: Caller, commands: Sequence[Any], *, partial: bool = False,
+        validate_only: bool = False, item_path: str = "",
+    ) -> list[Any]:  # fmt: skip
+        """Refuses as told, answers the rest with samples."""
+        self.writes.append(
+            SimpleNamespace(
+                caller=caller, commands=list(commands), partial=partial,
+                validate_only=validate_only, item_path=item_path,
+            )
+        )  # fmt: skip
+        if self.before is not None:
+            await self.before()
+        if self.refuse and not partial:
+            place = min(self.refuse)
+            refusal = self.refuse[place]
+            raise refusal.under(f"{item_path}[{place}]") if item_path else refusal
+        return [self.refuse.get(at) or self.samples.answer(c) for at, c in enumerate(commands)]
+
+    async def read(self, caller: Caller, query: Any) -> Any:
+        """Answers `reads`."""
+        self.queries.append(query)
+        if self.before is not None:
+            await self.before()
+        return self.reads
+
+    async def list(self, caller: Caller, listing: Any) -> Page[Any]:
+        """Answers `page`."""
+        self.listings.append(listing)
+        return self.page
+
+
+class Served:
+    """A running server, a channel to it and what stands behind it."""
+
+    def __init__(self, server: Server, channel: grpc.aio.Channel, engine: FakeEngine) -> None:
+        self.server = server
+        self.channel = channel
+        self.engine = engine
+        self.points = points_service_pb2_grpc.PointsServiceStub(channel)
+        self.programs = program_service_pb2_grpc.ProgramServiceStub(channel)
+        self.members = member_service_pb2_grpc.MemberServiceStub(channel)
+        self.clock = test_clock_pb2_grpc.TestClockServiceStub(channel)
+
+    @staticmethod
+    async def error(call: Awaitable[Any]) -> grpc.aio.AioRpcError:
+        """The error that the call ends with."""
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        return caught.value
+
+    async def refusal(self, call: Awaitable[Any]) -> SimpleNamespace:
+        """The rich status that the call ends with, unpacked."""
+        error = await self.error(call)
+        trailers = dict(error.trailing_metadata() or ())
+        status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+        assert (status.code, status.message) == (error.code().value[0], error.details())
+        return unpack(status)
+
+
+def unpack(status: status_pb2.Status) -> SimpleNamespace:
+    """A status with its details by their kind."""
+    found: dict[str, Any] = {}
+    for detail in status.details:
+        name = detail.type_url.rpartition(".")[2]
+        assert name not in found, "each kind of detail occurs once"
+        found[name] = getattr(error_details_pb2, name).FromString(detail.value)
+    info = found.pop("ErrorInfo")
+    return SimpleNamespace(
+        code=grpc_name(status.code),
+        message=status.message,
+        reason=info.reason,
+        domain=info.domain,
+        metadata=dict(info.metadata),
+        fields=[
+            (v.field, v.description)
+            for v in getattr(found.get("BadRequest"), "field_violations", ())
+        ],
+        retry=found.get("RetryInfo"),
+    )
+
+
+def grpc_name(code: int) -> str:
+    """The name of a status code."""
+    return next(c.name for c in grpc.StatusCode if c.value[0] == code)
+
+
+@pytest.fixture
+def samples() -> Samples:
+    """Sample resources."""
+    return Samples()
+
+
+@pytest.fixture
+def engine(samples: Samples) -> FakeEngine:
+    """The engine behind the server."""
+    return FakeEngine(samples)
+
+
+@pytest.fixture
+def serve(engine: FakeEngine) -> Callable[..., Any]:
+    """Runs a scenario, a coroutine function of one Served, and gives back what it returns."""
+
+    @asynccontextmanager
+    async def serving(backends: dict[str, Any], options: dict[str, Any], authenticator: Any) -> Any:
+        whole = {"engine": engine, "programs": None, "members": None, **backends}
+        settings = ServerOptions(address="127.0.0.1:0", **options)
+        server = Server(Backends(**whole), authenticator, settings)
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            yield Served(server, channel, engine)
+        await server.stop(0)
+
+    def run(
+        scenario: Callable[[Served], Awaitable[Any]],
+        authenticator: Any = None,
+        backends: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        async def main() -> Any:
+            given = backends or {}
+            async with serving(given, options, authenticator or DevAuthenticator(CALLER)) as served:
+                async with asyncio.timeout(20):
+                    return await scenario(served)
+
+        return asyncio.run(main())
+
+    return run
+
+
+@pytest.fixture
+def clock() -> TestClock:
+    """A clock that stands at NOW."""
+    return TestClock(NOW)
+
+
+@pytest.fixture
+def field_at_fault() -> Callable[..., str]:
+    """The field that decoding a message complains of; "(none)" if it does not."""
+
+    def field(read: Callable[..., Any], *arguments: Any) -> str:
+        try:
+            read(*arguments)
+        except InvalidField as refusal:
+            return refusal.field
+        return "(none)"
+
+    return field
+
+
+@pytest.fixture
+def unpacked() -> Callable[[status_pb2.Status], SimpleNamespace]:
+    """Unpacks a status of a partial answer."""
+    return unpack

@@ -1,0 +1,242 @@
+"""Authentication, the log line, deadlines and shedding."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.testing import capture_logs
+
+from points.v1 import earn_pb2, listing_pb2, lookup_pb2, update_expiry_pb2
+from points_grpc.domain.commands import Caller
+from points_grpc.domain.queries import Page
+from points_grpc.errors import LotNotFound, TokenInvalid
+from points_grpc.rpc.interceptors.context import NoCredentials
+
+LOT = lookup_pb2.GetLotRequest(lot_id=2**46)
+
+
+class Tokens:
+    """An authenticator that knows two tokens."""
+
+    def authenticate(self, metadata):
+        tenant = dict(metadata).get("authorization", "").removeprefix("Bearer ")
+        if tenant not in ("acme", "rival"):
+            raise TokenInvalid
+        return Caller(len(tenant), tenant, f"key of {tenant}")
+
+
+def earn(number):
+    request = earn_pb2.EarnRequest(program_id=469)
+    request.member.external_id = f"cust-{number}"
+    request.amount.value = "1"
+    return request
+
+
+# Authentication
+
+
+def test_dev_mode_needs_no_credential(serve, engine):
+    """In dev mode a call without a credential is the demo tenant's."""
+    serve(lambda served: served.points.Earn(earn(1)))
+    assert (engine.writes[0].caller.tenant, engine.writes[0].caller.principal) == ("demo", "dev")
+
+
+def test_dev_mode_refuses_a_credential_it_cannot_check(serve, engine):
+    """A credential that nobody can check is not taken for a good one."""
+
+    async def scenario(served):
+        metadata = (("authorization", "Bearer x"),)
+        return await served.refusal(served.points.Earn(earn(1), metadata=metadata))
+
+    assert serve(scenario).reason == "TOKEN_INVALID"
+    assert not engine.writes
+
+
+def test_without_credentials_nobody_gets_in(serve):
+    """Outside dev mode, without credentials to check, every call is UNAUTHENTICATED."""
+
+    async def scenario(served):
+        return await served.refusal(served.points.Earn(earn(1)))
+
+    status = serve(scenario, authenticator=NoCredentials())
+    assert (status.code, status.reason) == ("UNAUTHENTICATED", "TOKEN_INVALID")
+
+
+def test_calls_at_once_keep_their_callers(serve, engine):
+    """Calls that run at the same time each see their own caller."""
+    both = asyncio.Barrier(2)
+    engine.before = both.wait
+
+    async def scenario(served):
+        def call(tenant):
+            return served.points.Earn(earn(1), metadata=(("authorization", f"Bearer {tenant}"),))
+
+        return await asyncio.gather(call("acme"), call("rival"))
+
+    answers = serve(scenario, authenticator=Tokens())
+    assert [answer.account.tenant for answer in answers] == ["acme", "rival"]
+
+
+def test_health_needs_no_credential(serve):
+    """Health answers whoever asks."""
+
+    async def scenario(served):
+        stub = health_pb2_grpc.HealthStub(served.channel)
+        return await stub.Check(health_pb2.HealthCheckRequest())
+
+    assert serve(scenario, authenticator=NoCredentials()).status
+
+
+# The log
+
+
+def test_each_call_is_one_line(serve, engine, samples):
+    """One line per call: method, code, reason, duration, items and tenant, and nothing else."""
+    engine.page = Page((samples.lot, samples.lot, samples.lot), ())
+    lots = listing_pb2.ListLotsRequest()
+    lots.member.external_id = "cust-1"
+
+    async def scenario(served):
+        await served.points.Earn(earn(1))
+        await served.points.BatchEarn(earn_pb2.BatchEarnRequest(earns=[earn(1), earn(2)]))
+        await served.points.ListLots(lots)
+        engine.before = refuse
+        await served.refusal(served.points.GetLot(LOT))
+
+    async def refuse():
+        raise LotNotFound("lot_id")
+
+    with capture_logs() as lines:
+        serve(scenario)
+    known = {"event", "log_level", "method", "code", "reason", "duration_ms", "items", "tenant"}
+    assert all(set(line) == known for line in lines)
+    assert [
+        (line["method"].rpartition("/")[2], line["code"], line["reason"], line["items"])
+        for line in lines
+    ] == [
+        ("Earn", "OK", "", 1),
+        ("BatchEarn", "OK", "", 2),
+        ("ListLots", "OK", "", 3),
+        ("GetLot", "NOT_FOUND", "LOT_NOT_FOUND", 1),
+    ]
+    assert {line["tenant"] for line in lines} == {"demo"}
+    assert all(line["duration_ms"] >= 0 for line in lines)
+
+
+def test_the_log_has_no_payload(serve):
+    """Neither people's identifiers nor request ids nor texts get into the log."""
+    request = earn(1)
+    request.request_id = request.description = request.reference = "tell-tale"
+
+    async def scenario(served):
+        await served.points.Earn(request)
+        request.amount.value = "tell-tale"
+        await served.refusal(served.points.Earn(request))
+
+    with capture_logs() as lines:
+        serve(scenario)
+    assert len(lines) == 2
+    assert "tell-tale" not in str(lines) and "cust-1" not in str(lines)
+
+
+def test_health_is_not_logged(serve):
+    """Health checks leave no line."""
+
+    async def scenario(served):
+        stub = health_pb2_grpc.HealthStub(served.channel)
+        await stub.Check(health_pb2.HealthCheckRequest())
+
+    with capture_logs() as lines:
+        serve(scenario)
+    assert lines == []
+
+
+# Deadlines
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_the_server_ends_what_takes_too_long(serve, engine, timeout):
+    """A call ends with DEADLINE_EXCEEDED at the server's limit, if the caller's is no sooner."""
+    cancelled = []
+
+    async def linger():
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    engine.before = linger
+
+    async def scenario(served):
+        return await served.error(served.points.GetLot(LOT, timeout=timeout))
+
+    with capture_logs() as lines:
+        error = serve(scenario, deadline_s=0.01)
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert cancelled == [True]
+    assert [line["code"] for line in lines] == ["DEADLINE_EXCEEDED"]
+
+
+def test_the_callers_own_deadline_counts(serve, engine):
+    """A caller's deadline that is sooner than the server's ends the work."""
+    cancelled = asyncio.Event()
+
+    async def linger():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    engine.before = linger
+
+    async def scenario(served):
+        error = await served.error(served.points.GetLot(LOT, timeout=0.05))
+        await cancelled.wait()
+        return error
+
+    assert serve(scenario, deadline_s=1000).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+# Shedding
+
+
+def test_too_many_calls_are_turned_away_but_not_health(serve, engine, samples):
+    """A full server answers OVERLOADED with RetryInfo, goes on answering health, and recovers."""
+    inside, gate = asyncio.Semaphore(0), asyncio.Event()
+
+    async def queue():
+        inside.release()
+        await gate.wait()
+
+    engine.before = queue
+    engine.reads = samples.lot
+
+    async def scenario(served):
+        running = [asyncio.ensure_future(served.points.GetLot(LOT)) for _ in range(2)]
+        for _ in running:
+            await inside.acquire()
+        status = await served.refusal(served.points.GetLot(LOT))
+        stub = health_pb2_grpc.HealthStub(served.channel)
+        await stub.Check(health_pb2.HealthCheckRequest())
+        gate.set()
+        await asyncio.gather(*running)
+        await served.points.GetLot(LOT)
+        return status
+
+    status = serve(scenario, calls_max=2)
+    assert (status.code, status.reason) == ("RESOURCE_EXHAUSTED", "OVERLOADED")
+    assert status.retry.retry_delay.seconds == 1
+
+
+def test_refused_calls_free_their_place(serve):
+    """A call that is refused takes no place from those that follow."""
+
+    async def scenario(served):
+        empty = update_expiry_pb2.UpdateExpiryRequest()
+        return [await served.refusal(served.points.UpdateExpiry(empty)) for _ in range(5)]
+
+    assert {status.reason for status in serve(scenario, calls_max=1)} == {"INVALID_FIELD"}
