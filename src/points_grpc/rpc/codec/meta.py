@@ -37,7 +37,7 @@ class _Seen:
         self._structs: dict[str, bytes] = {}
 
     def add(self, struct: bytes, text: str) -> None:
-        if len(struct) > _SEEN_BYTES_MAX:
+        if len(struct) > _SEEN_BYTES_MAX or _MINUS_ZERO in struct:
             return
         if len(self._texts) >= _SEEN_MAX:
             self._texts.clear()
@@ -54,6 +54,7 @@ class _Seen:
 
 _SEEN_MAX = 4096
 _SEEN_BYTES_MAX = 512
+_MINUS_ZERO = bytes((0, 0, 0, 0, 0, 0, 0, 0x80))  # is written as 0, and 0 is to come back
 _seen = _Seen()
 
 
