@@ -9,14 +9,14 @@ from points_grpc.domain.model import LotState
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
-SpendingKey = tuple[int, datetime, datetime, int]
+SpendingKey = tuple[int, bool, datetime, datetime, int]
 
 
 def spending_key(
     priority: int, expires_at: datetime | None, earned_at: datetime, lot_id: int
 ) -> SpendingKey:
     """Sorts lots as they are spent: priority (lowest first), soonest expiry, oldest, lowest id."""
-    return (priority, expires_at or _NEVER, earned_at, lot_id)
+    return (priority, expires_at is None, expires_at or _NEVER, earned_at, lot_id)
 
 
 def take(holding: Holding, amount: int) -> list[tuple[Lot, int]]:
