@@ -1,0 +1,121 @@
+"""Whether an account, its lots and its transactions agree; tried after every step of a story."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from points_grpc.domain.books import Lot, Transaction
+from points_grpc.domain.model import LotState, TransactionType
+from points_grpc.domain.views import view_transaction
+
+if TYPE_CHECKING:
+    from stories import Story
+
+EARN, SUBMIT, APPROVE, CLOSE, REDEEM, EXPIRE, REVERSE = list(TransactionType)[:7]
+
+
+def audit(story: Story) -> None:
+    """Nothing was created or lost, and no due lot can be overlooked."""
+    _audit_account(story)
+    _audit_lots(story)
+    _audit_transactions(story)
+    _audit_chain(story)
+    _audit_due(story)
+
+
+def _audit_account(story: Story) -> None:
+    account = story.account
+    assert account.available >= 0
+    assert account.pending >= 0
+    spent = account.total_redeemed + account.total_expired
+    assert account.total_earned == account.available + account.held + spent
+
+
+def _audit_lots(story: Story) -> None:
+    account = story.account
+    by_state: dict[LotState, list[Lot]] = defaultdict(list)
+    for lot in story.shelf.values():
+        by_state[lot.state].append(lot)
+        assert lot.remaining >= 0
+    approved = by_state[LotState.APPROVED]
+    for lot in approved:
+        assert lot.amount == lot.remaining + lot.held + lot.redeemed + lot.expired
+    promised = by_state[LotState.OPEN] + by_state[LotState.PENDING]
+    for lot in promised:
+        assert (lot.remaining, lot.redeemed, lot.expired) == (lot.amount, 0, 0)
+    for lot in by_state[LotState.CLOSED]:
+        assert (lot.remaining, lot.redeemed, lot.expired, lot.lapse_id) == (0, 0, 0, 0)
+    assert account.total_earned == sum(lot.amount for lot in approved)
+    assert account.available == sum(lot.remaining for lot in approved)
+    assert account.total_redeemed == sum(lot.redeemed for lot in approved)
+    assert account.total_expired == sum(lot.expired for lot in approved)
+    assert account.pending == sum(lot.remaining for lot in promised)
+
+
+def _audit_transactions(story: Story) -> None:
+    sums: dict[TransactionType, int] = defaultdict(int)
+    unapproved = 0
+    for row in story.facts.transactions:
+        sums[row.type] += row.amount
+        if row.type is EARN and row.first_state is not LotState.APPROVED:
+            unapproved += row.amount
+    account = story.account
+    assert account.total_earned == sums[EARN] - unapproved + sums[APPROVE]
+    assert account.total_redeemed == sums[REDEEM]
+    assert account.total_expired == sums[EXPIRE] - sums[REVERSE]
+    assert account.pending == unapproved - sums[APPROVE] - sums[CLOSE]
+    _audit_allocations(story)
+
+
+def _audit_allocations(story: Story) -> None:
+    rows = {row.transaction_id: row for row in story.facts.transactions}
+    of_row: dict[int, int] = defaultdict(int)
+    redeemed: dict[int, int] = defaultdict(int)
+    expired: dict[int, int] = defaultdict(int)
+    for part in story.facts.allocations:
+        kind = rows[part.transaction_id].type
+        of_row[part.transaction_id] += part.amount
+        if kind is REDEEM:
+            redeemed[part.lot_id] += part.amount
+        else:
+            expired[part.lot_id] += part.amount if kind is EXPIRE else -part.amount
+    pairs = {(part.transaction_id, part.lot_id) for part in story.facts.allocations}
+    assert len(pairs) == len(story.facts.allocations)
+    for row in rows.values():
+        allocates = row.type in (REDEEM, EXPIRE, REVERSE)
+        assert of_row[row.transaction_id] == (row.amount if allocates else 0)
+    for lot in story.shelf.values():
+        assert (lot.redeemed, lot.expired) == (redeemed[lot.lot_id], expired[lot.lot_id])
+
+
+def _audit_chain(story: Story) -> None:
+    rows, changes = story.facts.transactions, story.facts.changes
+    versions = sorted([row.version for row in rows] + [change.version for change in changes])
+    assert versions == list(range(1, story.account.version + 1))
+    assert [row.version for row in rows] == sorted(row.version for row in rows)
+    balance = 0
+    for row in rows:
+        assert row.amount > 0
+        view = view_transaction(story.holding.owner, row)
+        assert view.balance_before == balance
+        balance = view.balance_after
+        _audit_effect(row)
+    assert balance == story.account.balance
+
+
+def _audit_effect(row: Transaction) -> None:
+    """Only what is recorded late takes effect before it is recorded."""
+    if row.type in (REDEEM, SUBMIT, APPROVE):
+        assert row.effective_at == row.created_at
+    assert row.effective_at <= row.created_at
+
+
+def _audit_due(story: Story) -> None:
+    bound = story.account.next_due_at
+    holding = story.holding
+    for lot in story.shelf.values():
+        at = holding.expiry_of(lot)
+        if lot.unfinished and at is not None:
+            assert bound is not None
+            assert bound <= at

@@ -1,0 +1,178 @@
+"""In which order lots are spent, and when more of them have to be loaded to know."""
+
+from __future__ import annotations
+
+import pytest
+from stories import IDLE, Story, instant
+
+from points_grpc.domain.books import NeedMoreLots
+from points_grpc.domain.model import LotState
+from points_grpc.domain.spending import spending_key, take
+
+
+def test_priority_first() -> None:
+    """The lowest policy priority is spent first, whatever the expiries."""
+    story = Story().earn(10, "plain", expires="2025-01-02").earn(10, "last", policy="last")
+    story.earn(10, "first", policy="first").redeem(25)
+    assert story.ledger[-1] == "2025-01-01 REDEEM 25 first:10 plain:10 last:5"
+
+
+def test_explicit_expiry_keeps_priority() -> None:
+    """An explicit expiry replaces the policy's date, not its priority."""
+    story = Story().earn(10, "soon", policy="last", expires="2025-01-02")
+    story.earn(10, "never").redeem(15)
+    assert story.left("soon", "never") == [5, 0]
+
+
+def test_soonest_expiry_next() -> None:
+    """Within a priority the soonest expiry is spent first, by the microsecond."""
+    story = Story().earn(10, "later", expires="2025-02-01 00:00:00.000001")
+    story.earn(10, "sooner", expires="2025-02-01").redeem(5)
+    assert story.left("later", "sooner") == [10, 5]
+
+
+def test_never_last() -> None:
+    """A lot that never expires is spent after one that does, however late."""
+    story = Story().earn(10, "never").earn(10, "late", expires="9999-12-31 23:59:59.999999")
+    story.redeem(5)
+    assert story.left("never", "late") == [10, 5]
+
+
+def test_oldest_next() -> None:
+    """Of equal expiries the lot that was earned first is spent first."""
+    story = Story().earn(10, "newer", expires="2025-02-01")
+    story.earn(10, "older", expires="2025-02-01", earned="2024-12-31 23:59:59.999999").redeem(5)
+    assert story.left("newer", "older") == [10, 5]
+
+
+def test_lowest_id_last() -> None:
+    """Of lots that are equal in all else the lowest id is spent first."""
+    story = Story().earn(10, "one").earn(10, "two").redeem(15)
+    assert story.left("one", "two") == [0, 5]
+
+
+def test_inactivity_by_projection() -> None:
+    """An inactivity lot takes its place by the expiry that activity gives it."""
+    story = Story().earn(10, "idle", policy="idle").earn(10, "fixed", expires="2025-02-05")
+    story.at("2025-01-02").redeem(1)
+    assert story.left("idle", "fixed") == [9, 10]
+    story.at("2025-01-20").redeem(1).redeem(1)
+    assert story.left("idle", "fixed") == [8, 9]
+
+
+def test_unapproved_are_not_spent() -> None:
+    """Open, pending and closed lots are not spent."""
+    story = Story().earn(10, "open", initial_state=LotState.OPEN, policy="first")
+    story.earn(10, "pending", initial_state=LotState.PENDING, policy="first")
+    story.earn(10, "closed", initial_state=LotState.OPEN, policy="first")
+    story.update("closed", LotState.CLOSED).earn(10, "approved").redeem(10)
+    assert story.left("open", "pending", "closed", "approved") == [10, 10, 0, 0]
+
+
+def test_moved_lot_changes_place() -> None:
+    """A lot whose expiry was moved is spent by its new one."""
+    story = Story().earn(10, "a", expires="2025-02-01").earn(10, "b", expires="2025-03-01")
+    story.move("b", "2025-01-15").redeem(5)
+    assert story.left("a", "b") == [10, 5]
+
+
+def test_key() -> None:
+    """The spending key sorts by priority, expiry (never last), earn and id, in this order."""
+    day, next_day = instant("2025-01-01"), instant("2025-01-02")
+    keys = [
+        spending_key(-1, None, next_day, 9),
+        spending_key(0, day, next_day, 9),
+        spending_key(0, next_day, day, 8),
+        spending_key(0, next_day, day, 9),
+        spending_key(0, next_day, next_day, 1),
+        spending_key(0, None, day, 1),
+        spending_key(1, day, day, 1),
+    ]
+    assert keys == sorted(keys)
+
+
+def three() -> Story:
+    """Lots of 10 that expire in order, of which a batch loads two."""
+    story = Story(loads=2)
+    for name, day in (("a", "2025-02-01"), ("b", "2025-03-01"), ("c", "2025-04-01")):
+        story.earn(10, name, expires=day)
+    return story
+
+
+@pytest.mark.parametrize("amount", [1, 10, 19, 20])
+def test_enough_loaded(amount: int) -> None:
+    """What the loaded lots give up to the horizon needs no more of them."""
+    assert three().redeem(amount).available == 30 - amount
+
+
+@pytest.mark.parametrize("amount", [21, 30])
+def test_more_needed(amount: int) -> None:
+    """One unit beyond the loaded lots needs the others, and with them the order is right."""
+    story = three()
+    with pytest.raises(NeedMoreLots) as more:
+        story.redeem(amount)
+    assert more.value.account_id == story.account.account_id
+    with story.together():
+        story.load_everything()
+        story.redeem(amount)
+    assert story.left("a", "b", "c") == [0, 0, 30 - amount]
+
+
+def test_new_lot_before_the_horizon() -> None:
+    """A lot earned in the batch that comes before the horizon is spent in its place."""
+    story = three()
+    with story.together():
+        story.earn(10, "new", expires="2025-02-15").redeem(25)
+    assert story.left("a", "new", "b", "c") == [0, 0, 5, 10]
+
+
+def test_new_lot_beyond_the_horizon() -> None:
+    """A lot that is known beyond the horizon is not spent before those that are not loaded."""
+    story = three()
+    with pytest.raises(NeedMoreLots), story.together():
+        story.earn(10, "new", expires="2025-05-01").redeem(21)
+    assert story.left("a", "b", "c") == [10, 10, 10]
+
+
+def test_moved_beyond_the_horizon() -> None:
+    """A loaded lot that was moved beyond the horizon waits for those that are not loaded."""
+    story = three()
+    with pytest.raises(NeedMoreLots), story.together():
+        story.redeem(1).move("a", "2025-06-01").redeem(11)
+
+
+def test_horizon_by_priority() -> None:
+    """Loading that stopped at a low priority keeps lots of a higher one from being spent."""
+    story = Story(loads=1).earn(10, "f1", policy="first").earn(10, "f2", policy="first")
+    with pytest.raises(NeedMoreLots), story.together():
+        story.earn(10, expires="2025-01-02").redeem(11)
+
+
+def test_inactivity_stream_cut() -> None:
+    """Inactivity lots that are not loaded come no sooner than the last loaded one's projection."""
+    story = Story(loads=1).earn(10, "i1", policy="idle").at("2025-01-02").earn(10, policy="idle")
+    story.earn(10, "before", expires="2025-01-31 12:00").earn(10, "after", expires="2025-02-03")
+    holding = story.holding
+    last = story.lot("i1")
+    holding.lots = {i: lot for i, lot in story.shelf.items() if lot.expires_at or lot is last}
+    holding.cut = {IDLE.policy_version_id: (0, None, last.earned_at, last.lot_id)}
+    assert [part for _, part in take(holding, 20)] == [10, 10]
+    with pytest.raises(NeedMoreLots):
+        take(holding, 21)
+
+
+def test_nearest_horizon_counts() -> None:
+    """With several streams cut, the nearest horizon counts."""
+    story = Story(loads=1).earn(10, "idle", policy="idle").earn(10, policy="idle")
+    story.earn(10, "fixed", expires="2025-01-15").earn(10, expires="2025-04-01")
+    story.redeem(10)
+    assert story.left("fixed", "idle") == [0, 10]
+    with pytest.raises(NeedMoreLots), story.together():
+        story.redeem(21)
+
+
+def test_nothing_missing_without_a_horizon() -> None:
+    """An account that has more available than its lots is a broken one, never a refusal."""
+    story = Story().earn(10)
+    with pytest.raises(RuntimeError):
+        take(story.holding, 11)
