@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from points_grpc.domain.books import Holding
 from points_grpc.domain.calendar import Month, days_between
@@ -19,6 +19,7 @@ from points_grpc.domain.queries import (
 from points_grpc.errors import ExpirationNotConfigured
 
 _INSTANT = timedelta(microseconds=1)
+_EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 _DATED = (PolicyKind.PERIOD, PolicyKind.FIXED_DATES)
 
 
@@ -81,6 +82,24 @@ def project(program: Program, groups: Iterable[InactivityLots]) -> list[Projecte
         expires_at = inactivity_expiry(policy, program.zone, lots.since)
         projected.append(ProjectedLots(policy, expires_at, lots))
     return sorted(projected, key=_soonest)
+
+
+def last_earn_lapsing(holding: Holding, rule: int, before: datetime) -> datetime | None:
+    """Up to which earn the lots under an inactivity policy version lapse before an instant.
+
+    None where none does. The later a lot was earned, the later it lapses, so that this cuts
+    the lots of the version in two.
+    """
+    last: datetime | None = None
+    low, high = 0, (holding.now - _EARLIEST) // _INSTANT
+    while low <= high:
+        middle = (low + high) // 2
+        earned_at = _EARLIEST + middle * _INSTANT
+        if holding.projected_expiry(rule, earned_at) < before:
+            last, low = earned_at, middle + 1
+        else:
+            high = middle - 1
+    return last
 
 
 def live_part(now: datetime, start_at: datetime, end_at: datetime) -> tuple[datetime, datetime]:

@@ -1,0 +1,108 @@
+"""Expiry changes in pages: each statement reads a bounded run of an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select
+
+from points_grpc.domain.books import ExpiryChange
+from points_grpc.storage.arrays import BIGINT, INT
+from points_grpc.storage.expiry_changes import EXPIRY_CHANGE_COLUMNS, to_expiry_change
+from points_grpc.storage.ids import bucket_of_id
+from points_grpc.storage.listings import BEGINNING, END
+from points_grpc.storage.tables import INSTANT, expiry_changes
+
+_TENANT = bindparam("of_tenant", type_=INT)
+_BUCKET = bindparam("of_bucket", type_=INT)
+_ACCOUNT = bindparam("of_account", type_=BIGINT)
+_AFTER = bindparam("after", type_=BIGINT)
+_QUOTA = bindparam("quota", type_=BIGINT)
+_LOT = bindparam("of_lot", type_=BIGINT)
+_version = expiry_changes.c.version
+
+
+def _in_time(row: Any) -> ColumnElement[bool]:
+    in_time: ColumnElement[bool] = (row.created_at >= bindparam("start_at", type_=INSTANT)) & (
+        row.created_at < bindparam("end_at", type_=INSTANT)
+    )
+    return in_time
+
+
+def _changes(ascending: bool, of_lot: bool) -> Select[Any]:
+    """A lot's changes are named by the lot alone, whose index is the shorter way to them."""
+    order = _version.asc() if ascending else _version.desc()
+    whose = expiry_changes.c.lot_id == _LOT if of_lot else expiry_changes.c.account_id == _ACCOUNT
+    run = (
+        select(*EXPIRY_CHANGE_COLUMNS, func.row_number().over(order_by=order).label("examined"))
+        .where(
+            expiry_changes.c.bucket == _BUCKET,
+            expiry_changes.c.tenant_id == _TENANT,
+            whose,
+            _version > _AFTER if ascending else _version < _AFTER,
+        )
+        .order_by(order)
+        .limit(_QUOTA)
+        .subquery("run")
+    )
+    by_version = run.c.version.asc() if ascending else run.c.version.desc()
+    is_wanted = _in_time(run.c)
+    return (
+        select(*run.c, is_wanted)
+        .where(or_(is_wanted, run.c.examined == _QUOTA))
+        .order_by(by_version)
+    )
+
+
+_CHANGES = {
+    (ascending, of_lot): _changes(ascending, of_lot)
+    for ascending in (True, False)
+    for of_lot in (True, False)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRun:
+    """Matching changes of one run; `cut_at` is the last examined one if there are more."""
+
+    changes: list[ExpiryChange]
+    cut_at: ExpiryChange | None
+
+
+def changes(
+    connection: Connection,
+    tenant_id: int,
+    whose: tuple[int, int],
+    period: tuple[datetime | None, datetime | None],
+    *,
+    after: int,
+    quota: int,
+    ascending: bool = False,
+) -> ChangeRun:
+    """Of the `quota` expiry changes of (account_id, lot_id) after a version, those in a period.
+
+    lot_id 0 means all of the account. Newest first, or oldest with `ascending`.
+    """
+    account_id, lot_id = whose
+    params = {
+        "of_bucket": bucket_of_id(account_id),
+        "of_tenant": tenant_id,
+        "after": after,
+        "quota": quota,
+        "start_at": period[0] or BEGINNING,
+        "end_at": period[1] or END,
+    }
+    params |= {"of_lot": lot_id} if lot_id else {"of_account": account_id}
+    matching: list[ExpiryChange] = []
+    cut_at = None
+    for *columns, examined, is_wanted in connection.execute(
+        _CHANGES[ascending, bool(lot_id)], params
+    ):
+        change = to_expiry_change(columns)
+        if is_wanted:
+            matching.append(change)
+        if examined == quota:
+            cut_at = change
+    return ChangeRun(matching, cut_at)

@@ -1,0 +1,167 @@
+"""An account's lots in pages: each statement reads bounded runs of an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, bindparam, select, true, tuple_
+from sqlalchemy.sql.selectable import TableValuedAlias
+
+from points_grpc.domain.books import Lot
+from points_grpc.storage.arrays import BIGINT, INT, SMALL, fill, rows
+from points_grpc.storage.ids import bucket_of_id
+from points_grpc.storage.listings import BEGINNING, END
+from points_grpc.storage.lots import LOT_COLUMNS, to_lot
+from points_grpc.storage.tables import INSTANT, lots
+
+_BUCKET = bindparam("of_bucket", type_=INT)
+_TENANT = bindparam("of_tenant", type_=INT)
+_ACCOUNT = bindparam("of_account", type_=BIGINT)
+_QUOTA = bindparam("quota", type_=BIGINT)
+_EXPIRES_AT = bindparam("after_expires_at", type_=INSTANT)
+_EARNED_AT = bindparam("after_earned_at", type_=INSTANT)
+_LOT = bindparam("after_lot", type_=BIGINT)
+
+Place = tuple[datetime, datetime, int]
+"""Where a run ended: expires_at (not looked at without dates), earned_at, lot_id."""
+
+START: Place = (BEGINNING, BEGINNING, 0)
+
+
+class Stream(NamedTuple):
+    """Unfinished lots that the spending index has in one run: with a fixed expiry, or without.
+
+    `rule` is an inactivity policy version, or 0 for lots that no policy moves.
+    """
+
+    state: int
+    rule: int
+    priority: int
+    is_dated: bool
+
+
+_of_account = (
+    (lots.c.bucket == _BUCKET) & (lots.c.tenant_id == _TENANT) & (lots.c.account_id == _ACCOUNT)
+)
+_in_order = (lots.c.expires_at, lots.c.earned_at, lots.c.lot_id)
+_in_range = (lots.c.expires_at >= bindparam("start_at", type_=INSTANT)) & (
+    lots.c.expires_at < bindparam("end_at", type_=INSTANT)
+)
+
+_STREAMS = ("stream", "state", "rule", "priority", "expires_at", "earned_at", "lot_id")
+_streams = rows(
+    "streams",
+    stream=INT,
+    state=SMALL,
+    rule=BIGINT,
+    priority=INT,
+    expires_at=INSTANT,
+    earned_at=INSTANT,
+    lot_id=BIGINT,
+)
+
+
+def _run(source: TableValuedAlias, *where: ColumnElement[bool]) -> Any:
+    run = (
+        select(*LOT_COLUMNS)
+        .where(
+            _of_account,
+            lots.c.state == source.c.state,
+            lots.c.rule == source.c.rule,
+            lots.c.priority == source.c.priority,
+            lots.c.unfinished,
+            *where,
+        )
+        .order_by(*_in_order)
+        .limit(_QUOTA)
+        .lateral("run")
+    )
+    return select(source.c.stream, *run.c).select_from(source).join(run, true())
+
+
+_dated = _run(
+    _streams,
+    tuple_(*_in_order) > tuple_(_streams.c.expires_at, _streams.c.earned_at, _streams.c.lot_id),
+    _in_range,
+)
+_undated = _run(
+    _streams,
+    lots.c.expires_at.is_(None),
+    tuple_(lots.c.earned_at, lots.c.lot_id) > tuple_(_streams.c.earned_at, _streams.c.lot_id),
+)
+
+# The lower bound says no more than the comparison of the whole place, but the index has only
+# the expiry: it is what keeps the pages before from being read again.
+_by_expiry = (
+    select(*LOT_COLUMNS)
+    .where(
+        _of_account,
+        lots.c.expires_at >= _EXPIRES_AT,
+        tuple_(*_in_order) > tuple_(_EXPIRES_AT, _EARNED_AT, _LOT),
+        _in_range,
+    )
+    .order_by(*_in_order)
+    .limit(_QUOTA)
+)
+
+
+def unfinished(
+    connection: Connection,
+    account: tuple[int, int],
+    streams: Sequence[tuple[Stream, Place]],
+    period: tuple[datetime | None, datetime | None],
+    quota: int,
+) -> list[tuple[Stream, Lot]]:
+    """Of each stream of the (tenant_id, account_id) the first `quota` lots after its place.
+
+    Dated streams have only the lots that expire in the period, half open; undated ones run by
+    earn, then lot id.
+    """
+    found: list[tuple[Stream, Lot]] = []
+    for is_dated, statement in ((True, _dated), (False, _undated)):
+        values = [
+            (number, stream.state, stream.rule, stream.priority, *place)
+            for number, (stream, place) in enumerate(streams)
+            if stream.is_dated is is_dated
+        ]
+        if not values:
+            continue
+        params = _of(account, quota) | fill("streams", _STREAMS, values)
+        if is_dated:
+            params |= _within(period)
+        for number, *lot in connection.execute(statement, params):
+            found.append((streams[number][0], to_lot(lot)))
+    return found
+
+
+def by_expiry(
+    connection: Connection,
+    account: tuple[int, int],
+    place: Place,
+    period: tuple[datetime | None, datetime | None],
+    quota: int,
+) -> list[Lot]:
+    """The (tenant_id, account_id)'s first `quota` lots with a date, finished or not, after a place.
+
+    Only those that expire in the period, half open; by expiry, earn and lot id. Lots that share
+    their expiry with the place are read again.
+    """
+    params = _of(account, quota) | _within(period)
+    params |= dict(zip(("after_expires_at", "after_earned_at", "after_lot"), place, strict=True))
+    return [to_lot(row) for row in connection.execute(_by_expiry, params)]
+
+
+def _of(account: tuple[int, int], quota: int) -> dict[str, Any]:
+    tenant_id, account_id = account
+    return {
+        "of_bucket": bucket_of_id(account_id),
+        "of_tenant": tenant_id,
+        "of_account": account_id,
+        "quota": quota,
+    }
+
+
+def _within(period: tuple[datetime | None, datetime | None]) -> dict[str, Any]:
+    return {"start_at": period[0] or BEGINNING, "end_at": period[1] or END}
