@@ -22,11 +22,14 @@ _TIMEOUT_SECONDS = 20.0
 
 
 class Refused(Exception):
-    """The server refused; `reason` is the machine-readable one, empty where there is none."""
+    """The server refused; `reason` is the machine-readable one, empty where there is none.
 
-    def __init__(self, code: str, reason: str, message: str, field: str = "") -> None:
+    `problem` says what is wrong with which field, where one is at fault.
+    """
+
+    def __init__(self, code: str, reason: str, message: str, problem: str = "") -> None:
         super().__init__(message)
-        self.code, self.reason, self.message, self.field = code, reason, message, field
+        self.code, self.reason, self.message, self.problem = code, reason, message, problem
 
 
 class Service:
@@ -75,22 +78,18 @@ class Service:
 
 def refused_item(status: Json) -> Refused:
     """The refusal of one item of a batch, from its google.rpc.Status."""
-    reason = field = ""
-    for detail in status.get("details", ()):
-        reason = detail.get("reason", reason)
-        for violation in detail.get("field_violations", ()):
-            field = field or violation.get("field", "")
-    return Refused(str(status.get("code", 0)), reason, status.get("message", ""), field)
+    reasons = [detail["reason"] for detail in status.get("details", ()) if "reason" in detail]
+    return Refused(str(status.get("code", 0)), reasons[0], status.get("message", ""))
 
 
 def _refused(error: grpc.RpcError) -> Refused:
     status = rpc_status.from_call(error)
-    reason = field = ""
+    reason = problem = ""
     for detail in status.details if status is not None else ():
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         if detail.Unpack(info):
             reason = info.reason
         elif detail.Unpack(bad) and bad.field_violations:
             violation = bad.field_violations[0]
-            field = f"{violation.field}: {violation.description}"
-    return Refused(error.code().name, reason, error.details() or "", field)
+            problem = f"{violation.field} {violation.description}"
+    return Refused(error.code().name, reason, error.details() or "", problem)

@@ -81,8 +81,8 @@ class Stage:
 
     def refusal(self, what: str, refused: Refused) -> None:
         """Show a refusal that was expected."""
-        field = f" ({refused.field})" if refused.field else ""
-        self.say(f"{what}: refused, [bold]{refused.reason}[/]{field}: {refused.message}")
+        why = refused.problem if refused.reason == "INVALID_FIELD" else refused.message
+        self.say(f"{what}: refused, [bold]{refused.reason}[/]: {why}")
 
 
 def shown(instant: str | None) -> str:

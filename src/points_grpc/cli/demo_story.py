@@ -132,9 +132,9 @@ def move_expiries(stage: Stage) -> None:
     )
     stranger = {**member, "member": {"phone": "+1234567890"}}
     mixed = {
-        "an unknown customer": _update(stranger, 117521910, _EXTEND, **fixed_date),
-        "an unknown lot": _update(member, 1175219, _EXTEND, **fixed_date),
-        "a day in the past": _update(member, 117521912, _EARLY, expire_date=stage.on("2022-12-31")),
+        "unknown customer": _update(stranger, 117521910, _EXTEND, **fixed_date),
+        "unknown lot": _update(member, 1175219, _EXTEND, **fixed_date),
+        "past day": _update(member, 117521912, _EARLY, expire_date=stage.on("2022-12-31")),
         "1 August": _update(member, 117521912, _EARLY, expire_date=stage.on("2025-08-01")),
     }
     asked = {"updates": list(mixed.values()), "return_partial_success": True}

@@ -11,7 +11,7 @@ import typer
 from points_grpc.cli.options import fail
 from points_grpc.config import Settings, masked
 from points_grpc.storage.database import Database, Timeouts
-from points_grpc.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError, NotDurable
+from points_grpc.storage.embedded import EmbeddedPostgres
 from points_grpc.storage.faults import Fault, fault_of
 
 
@@ -42,8 +42,8 @@ def found(settings: Settings) -> Iterator[Place]:
     server = EmbeddedPostgres(settings.data_dir)
     try:
         server.start()
-    except (EmbeddedPostgresError, NotDurable) as error:
-        fail(f"the embedded database does not start: {error}")
+    except Exception as error:
+        fail(f"the embedded database does not start: {_first_line(error)}")
     try:
         yield Place(server.url, f"embedded, in {server.folder}", server)
     finally:

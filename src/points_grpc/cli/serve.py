@@ -11,6 +11,7 @@ import uvloop
 from points_grpc.cli import lifetime, logs, options, place, wiring
 from points_grpc.config import Settings, is_loopback, split_address
 from points_grpc.storage import migrate
+from points_grpc.storage.faults import Fault, fault_of
 
 _EXAMPLE = (
     """grpcurl -plaintext -d '{{"member": {{"external_id": "alice"}}, """
@@ -49,14 +50,21 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
         with place.faults_told():
             _prepare_schema(settings, there)
         with wiring.parts(settings, database) as parts:
-            try:
-                uvloop.run(
-                    lifetime.live(
-                        settings, parts, there, lambda port: _announce(settings, there, port)
-                    )
-                )
-            except RuntimeError as error:
-                options.fail(str(error))
+            _run(settings, parts, there)
+
+
+def _run(settings: Settings, parts: wiring.Parts, there: place.Place) -> None:
+    def announce(port: int) -> None:
+        _announce(settings, there, port)
+
+    try:
+        uvloop.run(lifetime.live(settings, parts, there, announce))
+    except RuntimeError as error:  # of grpcio, when it cannot listen
+        options.fail(str(error))
+    except Exception as error:
+        if fault_of(error) is not Fault.LOST:
+            raise
+        options.fail(place.reason_of(error))
 
 
 def _leave(number: int, _: object) -> NoReturn:
