@@ -132,6 +132,7 @@ class Story:
         self.facts = Facts()
         self.names: dict[str, int] = {}
         self.answer: Answer | None = None
+        self.audited = True
         self._ids = count(2**46)
         self._batch: tuple[Books, Holding] | None = None
         self._draft: Draft | None = None
@@ -232,7 +233,8 @@ class Story:
             self.facts.transactions += books.facts.transactions
             self.facts.allocations += books.facts.allocations
             self.facts.changes += books.facts.changes
-        audit(self)
+        if self.audited:
+            audit(self)
 
     @contextmanager
     def grouped(self, keep: bool = True) -> Iterator[Story]:
@@ -252,6 +254,12 @@ class Story:
             else:
                 draft.drop()
                 self.names = names
+
+    def having_earned(self, total: int) -> Story:
+        """Pretend that so much was earned and spent long ago; the books no longer agree."""
+        self.account.total_earned = self.account.total_redeemed = total
+        self.audited = False
+        return self
 
     # What gathering loads
 

@@ -1,0 +1,117 @@
+"""Redeeming: all or nothing, from the lots in spending order."""
+
+from __future__ import annotations
+
+import pytest
+from stories import TICK, Story, instant
+
+from points_grpc.domain.amounts import AMOUNT_MAX
+from points_grpc.domain.answers import Redeemed
+from points_grpc.domain.model import LotState
+from points_grpc.errors import AccountNotFound, InsufficientPoints, InvalidField, MemberNotFound
+
+END = "2025-02-01"
+
+
+def test_all_of_it() -> None:
+    """All that is available can be spent, and not one unit more."""
+    story = Story().earn(10).earn(5)
+    with story.refused(InsufficientPoints, "amount"):
+        story.redeem(16)
+    assert story.redeem(15).available == 0
+    with story.refused(InsufficientPoints):
+        story.redeem(1)
+
+
+def test_one_unit() -> None:
+    """The smallest unit can be spent, nothing and less than that cannot."""
+    story = Story(scale=2).earn(1).redeem("0.01")
+    assert story.available == 99
+    for amount in ("0", "-1", "0.001"):
+        with story.refused(InvalidField, "amount"):
+            story.redeem(amount)
+
+
+def test_largest_amount() -> None:
+    """At most 10^15 units are spent at once, however many there are."""
+    story = Story().earn(AMOUNT_MAX).earn(1)
+    with story.refused(InvalidField, "amount"):
+        story.redeem(AMOUNT_MAX + 1)
+    assert story.redeem(AMOUNT_MAX).available == 1
+
+
+def test_answer() -> None:
+    """The answer has the transaction with its allocations and the account after it."""
+    story = Story().earn(10, "a", expires=END).earn(10, "b")
+    story.redeem(15, request_id="r1", reference="order", description="text")
+    answer = story.answer
+    assert isinstance(answer, Redeemed)
+    row = answer.transaction
+    assert row.allocations == ((story.names["a"], 10), (story.names["b"], 5))
+    assert (row.balance_before, row.amount, row.balance_after) == (20, 15, 5)
+    assert (row.request_id, row.reference, row.description) == ("r1", "order", "text")
+    assert (answer.account.available, answer.account.total_redeemed) == (5, 15)
+
+
+def test_allocations_of_this_one_only() -> None:
+    """In a group of several the answer lists the allocations of its own transaction."""
+    story = Story().earn(10, "a")
+    with story.together(), story.grouped():
+        story.redeem(1).redeem(2)
+        assert story.answer.transaction.allocations == ((story.names["a"], 2),)  # type: ignore
+
+
+def test_pending_points_are_not_spent() -> None:
+    """Pending points do not help a spend that falls short."""
+    story = Story().earn(10).earn(10, initial_state=LotState.PENDING)
+    with story.refused(InsufficientPoints):
+        story.redeem(11)
+
+
+def test_lapsed_points_are_not_spent() -> None:
+    """Points that have expired are not spendable, recorded or not."""
+    story = Story().earn(10, "soon", expires=END).earn(10, "later").at(END)
+    with story.refused(InsufficientPoints):
+        story.redeem(11)
+    story.redeem(10)
+    assert story.ledger[2:] == ["2025-02-01 EXPIRE 10 soon:10", "2025-02-01 REDEEM 10 later:10"]
+
+
+def test_last_second_of_a_date() -> None:
+    """Points that expire on a date are not spendable in its last second."""
+    story = Story("Europe/Berlin").earn(10, expires="2025-06-30 21:59:59")
+    story.at(instant("2025-06-30 21:59:59") - TICK).redeem(1).at("2025-06-30 21:59:59")
+    with story.refused(InsufficientPoints):
+        story.redeem(1)
+
+
+def test_is_activity() -> None:
+    """Redeeming keeps inactivity lots alive whose policy counts it."""
+    story = Story().earn(10, "any", policy="idle").earn(10, "redeem", policy="idle_redeem")
+    story.at("2025-01-05").earn(10)
+    assert [story.expiry(name) for name in ("any", "redeem")] == ["2025-02-04", "2025-01-11"]
+    story.at("2025-01-06").redeem(1)
+    assert [story.expiry(name) for name in ("any", "redeem")] == ["2025-02-05", "2025-01-16"]
+
+
+def test_no_account() -> None:
+    """A member without an account has nothing to spend, and gets none by asking."""
+    story = Story()
+    for ask in (story.redeem, story.expire):
+        with story.refused(AccountNotFound, "member"):
+            ask(1)
+    assert story.account.version == 0
+
+
+@pytest.mark.parametrize("step", ["redeem", "expire"])
+def test_no_member(step: str) -> None:
+    """A member that is not there is told apart from one without an account."""
+    story = Story(enrolled=False)
+    with story.refused(MemberNotFound, "member"):
+        getattr(story, step)(1)
+
+
+def test_time_never_runs_backwards() -> None:
+    """A clock behind the account's last write decides as of that write."""
+    story = Story().earn(10, expires=END).at("2025-03-01").earn(10, "new").at("2025-01-15")
+    assert story.redeem(5).ledger[-1] == "2025-03-01 REDEEM 5 new:5"
