@@ -1,0 +1,286 @@
+"""ProgramService and MemberService before books that remember what they were asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from points.v1 import (
+    currency_pb2,
+    member_pb2,
+    member_service_pb2,
+    policy_pb2,
+    program_pb2,
+    program_service_pb2,
+)
+from points_grpc.domain.administration import (
+    CreateMember,
+    CurrencyCreated,
+    CurrencyView,
+    LinkIdentifier,
+    MemberView,
+    Outcome,
+    PolicyView,
+    ProgramView,
+    UnlinkIdentifier,
+)
+from points_grpc.domain.commands import MemberName
+from points_grpc.domain.model import Period, Policy, PolicyKind
+from points_grpc.errors import IdentifierTaken, InvalidField
+from points_grpc.rpc.servicers.members import MemberServicer
+from points_grpc.rpc.servicers.programs import ProgramServicer
+
+
+class Book:
+    """Answers any method with what it is told to, and remembers the questions."""
+
+    def __init__(self):
+        self.asked = []
+        self.answers = {}
+
+    def __getattr__(self, name):
+        async def ask(caller, *arguments, **named):
+            assert caller.tenant == "demo"
+            self.asked.append((name, *arguments, *named.items()))
+            answer = self.answers[name]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return ask
+
+
+@pytest.fixture
+def book():
+    """The book behind the server."""
+    return Book()
+
+
+@pytest.fixture
+def program(samples):
+    """A program."""
+    return ProgramView(469, "Shop", "Europe/Berlin", True, "POINTS", 3, samples.now, samples.now)
+
+
+@pytest.fixture
+def currency(samples):
+    """A currency."""
+    now = samples.now
+    return CurrencyView(9, 469, "POINTS", 2, "cash", 100, "yearly", now, now)
+
+
+@pytest.fixture
+def policy(samples):
+    """A policy."""
+    rule = Policy(2**46, "yearly", 2, PolicyKind.PERIOD, period=Period(months=12))
+    return PolicyView(rule, 469, 9, "POINTS", samples.now)
+
+
+def test_every_method_of_the_contract_is_served():
+    """The two servicers have the methods of the contract and no others."""
+    for file, name, servicer in (
+        (program_service_pb2, "ProgramService", ProgramServicer),
+        (member_service_pb2, "MemberService", MemberServicer),
+    ):
+        served = {method for method in vars(servicer) if not method.startswith("_")}
+        assert served == {m.name for m in file.DESCRIPTOR.services_by_name[name].methods}
+
+
+def test_changes_show_what_they_made_and_whether_it_was_a_replay(
+    serve, book, program, currency, policy
+):
+    """Each change of ProgramService shows its outcome."""
+    definition = policy_pb2.Policy(never={})
+    book.answers = {
+        "create_program": Outcome(program, True),
+        "update_program": Outcome(program),
+        "create_currency": Outcome(CurrencyCreated(currency, policy), True),
+        "update_currency": Outcome(currency),
+        "create_policy": Outcome(policy, True),
+        "update_policy": Outcome(policy),
+    }
+
+    async def scenario(served):
+        stub = served.programs
+        return [
+            await stub.CreateProgram(program_pb2.CreateProgramRequest(time_zone="UTC")),
+            await stub.UpdateProgram(program_pb2.UpdateProgramRequest(name="Shop")),
+            await stub.CreateCurrency(currency_pb2.CreateCurrencyRequest(currency_code="POINTS")),
+            await stub.UpdateCurrency(currency_pb2.UpdateCurrencyRequest(exchange_rate=100)),
+            await stub.CreatePolicy(
+                policy_pb2.CreatePolicyRequest(policy="yearly", definition=definition)
+            ),
+            await stub.UpdatePolicy(policy_pb2.UpdatePolicyRequest(definition=definition)),
+        ]
+
+    answers = serve(scenario, backends={"programs": book})
+    assert [answer.replayed for answer in answers] == [True, False] * 3
+    assert [answer.program.program_id for answer in answers[:2]] == [469, 469]
+    assert [answer.currency.currency_id for answer in answers[2:4]] == [9, 9]
+    assert answers[2].default_policy.period.months == 12
+    assert [answer.policy.policy for answer in answers[4:]] == ["yearly"] * 2
+    assert [name for name, *_ in book.asked] == list(book.answers)
+
+
+def test_lookups_name_what_they_look_for(serve, book, program, currency, policy):
+    """The three lookups of ProgramService ask for what the request names."""
+    book.answers = {"get_program": program, "get_currency": currency, "get_policy": policy}
+
+    async def scenario(served):
+        stub = served.programs
+        await stub.GetProgram(program_pb2.GetProgramRequest())
+        await stub.GetCurrency(currency_pb2.GetCurrencyRequest(program_id=469, currency_id=9))
+        await stub.GetPolicy(
+            policy_pb2.GetPolicyRequest(currency_code="POINTS", policy="yearly", version=2)
+        )
+
+    serve(scenario, backends={"programs": book})
+    assert book.asked == [
+        ("get_program", 0),
+        ("get_currency", 469, 9),
+        ("get_policy", 0, "POINTS", "yearly", ("version", 2)),
+    ]
+
+
+def test_lists_go_on_where_they_ended(serve, book, program, currency, policy):
+    """The lists of ProgramService page by id, by code, and by code and version."""
+
+    async def pages(call, kind, **fields):
+        first = await call(kind(page_size=1, **fields))
+        second = await call(kind(page_size=2, page_token=first.next_page_token, **fields))
+        return first.next_page_token, second.next_page_token
+
+    book.answers = {
+        "list_programs": [program, replace(program, program_id=470)],
+        "list_currencies": [currency, currency],
+        "list_policies": [policy, policy],
+    }
+
+    async def scenario(served):
+        stub = served.programs
+        return [
+            await pages(stub.ListPrograms, program_pb2.ListProgramsRequest),
+            await pages(stub.ListCurrencies, currency_pb2.ListCurrenciesRequest, program_id=469),
+            await pages(stub.ListPolicies, policy_pb2.ListPoliciesRequest, all_versions=True),
+        ]
+
+    tokens = serve(scenario, backends={"programs": book})
+    assert all(first and not last for first, last in tokens)
+    every = ("all_versions", True)
+    assert book.asked == [
+        ("list_programs", ("after", 0), ("limit", 2)),
+        ("list_programs", ("after", 469), ("limit", 3)),
+        ("list_currencies", 469, ("after", ""), ("limit", 2)),
+        ("list_currencies", 469, ("after", "POINTS"), ("limit", 3)),
+        ("list_policies", 0, None, every, ("after", ("", 0)), ("limit", 2)),
+        ("list_policies", 0, None, every, ("after", ("yearly", 2)), ("limit", 3)),
+    ]
+
+
+def test_a_token_of_another_list_is_refused(serve, book, program):
+    """A token of one list of ProgramService is good for no other."""
+    book.answers = {"list_programs": [program, program]}
+
+    async def scenario(served):
+        page = await served.programs.ListPrograms(program_pb2.ListProgramsRequest(page_size=1))
+        other = currency_pb2.ListCurrenciesRequest(page_token=page.next_page_token)
+        return await served.refusal(served.programs.ListCurrencies(other))
+
+    assert serve(scenario, backends={"programs": book}).reason == "INVALID_PAGE_TOKEN"
+
+
+# Members
+
+CREATE = member_service_pb2.CreateMemberRequest(
+    vendor_id=77,
+    external_id="cust-1",
+    email=" A@b ",
+    identifiers=[
+        member_pb2.Identifier(type="profile_id", value="p"),
+        {"type": "phone", "value": "1"},
+    ],
+    request_id="r",
+)
+NAMES = (
+    MemberName("vendor_id", "77"),
+    MemberName("external_id", "cust-1"),
+    MemberName("email", "a@b"),
+    MemberName("profile_id", "p"),
+    MemberName("phone", "1"),
+)
+
+
+@pytest.fixture
+def member(samples):
+    """A member."""
+    return MemberView(2**46 + 2, 77, "cust-1", NAMES[:2], samples.now)
+
+
+def test_a_member_is_created_with_all_its_identifiers(serve, book, member):
+    """The fields of a CreateMemberRequest are the member's identifiers, normalised."""
+    book.answers = {"create_member": Outcome(member, True)}
+
+    async def scenario(served):
+        return await served.members.CreateMember(CREATE)
+
+    response = serve(scenario, backends={"members": book})
+    assert book.asked == [("create_member", CreateMember(NAMES, "r"))]
+    assert response.replayed
+    assert (response.member.member_id, response.member.vendor_id) == (2**46 + 2, 77)
+    shown = [(one.type, one.value) for one in response.member.identifiers]
+    assert shown == [("vendor_id", "77"), ("external_id", "cust-1")]
+
+
+@pytest.mark.parametrize(
+    ("index", "field"),
+    [(0, "vendor_id"), (1, "external_id"), (2, "email"), (3, "identifiers[0]")],
+)
+def test_a_refused_identifier_has_the_path_of_its_field(serve, book, index, field):
+    """What the book says of an identifier is told of the field that it came in."""
+    book.answers = {"create_member": IdentifierTaken(f"identifiers[{index}]")}
+
+    async def scenario(served):
+        return await served.refusal(served.members.CreateMember(CREATE))
+
+    status = serve(scenario, backends={"members": book})
+    assert (status.reason, status.metadata) == ("IDENTIFIER_TAKEN", {"field": field})
+
+
+def test_a_refusal_of_all_identifiers_keeps_its_path(serve, book):
+    """What the book says of the identifiers together is told as it is."""
+    book.answers = {"create_member": InvalidField("identifiers", "must not")}
+
+    async def scenario(served):
+        return await served.refusal(served.members.CreateMember(CREATE))
+
+    assert serve(scenario, backends={"members": book}).metadata == {"field": "identifiers"}
+
+
+def test_identifiers_are_linked_and_unlinked(serve, book, member):
+    """Link and unlink name the member and the identifier, normalised."""
+    book.answers = {
+        "link_identifier": Outcome(member),
+        "unlink_identifier": Outcome(member, True),
+        "get_member": member,
+    }
+    fields = {
+        "member": {"external_id": "cust-1"},
+        "identifier": {"type": "email", "value": " A@b"},
+    }
+
+    async def scenario(served):
+        stub = served.members
+        link = await stub.LinkIdentifier(member_service_pb2.LinkIdentifierRequest(**fields))
+        unlink = await stub.UnlinkIdentifier(member_service_pb2.UnlinkIdentifierRequest(**fields))
+        get = await stub.GetMember(member_service_pb2.GetMemberRequest(member={"member_id": 77}))
+        return link, unlink, get
+
+    link, unlink, get = serve(scenario, backends={"members": book})
+    assert (link.replayed, unlink.replayed) == (False, True)
+    assert get.member == link.member == unlink.member
+    assert book.asked == [
+        ("link_identifier", LinkIdentifier(NAMES[1], NAMES[2])),
+        ("unlink_identifier", UnlinkIdentifier(NAMES[1], NAMES[2])),
+        ("get_member", NAMES[0]),
+    ]
