@@ -198,6 +198,8 @@ class Story:
         self._load(holding, command, lot_id)
         if lot_id in holding.lots:
             books.earns = {t.transaction_id: t for t in self._transactions()}
+        else:
+            lot_id = 0
         self.answer = decide(Case(command, holding, lot_id), self._draft)
         return self
 

@@ -1,0 +1,302 @@
+"""UpdateExpiry: which lots can be moved, where to, and what a move leaves behind."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from stories import TICK, Story, instant
+
+from points_grpc.domain.answers import ExpiryMoved
+from points_grpc.domain.model import AwardKind, LotCategory, LotState, ReasonType
+from points_grpc.domain.policy import ExpireAt, ExpireOn, Immediate, InDays, InMonths, Never
+from points_grpc.errors import (
+    ExpiryInPast,
+    ExpiryNotEarlier,
+    ExpiryNotLater,
+    InvalidField,
+    LotNotFound,
+    LotNotLive,
+)
+
+EARLY, EXTEND = ReasonType
+OPEN, PENDING, APPROVED, CLOSED = LotState
+END = "2025-02-01"
+BEFORE, AFTER = "2025-01-31 23:59:59.999999", "2025-02-01 00:00:00.000001"
+
+
+def with_lot(state: LotState = APPROVED, **more: object) -> Story:
+    """A story with one lot that expires on 2025-02-01."""
+    return Story().earn(10, "a", expires=END, initial_state=state, **more)
+
+
+@pytest.mark.parametrize(
+    ("expiration", "expected"),
+    [
+        (ExpireAt(instant("2025-01-01 00:00:00.000001")), "2025-01-01 00:00:00.000001"),
+        (ExpireOn(date(2025, 6, 30)), "2025-06-30 23:59:59"),
+        (InDays(0), "2025-01-01 23:59:59"),
+        (InDays(3), "2025-01-04 23:59:59"),
+        (InMonths(1), "2025-02-01 23:59:59"),
+        (Never(), None),
+    ],
+)
+@pytest.mark.parametrize("state", [OPEN, PENDING, APPROVED])
+def test_new_expiry(state: LotState, expiration: object, expected: str | None) -> None:
+    """A live lot of any state takes any future expiry, or none; its bound comes along."""
+    story = with_lot(state).move("a", expiration)  # type: ignore[arg-type]
+    assert story.expiry("a") == expected
+    assert story.due == min(expected or END, END)
+
+
+def test_change() -> None:
+    """A move leaves an ExpiryChange with old, new, reason, note, metas, who and when."""
+    story = with_lot(vendor_id=7, kind=AwardKind.POINT_AWARDED_LINEITEM).at("2025-01-05")
+    texts = {"reason_note": "note", "custom_meta": "{}", "request_id": "r1"}
+    metas = ("raised", "approved", "trigger")
+    story.move("a", "2025-03-01", reason_type=EXTEND, standard_meta=metas, **texts)
+    answer = story.answer
+    assert isinstance(answer, ExpiryMoved)
+    change = answer.change
+    assert (change.lot_id, change.lot_vendor_id) == (story.names["a"], 7)
+    assert change.kind is AwardKind.POINT_AWARDED_LINEITEM
+    assert change.old_expires_at == instant(END)
+    assert change.new_expires_at == instant("2025-03-01")
+    assert (change.reason_type, change.reason_note) == (EXTEND, "note")
+    assert (change.standard_meta, change.custom_meta) == (metas, "{}")
+    assert (change.principal, change.event_at) == ("tester", instant("2025-01-05"))
+    assert [row.event_id for row in story.facts.changes] == [change.event_id]
+    assert (story.facts.changes[0].request_id, story.account.version) == ("r1", 2)
+    assert story.account.last_at == instant("2025-01-05")
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+def test_from_today_in_the_programs_zone(zone: str) -> None:
+    """Days count from today's date in the program's zone, across daylight saving."""
+    story = Story(zone).at("2025-03-08 23:30").earn(10, "a").move("a", InDays(21))
+    assert (
+        story.expiry("a")
+        == {
+            "Europe/Berlin": "2025-03-30 21:59:59",
+            "America/New_York": "2025-03-30 03:59:59",
+        }[zone]
+    )
+
+
+@pytest.mark.parametrize("expiry", ["2025-01-10", "2025-01-09 23:59:59.999999", "0001-01-01"])
+def test_not_in_the_past(expiry: str) -> None:
+    """A new expiry must lie in the future, now is too early."""
+    story = with_lot().at("2025-01-10")
+    with story.refused(ExpiryInPast, "expire_time"):
+        story.move("a", expiry)
+    story.move("a", instant("2025-01-10") + TICK)
+
+
+def test_todays_last_second() -> None:
+    """Zero days means the end of today, which its last second is past."""
+    story = with_lot().at("2025-01-10 23:59:58.999999").move("a", InDays(0))
+    story = with_lot().at("2025-01-10 23:59:59")
+    with story.refused(ExpiryInPast, "days"):
+        story.move("a", InDays(0))
+    with story.refused(ExpiryInPast, "expire_date"):
+        story.move("a", ExpireOn(date(2025, 1, 10)))
+
+
+def test_beyond_the_calendar() -> None:
+    """An expiry that the calendar does not have is refused with its field."""
+    story = Story("America/New_York").at("9999-12-15").earn(10, "a")
+    for field, expiration in (
+        ("days", InDays(17)),
+        ("months", InMonths(1)),
+        ("expire_date", ExpireOn(date(9999, 12, 31))),
+    ):
+        with story.refused(InvalidField, field):
+            story.move("a", expiration)
+
+
+@pytest.mark.parametrize(
+    ("reason", "to", "refusal"),
+    [
+        (EARLY, BEFORE, None),
+        (EARLY, END, ExpiryNotEarlier),
+        (EARLY, AFTER, ExpiryNotEarlier),
+        (EARLY, Never(), ExpiryNotEarlier),
+        (EARLY, Immediate(), None),
+        (EXTEND, BEFORE, ExpiryNotLater),
+        (EXTEND, END, ExpiryNotLater),
+        (EXTEND, AFTER, None),
+        (EXTEND, Never(), None),
+        (EXTEND, Immediate(), ExpiryNotLater),
+        (None, BEFORE, None),
+        (None, END, None),
+        (None, AFTER, None),
+        (None, Never(), None),
+    ],
+)
+def test_direction(reason: ReasonType | None, to: object, refusal: type | None) -> None:
+    """EARLY_EXPIRY must be earlier and EXTEND_EXPIRY later; without a reason either way goes."""
+    story = with_lot()
+    if refusal is None:
+        story.move("a", to, reason_type=reason)  # type: ignore[arg-type]
+        assert len(story.facts.changes) == 1
+    else:
+        with story.refused(refusal):
+            story.move("a", to, reason_type=reason)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("reason", "to", "allowed"),
+    [
+        (EARLY, "9999-12-31 23:59:59.999999", True),
+        (EARLY, Immediate(), True),
+        (EARLY, Never(), False),
+        (EXTEND, "9999-12-31 23:59:59.999999", False),
+        (EXTEND, Never(), False),
+        (EXTEND, Immediate(), False),
+    ],
+)
+def test_direction_from_never(reason: ReasonType, to: object, allowed: bool) -> None:
+    """Any instant is earlier than never, and nothing is later."""
+    story = Story().earn(10, "a")
+    if allowed:
+        story.move("a", to, reason_type=reason)  # type: ignore[arg-type]
+    else:
+        with story.refused(ExpiryNotEarlier if reason is EARLY else ExpiryNotLater):
+            story.move("a", to, reason_type=reason)  # type: ignore[arg-type]
+
+
+def test_inactivity_becomes_fixed() -> None:
+    """A date makes an inactivity lot fixed; the projected expiry is its old one."""
+    story = Story().earn(10, "a", policy="idle").at("2025-01-10").earn(1)
+    with story.refused(ExpiryNotLater):
+        story.move("a", "2025-02-09", reason_type=EXTEND)
+    story.move("a", "2025-02-10", reason_type=EXTEND)
+    assert story.facts.changes[0].old_expires_at == instant("2025-02-09")
+    story.at("2025-01-20").redeem(1)
+    assert (story.lot("a").rule, story.expiry("a")) == (0, "2025-02-10")
+    assert story.lot("a").policy_version_id == 3
+
+
+def test_inactivity_becomes_never() -> None:
+    """An inactivity lot moved to never stays for good."""
+    story = Story().earn(10, "a", policy="idle").move("a", Never()).at("2035-01-01").lapse()
+    assert (story.left("a"), story.due) == ([10], None)
+
+
+def test_only_what_is_unspent() -> None:
+    """A move takes along what is unspent and leaves what was spent."""
+    story = with_lot().redeem(4).move("a", Immediate())
+    assert story.ledger[-1] == "2025-01-01 EXPIRE 6 a:6"
+
+
+def test_immediate() -> None:
+    """An immediate expiry expires what remains, now, as a lapse of this instant."""
+    story = with_lot().at("2025-01-10 12:00").move("a", Immediate(), request_id="r1")
+    assert story.ledger[-1] == "2025-01-10 12:00:00 EXPIRE 10 a:10"
+    assert story.expiry("a") == "2025-01-10 12:00:00"
+    change, row = story.facts.changes[0], story.facts.transactions[-1]
+    assert change.new_expires_at == story.now
+    assert (row.request_id, row.transaction_id) == ("r1", story.lot("a").lapse_id)
+    assert (row.version, change.version) == (2, 3)
+
+
+@pytest.mark.parametrize("state", [OPEN, PENDING])
+def test_immediate_unapproved(state: LotState) -> None:
+    """An unapproved lot moved to immediate closes, and nothing expires."""
+    story = with_lot(state).at("2025-01-10").move("a", Immediate())
+    assert story.ledger[-1] == "2025-01-10 CLOSE 10"
+    assert (story.lot("a").state, story.pending) == (CLOSED, 0)
+    assert story.account.total_expired == 0
+    assert story.facts.changes[0].new_expires_at == story.now
+
+
+@pytest.mark.parametrize("policy", ["idle", "never"])
+@pytest.mark.parametrize("state", [OPEN, APPROVED])
+def test_immediate_of_any_rule(state: LotState, policy: str) -> None:
+    """Immediate ends inactivity lots and those that never expire as well."""
+    story = Story().earn(10, "a", policy=policy, initial_state=state).move("a", Immediate())
+    assert (story.left("a"), story.lot("a").rule) == ([0], 0)
+
+
+@pytest.mark.parametrize("reinstate", [False, True])
+def test_used_up(reinstate: bool) -> None:
+    """A lot that was spent or expired on demand cannot be moved, not even reinstated."""
+    for use in ("redeem", "expire"):
+        story = getattr(with_lot(), use)(10)
+        with story.refused(LotNotLive, "lot_id"):
+            story.move("a", "2025-03-01", reinstate=reinstate)
+
+
+@pytest.mark.parametrize("reinstate", [False, True])
+def test_closed(reinstate: bool) -> None:
+    """A cancelled lot cannot be moved, and one that closed at its expiry not either."""
+    cancelled = with_lot(OPEN).update("a", CLOSED)
+    lapsed = with_lot(OPEN).at(END).lapse()
+    just_lapsing = with_lot(OPEN).at(END)
+    for story in (cancelled, lapsed, just_lapsing):
+        with story.refused(LotNotLive):
+            story.move("a", "2025-03-01", reinstate=reinstate)
+
+
+def test_lapsed() -> None:
+    """A lot can be moved until a microsecond before its expiry, then only reinstated."""
+    with_lot().at(BEFORE).move("a", "2025-03-01")
+    story = with_lot().at(END)
+    with story.refused(LotNotLive):
+        story.move("a", "2025-03-01")
+    story.lapse()
+    with story.refused(LotNotLive):
+        story.move("a", Immediate())
+
+
+def test_reinstate_of_a_live_lot() -> None:
+    """Asking to reinstate a live lot only moves it."""
+    story = with_lot().move("a", "2025-03-01", reinstate=True)
+    assert story.ledger == ["2025-01-01 EARN 10"]
+
+
+@pytest.mark.parametrize("kind", list(AwardKind))
+def test_kind(kind: AwardKind) -> None:
+    """A kind that is not the lot's finds no lot."""
+    story = with_lot(kind=AwardKind.POINT_AWARDED)
+    if kind is AwardKind.POINT_AWARDED:
+        story.move("a", "2025-03-01", kind=kind)
+    else:
+        with story.refused(LotNotFound, "lot_id"):
+            story.move("a", "2025-03-01", kind=kind)
+
+
+@pytest.mark.parametrize("state", [OPEN, PENDING, APPROVED])
+@pytest.mark.parametrize("category", [LotCategory.REGULAR, LotCategory.PROMISED, None])
+def test_category(state: LotState, category: LotCategory | None) -> None:
+    """REGULAR finds approved lots, PROMISED open and pending ones, none any."""
+    story = with_lot(state)
+    regular = category is LotCategory.REGULAR
+    if category is None or regular is (state is APPROVED):
+        story.move("a", "2025-03-01", category=category)
+    else:
+        with story.refused(LotNotFound, "lot_id"):
+            story.move("a", "2025-03-01", category=category)
+
+
+@pytest.mark.parametrize("category", list(LotCategory))
+def test_closed_has_no_category(category: LotCategory) -> None:
+    """A closed lot is of no category."""
+    story = with_lot(OPEN).update("a", CLOSED)
+    with story.refused(LotNotFound):
+        story.move("a", "2025-03-01", category=category)
+
+
+def test_unknown_lot() -> None:
+    """A lot that the account does not have is not found."""
+    story = with_lot()
+    with story.refused(LotNotFound, "lot_id"):
+        story.move("other", "2025-03-01")
+
+
+def test_lot_of_this_batch() -> None:
+    """A vendor's lot that an Earn of the same batch makes can be moved in that batch."""
+    story = Story()
+    with story.together():
+        story.earn(10, "a", vendor_id=999).move("by vendor id", "2025-03-01")
+    assert story.expiry("a") == "2025-03-01"

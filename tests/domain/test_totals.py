@@ -1,0 +1,257 @@
+"""Whatever is decided, nothing is created or lost; random stories against a model of lots.
+
+The model knows only amounts and fixed expiries: it is written without the code it checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stories import Story
+
+from points_grpc.domain.books import NeedMoreLots
+from points_grpc.domain.model import LotState, ReasonType
+from points_grpc.domain.policy import ExpireAt, Immediate, InDays, Never
+from points_grpc.errors import Refusal
+
+OPEN, PENDING, APPROVED, CLOSED = LotState
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that is still to be told: what, of which lot (by its place), and how."""
+
+    name: str
+    lot: int = 0
+    amount: int = 1
+    more: tuple[tuple[str, Any], ...] = ()
+
+
+def steps(name: str, **more: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
+    """Steps of one name, with the values drawn for them."""
+    drawn = st.fixed_dictionaries(more).map(lambda values: tuple(values.items()))
+    return st.builds(Step, st.just(name), st.integers(0, 9), st.integers(1, 25), drawn)
+
+
+HOURS = st.integers(0, 24 * 45)
+EXPIRIES = st.one_of(
+    st.just(Never()),
+    st.builds(InDays, st.integers(0, 40)),
+    HOURS.map(lambda hours: hours * HOUR),
+)
+STEPS = st.one_of(
+    steps(
+        "earn",
+        policy=st.sampled_from(["", "monthly", "idle", "idle_redeem", "first", "last"]),
+        initial_state=st.sampled_from([OPEN, PENDING, APPROVED, APPROVED]),
+        ago=st.one_of(st.just(0), HOURS),
+        expires=st.one_of(st.none(), st.none(), EXPIRIES),
+    ),
+    steps("redeem"),
+    steps("expire", require_full=st.booleans()),
+    steps(
+        "move",
+        to=st.one_of(EXPIRIES, st.just(Immediate())),
+        reason_type=st.sampled_from([None, None, *ReasonType]),
+        reinstate=st.booleans(),
+    ),
+    steps("update", state=st.sampled_from([PENDING, CLOSED])),
+    steps("approve", state=st.sampled_from([APPROVED, APPROVED, CLOSED])),
+    steps("lapse"),
+)
+GROUPS = st.tuples(st.booleans() | st.just(True), st.lists(STEPS, min_size=1, max_size=3))
+BATCHES = st.tuples(st.integers(0, 24 * 20), st.lists(GROUPS, min_size=1, max_size=3))
+
+
+class Teller:
+    """Tells drawn steps to a story."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.lots = 0
+
+    def batch(self, hours: int, groups: list[tuple[bool, list[Step]]]) -> None:
+        """Tell a batch, `hours` after the last; as the ledger does it, lots are loaded late."""
+        self.story.at(self.story.now + hours * HOUR)
+        with self.story.together():
+            for keep, group in groups:
+                self.group(keep, group)
+
+    def group(self, keep: bool, group: list[Step]) -> None:
+        """Tell a group, and see that it is kept or dropped whole."""
+        before, lots = self.story.snapshot(), self.lots
+        loads = self.story.loads
+        try:
+            with self.story.grouped(keep):
+                for step in group:
+                    self.step(step)
+        except NeedMoreLots:
+            assert self.story.snapshot() == before
+            self.lots = lots
+            self.story.load_everything()
+            self.group(keep, group)
+            self.story.loads = loads
+            return
+        except Refusal:
+            keep = False
+        if not keep:
+            self.lots = lots
+            assert self.story.snapshot() == before
+
+    def step(self, step: Step) -> None:
+        """Tell one step."""
+        story, more = self.story, dict(step.more)
+        name = str(step.lot % max(self.lots, 1))
+        tell: dict[str, Callable[[], object]] = {
+            "earn": lambda: self.earn(step.amount, more),
+            "redeem": lambda: story.redeem(step.amount),
+            "expire": lambda: story.expire(step.amount, **more),
+            "move": lambda: story.move(name, self.expiration(more.pop("to")), **more),
+            "update": lambda: story.update(name, more["state"]),
+            "approve": lambda: story.approve(name, more["state"]),
+            "lapse": story.lapse,
+        }
+        tell[step.name]()
+
+    def earn(self, amount: int, more: dict[str, Any]) -> None:
+        """Earn a lot that is called by its place."""
+        earned = self.story.now - more.pop("ago") * HOUR
+        expires = more.pop("expires")
+        if expires is not None:
+            more["expires"] = self.expiration(expires, earned)
+        self.story.earn(amount, str(self.lots), earned=earned, **more)
+        self.lots += 1
+
+    def expiration(self, drawn: object, base: datetime | None = None) -> Any:
+        """An expiration; one that was drawn as a length counts from `base`."""
+        if isinstance(drawn, timedelta):
+            return ExpireAt((base or self.story.now) + drawn)
+        return drawn
+
+
+@settings(derandomize=True, max_examples=250, deadline=None)
+@given(st.lists(BATCHES, min_size=1, max_size=8), st.sampled_from([1, 2, 32]))
+def test_nothing_created_or_lost(
+    batches: list[tuple[int, list[tuple[bool, list[Step]]]]], loads: int
+) -> None:
+    """After any steps account, lots and transactions agree, and nothing due is overlooked."""
+    teller = Teller(Story("Europe/Berlin", loads=loads))
+    for hours, groups in batches:
+        teller.batch(hours, groups)  # every batch is audited
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.lists(BATCHES, min_size=1, max_size=6))
+def test_nothing_lapsed_is_left(
+    batches: list[tuple[int, list[tuple[bool, list[Step]]]]],
+) -> None:
+    """After a lapse every unfinished lot lives, and the bound is the soonest expiry."""
+    story = Story("Europe/Berlin", loads=2)
+    teller = Teller(story)
+    for hours, groups in batches:
+        teller.batch(hours, groups)
+        if not story.account.version:
+            continue
+        story.lapse()
+        live = [lot for lot in story.shelf.values() if lot.unfinished]
+        expiries = [at for lot in live if (at := story.holding.expiry_of(lot)) is not None]
+        assert all(at > story.now for at in expiries)
+        bound = story.account.next_due_at
+        assert (bound is None) == (not expiries) or bound > story.now
+        for lot in story.shelf.values():
+            if lot.lapse_id:
+                assert (lot.remaining, lot.expires_at <= story.now) == (0, True)
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.lists(BATCHES, min_size=1, max_size=6))
+def test_loading_does_not_matter(
+    batches: list[tuple[int, list[tuple[bool, list[Step]]]]],
+) -> None:
+    """What is decided does not depend on how many lots were loaded at first."""
+    ledgers = []
+    for loads in (1, 3, 10**6):
+        teller = Teller(Story("Europe/Berlin", loads=loads))
+        for hours, groups in batches:
+            teller.batch(hours, groups)
+        ledgers.append(teller.story.ledger)
+    assert ledgers[0] == ledgers[1] == ledgers[2]
+
+
+@dataclass
+class Award:
+    """A lot of the model."""
+
+    left: int
+    expires: int
+    approved: bool
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["earn", "promise", "redeem", "expire", "wait", "approve"]),
+            st.integers(1, 30),
+            st.integers(1, 20),
+        ),
+        max_size=25,
+    )
+)
+def test_against_a_model(plan: list[tuple[str, int, int]]) -> None:
+    """Balances are those of a plain list of awards that is emptied soonest expiry first."""
+    story, start, day = Story(loads=2), datetime.fromisoformat("2025-01-01T00:00:00+00:00"), 0
+    awards: list[Award] = []
+    for kind, amount, days in plan:
+        live = sorted((a for a in awards if a.approved and a.expires > day), key=_expires)
+        there = sum(award.left for award in live)
+        if kind == "wait":
+            day += days
+        elif kind in ("earn", "promise"):
+            state = APPROVED if kind == "earn" else OPEN
+            at = start + timedelta(days=day + days)
+            awards.append(Award(amount, day + days, kind == "earn"))
+            story.earn(amount, str(len(awards) - 1), initial_state=state, expires=at)
+        elif kind == "approve":
+            award = awards[amount % len(awards)] if awards else None
+            if award and not award.approved and award.expires > day:
+                award.approved = True
+                story.approve(str(awards.index(award)))
+        elif awards and (kind == "expire" or there >= amount):
+            step = {"expire": story.expire, "redeem": story.redeem}[kind]
+            _tell_whole(story, step, amount)
+            _empty(live, amount)
+        story.at(start + timedelta(days=day))
+    if awards:
+        story.lapse()
+    live = [award for award in awards if award.expires > day]
+    assert story.available == sum(award.left for award in live if award.approved)
+    assert story.pending == sum(award.left for award in live if not award.approved)
+
+
+def _tell_whole(story: Story, step: Callable[[int], object], amount: int) -> None:
+    loads = story.loads
+    try:
+        step(amount)
+    except NeedMoreLots:
+        with story.together():
+            story.load_everything()
+            step(amount)
+    story.loads = loads
+
+
+def _expires(award: Award) -> int:
+    return award.expires
+
+
+def _empty(live: list[Award], amount: int) -> None:
+    for award in live:
+        part = min(award.left, amount)
+        award.left -= part
+        amount -= part
