@@ -46,12 +46,26 @@ class Call:
     """What one request asks of the ledger.
 
     `one_request` says that the call's items share a request id and stand or fall with it: a
-    single item whose id was used for other content refuses the call.
+    single item whose id was used for other content refuses the call. `whole` is the call that
+    this one is a part of. `missed` are the accounts that kept it from being decided when last
+    it was tried, `waits` how often it has waited for such in vain.
     """
 
     caller: Caller
     groups: list[Group]
     one_request: bool = False
+    whole: Call | None = None
+    missed: frozenset[int] = frozenset()
+    waits: int = 0
+
+    @property
+    def identity(self) -> int:
+        """The same for all parts of one call."""
+        return id(self.whole or self)
+
+    def part(self, groups: list[Group]) -> Call:
+        """A call of these of its groups."""
+        return Call(self.caller, groups, self.one_request, self.whole or self)
 
     @property
     def size(self) -> int:

@@ -19,7 +19,7 @@ from points_grpc.clock import Clock
 from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command, MoveExpiry
 from points_grpc.domain.queries import Listing, Page, Read
-from points_grpc.errors import Refusal, RequestIdReused, StorageUnavailable
+from points_grpc.errors import Overloaded, Refusal, RequestIdReused, StorageUnavailable
 from points_grpc.service.batch import Call, make_call
 from points_grpc.service.gather import Locking
 from points_grpc.service.lane import Bounds, Job, Lane, Remains
@@ -65,7 +65,8 @@ class Engine:
         self._lister = Lister(clock, programs)
 
         def ledger(terms: Terms) -> Ledger:
-            return Ledger(self._link(), programs, ids, clock, terms)
+            link = self._link(brief=terms.locking is Locking.SKIP)
+            return Ledger(link, programs, ids, clock, terms)
 
         patient = ledger(Terms(Locking.WAIT, due_max=None))
         bulk = ledger(Terms(Locking.SKIP, due_max=None))
@@ -138,8 +139,8 @@ class Engine:
             raise question.answer
         return question.answer
 
-    def _link(self, snapshot: bool = False) -> Link:
-        link = self._database.link(snapshot)
+    def _link(self, *, snapshot: bool = False, brief: bool = False) -> Link:
+        link = self._database.link(snapshot, brief=brief)
         self._links.append(link)
         return link
 
@@ -225,17 +226,29 @@ def _snapshots(
 
 
 def _outcomes(call: Call, partial: bool, item_path: str) -> list[Answer | Refusal]:
+    """One per command; raises what concerns the whole call."""
+    failures = [group.failure for group in call.groups if group.failure is not None]
+    for failure in failures:
+        if not isinstance(failure, Refusal) or _refuses_all(failure, call):
+            raise failure
+    if len(failures) == len(call.groups) and all(isinstance(f, _NOT_NOW) for f in failures):
+        raise failures[0]
     outcomes: list[Answer | Refusal] = []
     for place, group in enumerate(call.groups):
-        failure = group.failure
-        if failure is None:
+        if not isinstance(group.failure, Refusal):
             outcomes += group.results
             continue
-        if not isinstance(failure, Refusal):
-            raise failure
         if item_path:
-            failure.under(f"{item_path}[{place if partial else group.refused_at}]")
-        if not partial or (call.one_request and isinstance(failure, RequestIdReused)):
-            raise failure
-        outcomes.append(failure)
+            group.failure.under(f"{item_path}[{place if partial else group.refused_at}]")
+        if not partial:
+            raise group.failure
+        outcomes.append(group.failure)
     return outcomes
+
+
+_NOT_NOW = (Overloaded, StorageUnavailable)
+"""Refusals that say nothing about what was asked."""
+
+
+def _refuses_all(failure: Exception, call: Call) -> bool:
+    return call.one_request and isinstance(failure, RequestIdReused)

@@ -9,6 +9,7 @@ from datetime import datetime
 from points_grpc.domain.answers import AccountView
 from points_grpc.domain.books import Holding
 from points_grpc.domain.calendar import Month, OutOfCalendar, month_window
+from points_grpc.domain.model import LotState
 from points_grpc.domain.queries import Expiring, GetAccount, GetExpiring, GetSchedule, Schedule
 from points_grpc.domain.schedule import (
     MonthSums,
@@ -31,6 +32,8 @@ Figures = AccountView | Expiring | Schedule
 
 _NOTHING = FixedLots()
 _NO_LOTS = (0, 0)
+_APPROVED = (LotState.APPROVED,)
+_UNFINISHED = (LotState.OPEN, LotState.PENDING, LotState.APPROVED)
 
 
 def figures(connection: Connection, questions: Sequence[Question]) -> list[Figures | Refusal]:
@@ -92,12 +95,18 @@ def _gather(connection: Connection, questions: Sequence[Question]) -> _Shelf:
     )
 
 
-def _to_stand(questions: Sequence[Question]) -> set[tuple[int, int, datetime]]:
+def _to_stand(questions: Sequence[Question]) -> set[tuple[int, int, int, datetime]]:
     return {
-        (holding.account.tenant_id, holding.account.account_id, holding.now)
+        (holding.account.tenant_id, holding.account.account_id, state, holding.now)
         for holding, read in questions
         if holding.account.account_id and not isinstance(read, GetExpiring)
+        for state in _states(holding)
     }
+
+
+def _states(holding: Holding) -> Sequence[LotState]:
+    """The states that unfinished lots of an account can have: most have no unapproved ones."""
+    return _UNFINISHED if holding.account.pending else _APPROVED
 
 
 def _projected(
@@ -107,9 +116,10 @@ def _projected(
     groups = schedules.inactivity_lots(
         connection,
         [
-            (holding.account.tenant_id, account_id, rule, holding.last_qualified_at(rule))
+            (holding.account.tenant_id, account_id, state, rule, holding.last_qualified_at(rule))
             for account_id, holding in holdings.items()
             for rule in inactivity_rules(holding.program)
+            for state in _states(holding)
         ],
     )
     return {

@@ -11,11 +11,10 @@ from points_grpc.domain.books import Account, Books, Case, Holding, Lot, Member
 from points_grpc.domain.commands import Earn, Expire, MoveExpiry, MoveState, Redeem
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import PolicyKind
-from points_grpc.service.naming import Item, Namer, Names
+from points_grpc.service.naming import Ids, Item, Namer, Names
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.storage import accounts, lots, members, transactions
 from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import IdSource
 
 SPENDABLE_FIRST = 32
 """How many lots of an account are loaded at first for spending; more when those run out."""
@@ -46,7 +45,7 @@ class Gatherer:
         self,
         connection: Connection,
         programs: ProgramCache,
-        ids: IdSource,
+        ids: Ids,
         *,
         now: datetime,
         locking: Locking,

@@ -8,6 +8,7 @@ deliver them, once per batch.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
@@ -217,7 +218,7 @@ def deliver(jobs: Sequence[Job[P]]) -> None:
         if job.done is not None:
             loops.setdefault(job.done.get_loop(), []).append(job)
     for loop, finished in loops.items():
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # a loop that was closed has nobody waiting
             loop.call_soon_threadsafe(_finish, finished)
 
 

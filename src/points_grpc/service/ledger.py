@@ -7,49 +7,42 @@ elsewhere (`missed`) or has more due lots than this ledger takes on (`crowded`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import count, groupby
+from itertools import count
 from uuid import uuid4
 
 from points_grpc.clock import Clock
-from points_grpc.domain.answers import Answer
-from points_grpc.domain.books import Draft, NeedMoreLots
-from points_grpc.domain.commands import Lapse, MoveExpiry, MoveState, digest, fingerprint
-from points_grpc.domain.decisions import decide
-from points_grpc.errors import (
-    InvalidField,
-    Overloaded,
-    Refusal,
-    RequestIdReused,
-    StorageUnavailable,
-)
-from points_grpc.service.apply import KeptAnswer, apply
+from points_grpc.errors import InvalidField, Overloaded, StorageUnavailable
+from points_grpc.service.apply import apply
 from points_grpc.service.batch import Call, Group
-from points_grpc.service.gather import Gathered, Gatherer, Locking
-from points_grpc.service.naming import Item
+from points_grpc.service.deciding import Batch, Leftover, decide_all, left_of
+from points_grpc.service.gather import Gatherer, Locking
+from points_grpc.service.idempotency import answer_known, give_keys
+from points_grpc.service.naming import Ids, Item
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.replay import pack, rebuild
-from points_grpc.storage import requests, units
+from points_grpc.storage import units
 from points_grpc.storage.database import Connection, Link
-from points_grpc.storage.faults import Fault, fault_of
-from points_grpc.storage.ids import IdSource, bucket_of_id, bucket_of_name
-from points_grpc.storage.requests import RequestKey
+from points_grpc.storage.faults import Fault, Unreachable, fault_of, is_lock_timeout
+from points_grpc.storage.ids import bucket_of_id
 
 CONFLICTS_MAX = 8
 """How often a batch is gathered again because another unit of work was first."""
+
+WAITS_MAX = 3
+"""How often a call may wait in vain, up to lock_timeout each time, for the same account."""
 
 LOST_SECONDS = 1.0
 """For how long a batch tries to reach the database again."""
 
 IN_DOUBT_SECONDS = 5.0
-"""For how long it tries that when its COMMIT was under way."""
+"""For how long it tries that when the answer to its COMMIT was lost."""
 
 RETRY_SECONDS = 0.05
 
-Known = dict[RequestKey, tuple[bytes, Answer]]
-"""Answers given so far in a batch, with their fingerprints, by the key of their request id."""
+_DIVISIBLE = frozenset((Fault.CONTENT, Fault.CONFLICT, Fault.OWN))
+"""Faults that may be those of a single group: each half of the batch is tried by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +53,11 @@ class Terms:
     due_max: int | None = 256
 
 
-@dataclass(slots=True)
-class Leftover:
-    """Calls, or parts of calls, that were not decided."""
-
-    missed: list[Call] = field(default_factory=list)
-    crowded: list[Call] = field(default_factory=list)
-
-
 class Ledger:
     """Executes batches of calls on one link; used by one thread."""
 
     def __init__(
-        self, link: Link, programs: ProgramCache, ids: IdSource, clock: Clock, terms: Terms
+        self, link: Link, programs: ProgramCache, ids: Ids, clock: Clock, terms: Terms
     ) -> None:
         self._link = link
         self._programs = programs
@@ -81,273 +66,213 @@ class Ledger:
         self._terms = terms
 
     def execute(self, calls: Sequence[Call]) -> Leftover:
-        """Decide every call that can be decided now; returns those that cannot."""
-        pending = [group for call in calls for group in call.groups if not group.settled]
-        try:
-            return self._persist(calls, pending)
-        except Exception as error:
-            if len(pending) > 1 and fault_of(error) is Fault.CONTENT:
-                return self._split(calls, pending)
-            _fail(pending, error)
-            return Leftover()
+        """Decide every call that can be decided now; returns those that cannot.
+
+        A ledger that waits for accounts does so for one call at a time, after it has decided
+        all that need not wait; so one account that stays locked does not hold up the others.
+        """
+        leftover = self._round(calls, Locking.SKIP)
+        if self._terms.locking is Locking.WAIT and leftover.missed:
+            self._wait_for_one(leftover.missed)
+            leftover.missed = [call for call in leftover.missed if not call.settled]
+        return leftover
 
     def preview(self, connection: Connection, calls: Sequence[Call]) -> None:
         """Decide every call by itself, in the snapshot of `connection`, and change nothing."""
         for call in calls:
-            batch = self._batch(connection, _items_of([call]), self._clock.now(), Locking.NONE)
-            _decide_all(batch, _placeholders())
+            for group in call.groups:
+                group.reset()
+            ids = _Placeholders()
+            gatherer = self._gatherer(connection, ids, self._clock.now(), Locking.NONE, None)
+            items = _items_of([call])
+            gathered = gatherer.lock(items, gatherer.names(items))
+            gatherer.load(items, gathered)
+            decide_all(Batch(items, gathered, gatherer), ids.new_id)
 
-    def _persist(self, calls: Sequence[Call], pending: Sequence[Group]) -> Leftover:
+    def _wait_for_one(self, missed: Sequence[Call]) -> None:
+        """Wait for the accounts of the call that has waited least."""
+        first = min(missed, key=lambda call: call.waits)
+        accounts = first.missed
+        self._round([first], Locking.WAIT)
+        if first.settled:
+            return
+        for call in missed:
+            if call is first or not call.missed.isdisjoint(accounts):
+                call.waits += 1
+                if call.waits >= WAITS_MAX:
+                    _fail(_pending(call), Overloaded())
+
+    def _round(self, calls: Sequence[Call], locking: Locking) -> Leftover:
+        """All that can be decided, in one unit of work or, after a fault, in several."""
+        pending = [group for call in calls for group in _pending(call)]
+        if not pending:
+            return Leftover()
+        try:
+            return self._persist(calls, pending, locking)
+        except Exception as error:
+            if is_lock_timeout(error) and (locking is Locking.WAIT or len(pending) == 1):
+                return _put_off(calls, locking)
+            if len(pending) > 1 and fault_of(error) in _DIVISIBLE:
+                return self._split(calls, pending, locking)
+            _fail(pending, error)
+            return Leftover()
+
+    def _persist(
+        self, calls: Sequence[Call], pending: Sequence[Group], locking: Locking
+    ) -> Leftover:
         """One unit of work for all, tried until its outcome is known."""
         unit_id = uuid4()
         conflicts = 0
         doubt = _Doubt()
         leftover = Leftover()
         while True:
+            committing = False
             try:
                 with self._link.unit() as connection:
                     now = self._clock.now()
                     if not units.open_unit(connection, unit_id, now):
                         return leftover
+                    doubt.lost_commit = False
                     for group in pending:
                         group.reset()
-                    doubt.in_flight = False
-                    leftover = self._work(connection, calls, now)
-                    doubt.in_flight = True
+                    leftover = self._work(connection, calls, now, locking)
+                    committing = True
                 return leftover
             except Exception as error:
                 fault = fault_of(error)
-                if fault is Fault.CONFLICT and conflicts < CONFLICTS_MAX:
+                doubt.lost_commit |= committing and fault is Fault.LOST
+                if doubt.lost_commit or fault is Fault.LOST:
+                    if doubt.over():
+                        raise Unreachable from error
+                elif fault is Fault.CONFLICT and not is_lock_timeout(error):
                     conflicts += 1
-                elif fault is not Fault.LOST or doubt.over():
+                    if conflicts > CONFLICTS_MAX:
+                        raise
+                else:
                     raise
 
-    def _work(self, connection: Connection, calls: Sequence[Call], now: datetime) -> Leftover:
+    def _work(
+        self, connection: Connection, calls: Sequence[Call], now: datetime, locking: Locking
+    ) -> Leftover:
         items = _items_of(calls)
-        _give_keys(items)
-        self._answer_known(connection, items)
-        batch = self._batch(connection, items, now, self._terms.locking)
-        kept = _decide_all(batch, self._new_id)
-        apply(connection, batch.gathered.books, kept, now)
-        return _leftover(batch)
-
-    def _batch(
-        self, connection: Connection, items: list[Item], now: datetime, locking: Locking
-    ) -> _Batch:
-        gatherer = Gatherer(
-            connection,
-            self._programs,
-            self._ids,
-            now=now,
-            locking=locking,
-            due_max=self._terms.due_max,
-        )
-        names = gatherer.names(items)
-        gathered = gatherer.lock(items, names)
-        if locking is not Locking.NONE:
-            self._answer_known(connection, items)
+        others = _items_of(_other_parts(calls))
+        give_keys([*items, *others])
+        answer_known(connection, self._programs, [*items, *others])
+        gatherer = self._gatherer(connection, self._ids, now, locking, self._terms.due_max)
+        gathered = gatherer.lock(items, gatherer.names(items))
+        # Whoever held an account until now may have answered the same request.
+        answer_known(connection, self._programs, items)
         gatherer.load(items, gathered)
-        return _Batch(items, gathered, gatherer)
+        batch = Batch(items, gathered, gatherer)
+        kept = decide_all(batch, lambda account: self._ids.new_id(bucket_of_id(account)))
+        apply(connection, gathered.books, kept, now)
+        return left_of(batch)
 
-    def _answer_known(self, connection: Connection, items: Sequence[Item]) -> None:
-        """Give the first answer to every open item whose request id has been used."""
-        asked = [(item, item.key) for item in items if item.open and item.key is not None]
-        known = requests.find(connection, {key for _, key in asked})
-        hits = [(item, known[key[0], key[2]]) for item, key in asked if (key[0], key[2]) in known]
-        same = [(item, answer) for item, (mark, answer) in hits if mark == item.fingerprint]
-        for item, (mark, _) in hits:
-            if mark != item.fingerprint:
-                _refuse_reuse(item, items)
-        if same:
-            rows = [(item.caller, answer) for item, answer in same]
-            for (item, _), answer in zip(
-                same, rebuild(connection, self._programs, rows), strict=True
-            ):
-                item.replay = answer
+    def _gatherer(
+        self,
+        connection: Connection,
+        ids: Ids,
+        now: datetime,
+        locking: Locking,
+        due_max: int | None,
+    ) -> Gatherer:
+        return Gatherer(connection, self._programs, ids, now=now, locking=locking, due_max=due_max)
 
-    def _new_id(self, account_id: int) -> int:
-        return self._ids.new_id(bucket_of_id(account_id))
-
-    def _split(self, calls: Sequence[Call], pending: Sequence[Group]) -> Leftover:
+    def _split(self, calls: Sequence[Call], pending: Sequence[Group], locking: Locking) -> Leftover:
         """Execute one half of the groups after the other, to find those that are refused."""
         leftover = Leftover()
         first = {id(group) for group in pending[: len(pending) // 2]}
         for in_first in (True, False):
-            half = [
-                replace(call, groups=groups)
+            parts = [
+                call.part(groups)
                 for call in calls
-                if (groups := [g for g in call.groups if (id(g) in first) is in_first])
+                if (groups := [g for g in _pending(call) if (id(g) in first) is in_first])
             ]
-            rest = self.execute(half)
+            rest = self._round(parts, locking)
             leftover.missed += rest.missed
             leftover.crowded += rest.crowded
         return _whole(leftover, calls)
 
 
-@dataclass(slots=True)
-class _Batch:
-    items: list[Item]
-    gathered: Gathered
-    gatherer: Gatherer
-
-
-def _placeholders() -> Callable[[int], int]:
+class _Placeholders:
     """Ids for what a preview would make; never positive."""
-    numbers = count(-1, -1)
-    return lambda _: next(numbers)
+
+    def __init__(self) -> None:
+        self._numbers = count(-1, -1)
+
+    def new_id(self, _: int) -> int:
+        """Another one, whatever the bucket or account."""
+        return next(self._numbers)
 
 
 class _Doubt:
     """How long to go on when the connection was lost: longer if the COMMIT was under way."""
 
     def __init__(self) -> None:
-        self.in_flight = False
+        self.lost_commit = False
         self._since: float | None = None
 
     def over(self) -> bool:
         """Whether to give up now; waits a moment where not."""
         now = time.monotonic()
         self._since = self._since or now
-        if now - self._since > (IN_DOUBT_SECONDS if self.in_flight else LOST_SECONDS):
+        if now - self._since > (IN_DOUBT_SECONDS if self.lost_commit else LOST_SECONDS):
             return True
         time.sleep(RETRY_SECONDS)
         return False
+
+
+def _pending(call: Call) -> list[Group]:
+    return [group for group in call.groups if not group.settled]
+
+
+def _put_off(calls: Sequence[Call], locking: Locking) -> Leftover:
+    """Nothing was decided, for a lock that was not to be had."""
+    for call in calls:
+        if locking is Locking.SKIP:
+            call.missed = frozenset()  # no account's: that of something both wanted to add
+    return Leftover(missed=list(calls))
 
 
 def _items_of(calls: Sequence[Call]) -> list[Item]:
     return [
         Item(call, group, command)
         for call in calls
-        for group in call.groups
-        if not group.settled
+        for group in _pending(call)
         for command in group.commands
     ]
 
 
-def _give_keys(items: Sequence[Item]) -> None:
-    """Where the answer to each request id is kept: by tenant and member as named."""
-    for item in items:
-        command, tenant = item.command, item.caller.tenant_id
-        if not command.request_id:
-            continue
-        if isinstance(command, MoveState):
-            scope: tuple[object, ...] = ("transaction", command.transaction_id)
-            bucket = bucket_of_id(command.transaction_id)
-        elif isinstance(command, Lapse):
-            continue
-        else:
-            member = command.member
-            scope = ("member", member.type, member.value)
-            bucket = bucket_of_name(tenant, member.type, member.value)
-            if isinstance(command, MoveExpiry):
-                scope = (*scope, command.index)
-        item.key = (tenant, bucket, digest(tenant, scope, command.request_id))
-        item.fingerprint = fingerprint(command)
-
-
-def _refuse_reuse(item: Item, items: Sequence[Item]) -> None:
-    for other in items if item.call.one_request else (item,):
-        if other.call is item.call:
-            other.replay = None
-            other.refusal = RequestIdReused("request_id")
-
-
-def _decide_all(batch: _Batch, new_id: Callable[[int], int]) -> list[KeptAnswer]:
-    """Decide group after group, except those whose accounts cannot be had."""
-    blocked = batch.gathered.missed | batch.gathered.crowded
-    known: Known = {}
-    kept: list[KeptAnswer] = []
-    for _, run in groupby(batch.items, key=lambda item: id(item.group)):
-        items = list(run)
-        wanted = {item.account_id for item in items if item.open}
-        if wanted & blocked:
-            blocked |= wanted
-            continue
-        for item in items:
-            if item.call.one_request and _was_other(item, known):
-                _refuse_reuse(item, batch.items)
-        kept += _decide_group(batch, items, new_id, known)
-    return kept
-
-
-def _was_other(item: Item, known: Known) -> bool:
-    return item.key is not None and item.key in known and known[item.key][0] != item.fingerprint
-
-
-def _decide_group(
-    batch: _Batch, items: Sequence[Item], new_id: Callable[[int], int], known: Known
-) -> list[KeptAnswer]:
-    group = items[0].group
-    books = batch.gathered.books
-    while True:
-        draft = Draft(books, new_id, items[0].caller.principal)
-        fresh: Known = {}
-        answers: list[Answer] = []
-        try:
-            for item in items:
-                answers.append(_answer(batch, item, draft, known | fresh if fresh else known))
-                if item.key is not None and not answers[-1].replayed:
-                    fresh[item.key] = (item.fingerprint, answers[-1])
-        except NeedMoreLots as more:
-            draft.drop()
-            batch.gatherer.load_all_spendable(books.holdings[more.account_id])
-            continue
-        except Refusal as refusal:
-            draft.drop()
-            group.fail(refusal, at=len(answers))
-            return []
-        except Exception as error:
-            draft.drop()
-            group.fail(error, at=len(answers))
-            return []
-        draft.keep()
-        group.results = answers
-        known.update(fresh)
-        return [KeptAnswer(key, mark, pack(answer)) for key, (mark, answer) in fresh.items()]
-
-
-def _answer(batch: _Batch, item: Item, draft: Draft, known: Known) -> Answer:
-    if item.replay is not None:
-        return item.replay
-    if item.key is not None and item.key in known:
-        mark, answer = known[item.key]
-        if mark != item.fingerprint:
-            raise RequestIdReused("request_id")
-        return replace(answer, replayed=True)
-    return decide(batch.gatherer.case(item, batch.gathered.books), draft)
-
-
-def _leftover(batch: _Batch) -> Leftover:
-    """The calls with groups that were not decided, each once, in order."""
-    left: dict[int, Call] = {}
-    crowded: set[int] = set()
-    for item in batch.items:
-        if not item.group.settled:
-            left[id(item.call)] = item.call
-            if item.account_id in batch.gathered.crowded:
-                crowded.add(id(item.call))
-    return Leftover(
-        missed=[call for key, call in left.items() if key not in crowded],
-        crowded=[call for key, call in left.items() if key in crowded],
-    )
+def _other_parts(calls: Sequence[Call]) -> list[Call]:
+    """What is still to be decided of calls that stand or fall as one, and is not in `calls`."""
+    here = {id(group) for call in calls for group in call.groups}
+    wholes = {call.identity: call.whole for call in calls if call.one_request}
+    return [
+        whole.part([group for group in whole.groups if id(group) not in here])
+        for whole in wholes.values()
+        if whole is not None
+    ]
 
 
 def _whole(leftover: Leftover, calls: Sequence[Call]) -> Leftover:
     """The calls that the parts in `leftover` are parts of."""
     crowded = {id(group) for part in leftover.crowded for group in part.groups}
+    missed = {id(g): part.missed for part in leftover.missed for g in part.groups}
     result = Leftover()
     for call in calls:
-        unsettled = [group for group in call.groups if not group.settled]
-        if unsettled:
-            is_crowded = any(id(group) in crowded for group in unsettled)
-            (result.crowded if is_crowded else result.missed).append(call)
+        unsettled = _pending(call)
+        if not unsettled:
+            continue
+        call.missed = frozenset().union(*(missed.get(id(g), ()) for g in unsettled))
+        is_crowded = any(id(group) in crowded for group in unsettled)
+        (result.crowded if is_crowded else result.missed).append(call)
     return result
 
 
 def _fail(pending: Sequence[Group], error: Exception) -> None:
     fault = fault_of(error)
     for group in pending:
-        if fault is Fault.CONFLICT:
+        if fault is Fault.CONFLICT or isinstance(error, Overloaded):
             group.fail(Overloaded())
         elif fault is Fault.LOST:
             group.fail(StorageUnavailable())

@@ -38,6 +38,7 @@ _CATEGORIES = {
     LotState.APPROVED: LotCategory.REGULAR,
 }
 _LIVE = (LotState.OPEN, LotState.PENDING, LotState.APPROVED)
+_FINISHED = Stream(0, 0, 0, True)
 _LAST_LOT = 2**63 - 1
 _Rank = tuple[int, int, int, int]
 """priority (0 in EXPIRY order), expiry in microseconds, earn in microseconds, lot_id"""
@@ -81,8 +82,11 @@ class LotPages:
                 (partial(self._history, _is_finished), 1),
             ]
         if self._listing.order is Order.EXPIRY:
-            moving = [stream for stream in self._streams() if stream.rule]
-            dated: tuple[Fetch[Lot], int] = (partial(self._by_expiry, moving), len(moving) + 1)
+            expiring = [stream for stream in self._streams() if stream.rule or stream.is_dated]
+            dated: tuple[Fetch[Lot], int] = (
+                partial(self._by_expiry, expiring),
+                len(expiring) + 1,
+            )
             if self._period != (None, None):
                 return [dated]
             return [dated, (partial(self._history, _is_undated), 1)]
@@ -113,13 +117,12 @@ class LotPages:
         found = self._from_streams(streams, after, quota)
         return self._chunk(found, quota)
 
-    def _by_expiry(self, moving: Sequence[Stream], cursor: Cursor, quota: int) -> Chunk[Lot]:
+    def _by_expiry(self, expiring: Sequence[Stream], cursor: Cursor, quota: int) -> Chunk[Lot]:
         after = self._place(cursor)
-        found = self._from_streams(moving, after, quota)
+        found = self._from_streams(expiring, after, quota)
         place = START if after is None else _to_place(after)
-        dated = lot_listings.by_expiry(self._connection, self._account, place, self._period, quota)
-        everything = Stream(0, 0, 0, True)
-        return self._chunk([*found, *((everything, lot) for lot in dated)], quota)
+        ended = lot_listings.finished(self._connection, self._account, place, self._period, quota)
+        return self._chunk([*found, *((_FINISHED, lot) for lot in ended)], quota)
 
     def _place(self, cursor: Cursor) -> _Rank | None:
         if not cursor:
@@ -253,7 +256,7 @@ def _is_finished(lot: Lot) -> bool:
 
 
 def _is_undated(lot: Lot) -> bool:
-    """Whether no index has the lot by its expiry."""
+    """Whether no index has the lot by its expiry: it never expires, or ended before it did."""
     return lot.expires_at is None and not (lot.rule and lot.unfinished)
 
 

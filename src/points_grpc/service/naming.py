@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from points_grpc.domain.answers import Answer, MemberLabel
 from points_grpc.domain.books import Account, Lot, Member
@@ -35,10 +36,21 @@ from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.resolution import currency_of, program_key, program_of
 from points_grpc.storage import accounts, lots, members, transactions
 from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import IdSource, bucket_of_id, bucket_of_name
+from points_grpc.storage.ids import bucket_of_id, bucket_of_name
 from points_grpc.storage.requests import RequestKey
 
 _EXTERNAL_ID = "external_id"
+
+_Unborn = dict[tuple[int, int, int], tuple[int, int]]
+"""By tenant, member and vendor's lot id: the account and currency of the Earn that makes it."""
+
+
+class Ids(Protocol):
+    """Where new ids come from."""
+
+    def new_id(self, bucket: int) -> int:
+        """A new id in `bucket`."""
+        ...
 
 
 @dataclass(slots=True)
@@ -80,7 +92,7 @@ class Namer:
     """Finds out what the open items of one batch name; refuses those that name nothing."""
 
     def __init__(
-        self, connection: Connection, programs: ProgramCache, ids: IdSource, now: datetime
+        self, connection: Connection, programs: ProgramCache, ids: Ids, now: datetime
     ) -> None:
         self._connection = connection
         self._programs = programs
@@ -150,7 +162,7 @@ class Namer:
                     _member_key(item.caller, item.command.member)
                 ):
                     vendors.add((tenant, member.label.member_id, item.command.lot_id))
-        by_id = lots.by_id(self._connection, own)
+        by_id = lots.by_key(self._connection, own)
         by_vendor = {
             (lot.member_id, lot.vendor_id): lot
             for lot in lots.by_vendor_id(self._connection, vendors).values()
@@ -162,8 +174,10 @@ class Namer:
                 self._place_expiry_move(item, item.command, by_id, by_vendor)
         self._tell_other_transactions(items)
 
-    def _place_state_move(self, item: Item, move: MoveState, by_id: dict[int, Lot]) -> None:
-        lot = by_id.get(move.transaction_id)
+    def _place_state_move(
+        self, item: Item, move: MoveState, by_id: dict[tuple[int, int], Lot]
+    ) -> None:
+        lot = by_id.get((item.caller.tenant_id, move.transaction_id))
         if lot is None:
             item.refusal = TransactionNotFound("transaction_id")
         else:
@@ -173,12 +187,13 @@ class Namer:
         self,
         item: Item,
         move: MoveExpiry,
-        by_id: dict[int, Lot],
+        by_id: dict[tuple[int, int], Lot],
         by_vendor: dict[tuple[int, int], Lot],
     ) -> None:
         try:
             program = program_of(self.names.programs, item.caller, move.program_id)
-            wanted = None if move.currency is None else currency_of(program, move.currency)
+            if move.currency is not None:
+                currency_of(program, move.currency)
         except Refusal as refusal:
             item.refusal = refusal
             return
@@ -188,7 +203,7 @@ class Namer:
             return
         member_id = member.label.member_id
         if move.lot_id >= VENDOR_ID_END:
-            lot = by_id.get(move.lot_id)
+            lot = by_id.get((item.caller.tenant_id, move.lot_id))
         else:
             lot = by_vendor.get((member_id, move.lot_id))
         if lot is None and move.lot_id < VENDOR_ID_END:
@@ -196,8 +211,7 @@ class Namer:
         if (
             lot is None
             or lot.member_id != member_id
-            or lot.currency_id not in program.currencies
-            or (wanted is not None and wanted.currency_id != lot.currency_id)
+            or not self._may_be_in(lot.currency_id, item, move)
         ):
             item.refusal = LotNotFound("lot_id")
             return
@@ -211,9 +225,11 @@ class Namer:
             for item in lost
             if isinstance(item.command, MoveState)
         }
-        there = transactions.by_id(self._connection, keys)
+        there = transactions.existing(self._connection, keys)
         for item in lost:
-            if isinstance(item.command, MoveState) and item.command.transaction_id in there:
+            if not isinstance(item.command, MoveState):
+                continue
+            if (item.caller.tenant_id, item.command.transaction_id) in there:
                 item.refusal = TransactionNotOpen("transaction_id", state="APPROVED")
 
     def _find_accounts(self, items: Sequence[Item]) -> None:
@@ -230,20 +246,20 @@ class Namer:
             pair for pair in pairs.values() if self.names.members_by_id[pair[0], pair[1]].stored
         }
         found = accounts.find(self._connection, stored)
-        born: dict[tuple[int, int, int], int] = {}
+        unborn: _Unborn = {}
         for place, pair in pairs.items():
             command = items[place].command
             if isinstance(command, Earn):
                 if pair not in found:
                     found[pair] = self._fresh_account(items[place], command, pair)
                 if command.vendor_id:
-                    born[pair[0], pair[1], command.vendor_id] = found[pair]
+                    unborn[pair[0], pair[1], command.vendor_id] = (found[pair], pair[2])
         for place, pair in pairs.items():
             if pair in found:
                 items[place].account_id = found[pair]
             else:
                 items[place].refusal = self._no_account(pair)
-        self._place_unborn_lots(items, born)
+        self._place_unborn_lots(items, unborn)
 
     def _pair_of(self, item: Item, command: Earn | Redeem | Expire) -> tuple[int, int, int]:
         program = program_of(self.names.programs, item.caller, command.program_id)
@@ -272,19 +288,25 @@ class Namer:
         self.names.fresh[account.account_id] = account
         return account.account_id
 
-    def _place_unborn_lots(
-        self, items: Sequence[Item], born: dict[tuple[int, int, int], int]
-    ) -> None:
+    def _place_unborn_lots(self, items: Sequence[Item], unborn: _Unborn) -> None:
         """A vendor's lot that is not there may be made by an Earn of the same batch."""
         for item in items:
             if not isinstance(item.command, MoveExpiry) or item.account_id or item.refusal:
                 continue
             member = self.names.members[_member_key(item.caller, item.command.member)]
             key = (item.caller.tenant_id, member.label.member_id, item.command.lot_id)
-            if key in born:
-                item.account_id = born[key]
+            account_id, currency_id = unborn.get(key, (0, 0))
+            if self._may_be_in(currency_id, item, item.command):
+                item.account_id = account_id
             else:
                 item.refusal = LotNotFound("lot_id")
+
+    def _may_be_in(self, currency_id: int, item: Item, move: MoveExpiry) -> bool:
+        """Whether the command's program and currency allow a lot in this currency."""
+        program = program_of(self.names.programs, item.caller, move.program_id)
+        if move.currency is not None:
+            return currency_of(program, move.currency).currency_id == currency_id
+        return currency_id in program.currencies
 
 
 def _member_key(caller: Caller, name: MemberName) -> tuple[int, str, str]:

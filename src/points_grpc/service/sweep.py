@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from points_grpc.clock import Clock
 from points_grpc.domain.answers import Lapsed
 from points_grpc.domain.commands import Caller, Lapse
+from points_grpc.errors import StorageUnavailable
 from points_grpc.service.batch import Call, Group
 from points_grpc.service.gather import Locking
 from points_grpc.service.ledger import Ledger, Terms
@@ -21,10 +22,14 @@ from points_grpc.service.program_cache import ProgramCache
 from points_grpc.storage import accounts, programs, requests, units
 from points_grpc.storage.accounts import AccountKey
 from points_grpc.storage.database import Database
+from points_grpc.storage.faults import Fault, fault_of
 from points_grpc.storage.ids import IdSource
 
 CHUNK = 500
 """Accounts in one unit of work."""
+
+LOOK_AHEAD = 20
+"""Chunks that are looked up at once."""
 
 PURGE_ROWS = 5_000
 """Rows deleted in one unit of work."""
@@ -32,10 +37,15 @@ PURGE_ROWS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one chunk recorded, by account; `skipped` accounts were locked elsewhere."""
+    """What one chunk recorded, by account.
+
+    `skipped` accounts were locked elsewhere; `failures` are those of accounts that could not
+    be recorded for another reason. Both are left to the next sweep.
+    """
 
     lapses: tuple[Lapsed, ...]
     skipped: int
+    failures: tuple[Exception, ...] = ()
 
 
 class Sweeper:
@@ -44,7 +54,7 @@ class Sweeper:
     def __init__(
         self, database: Database, program_cache: ProgramCache, ids: IdSource, clock: Clock
     ) -> None:
-        self._link = database.link()
+        self._link = database.link(brief=True)
         self._clock = clock
         self._ledger = Ledger(
             self._link, program_cache, ids, clock, Terms(Locking.SKIP, due_max=None)
@@ -53,13 +63,13 @@ class Sweeper:
     def sweep(self, chunk: int = CHUNK) -> Iterator[Swept]:
         """Record everything that was due at its start, chunk by chunk.
 
-        Accounts locked elsewhere are left to the next sweep.
+        Accounts that cannot be recorded are left to the next sweep. Raises StorageUnavailable.
         """
         as_of = self._clock.now()
-        skipped: set[AccountKey] = set()
-        while due := self._due(as_of, chunk, skipped):
+        left: set[AccountKey] = set()
+        while due := self._due(as_of, chunk * LOOK_AHEAD, left):
             for start in range(0, len(due), chunk):
-                yield self._record(due[start : start + chunk], skipped)
+                yield self._record(due[start : start + chunk], left)
 
     def purge(self, older_than: timedelta) -> int:
         """Forget request ids and units of work from before that; how many rows they were.
@@ -73,27 +83,37 @@ class Sweeper:
         """Close the connection."""
         self._link.close()
 
-    def _due(self, as_of: datetime, chunk: int, skipped: set[AccountKey]) -> list[AccountKey]:
-        with self._link.unit() as connection:
-            keys = programs.all_keys(connection)
-            found = accounts.due(connection, keys, as_of, chunk)
-        return [key for key in found if key not in skipped]
+    def _due(self, as_of: datetime, limit: int, left: set[AccountKey]) -> list[AccountKey]:
+        # Those that were left are found again, in front of the others.
+        most = limit + len(left)
+        try:
+            with self._link.unit() as connection:
+                keys = programs.all_keys(connection)
+                found = accounts.due(connection, keys, as_of, most, total=most)
+        except Exception as error:
+            if fault_of(error) is Fault.LOST:
+                raise StorageUnavailable from error
+            raise
+        return [key for key in found if key not in left]
 
-    def _record(self, due: list[AccountKey], skipped: set[AccountKey]) -> Swept:
+    def _record(self, due: list[AccountKey], left: set[AccountKey]) -> Swept:
         calls = [
             Call(Caller(tenant_id, "", "sweep"), [Group((Lapse(account_id),))])
             for tenant_id, account_id in due
         ]
         leftover = self._ledger.execute(calls)
         lapses: list[Lapsed] = []
+        failures: list[Exception] = []
         for key, call in zip(due, calls, strict=True):
             (group,) = call.groups
-            if not group.settled:
-                skipped.add(key)
-            if group.failure is not None:
+            if isinstance(group.failure, StorageUnavailable):
                 raise group.failure
+            if group.failure is not None:
+                failures.append(group.failure)
+            if group.failure is not None or not group.settled:
+                left.add(key)
             lapses += [answer for answer in group.results if isinstance(answer, Lapsed)]
-        return Swept(tuple(lapses), len(leftover.missed))
+        return Swept(tuple(lapses), len(leftover.missed), tuple(failures))
 
     def _purge_rows(self, before: datetime) -> int:
         total = 0

@@ -120,7 +120,7 @@ def insert(connection: Connection, new: Sequence[Account]) -> None:
             _ACTIVE,
             *_moving_of(a),
         )
-        for a in sorted(new, key=_key_of)
+        for a in sorted(new, key=_unique)
     ]
     connection.execute(_insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
 
@@ -138,8 +138,12 @@ def due(
     programs: Collection[tuple[int, int]],
     now: datetime,
     limit: int,
+    total: int | None = None,
 ) -> list[AccountKey]:
-    """Up to `limit` accounts per bucket that may have lots due by `now`, by (tenant, program)."""
+    """Accounts of these (tenant, program) that may have lots due by `now`.
+
+    Up to `limit` of each bucket and program, the longest due first, and up to `total` of all.
+    """
     values = [(b, t, p, now) for t, p in sorted(programs) for b in range(BUCKETS)]
     if not values:
         return []
@@ -159,7 +163,8 @@ def due(
     found = connection.execute(
         select(nearest.c.tenant_id, nearest.c.account_id)
         .select_from(_places)
-        .join(nearest, true()),
+        .join(nearest, true())
+        .limit(total),
         fill("places", names, values),
     )
     return [(tenant, account) for tenant, account in found]
@@ -198,6 +203,12 @@ def _accounts(connection: Connection, statement: Any, keys: Iterable[AccountKey]
 
 def _key_of(account: Account) -> tuple[int, int, int]:
     return (bucket_of_id(account.account_id), account.tenant_id, account.account_id)
+
+
+def _unique(account: Account) -> tuple[int, ...]:
+    """By what two units of work may both add, so that they meet in one order."""
+    bucket = bucket_of_id(account.account_id)
+    return (bucket, account.tenant_id, account.member_id, account.currency_id)
 
 
 def _moving_of(a: Account) -> tuple[Any, ...]:

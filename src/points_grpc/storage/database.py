@@ -24,11 +24,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Bounds on what the database may take, in milliseconds."""
+    """Bounds on what the database may take, in milliseconds.
+
+    `brief_lock` is how long a link waits for a lock that others' work depends on; `grace` for
+    how much longer than a statement a unit of work may do nothing before its socket is shut.
+    """
 
     statement: int = 15_000
     lock: int = 2_000
+    brief_lock: int = 250
     connect: int = 5_000
+    grace: int = 2_000
 
 
 class Database:
@@ -36,13 +42,15 @@ class Database:
 
     def __init__(self, url: str, timeouts: Timeouts | None = None) -> None:
         self.timeouts = timeouts or Timeouts()
-        self._engine = self._make_engine(url)
-        self.watchdog = Watchdog((self.timeouts.statement + 2_000) / 1000)
+        bounds = self.timeouts
+        self._engine = self._make_engine(url, bounds.lock)
+        self._brief = self._make_engine(url, min(bounds.lock, bounds.brief_lock))
+        self.watchdog = Watchdog((bounds.statement + bounds.grace) / 1000)
 
-    def _make_engine(self, url: str) -> Engine:
+    def _make_engine(self, url: str, lock_timeout: int) -> Engine:
         bounds = self.timeouts
         options = (
-            f"-c statement_timeout={bounds.statement} -c lock_timeout={bounds.lock}"
+            f"-c statement_timeout={bounds.statement} -c lock_timeout={lock_timeout}"
             f" -c idle_in_transaction_session_timeout={bounds.statement}"
             " -c client_connection_check_interval=1000 -c timezone=UTC -c jit=off"
         )
@@ -57,12 +65,13 @@ class Database:
             },
         )
 
-    def link(self, snapshot: bool = False) -> Link:
+    def link(self, snapshot: bool = False, *, brief: bool = False) -> Link:
         """A connection of one's own; it opens when first used.
 
-        With `snapshot` its units of work are REPEATABLE READ and READ ONLY.
+        With `snapshot` its units of work are REPEATABLE READ and READ ONLY; with `brief` it
+        does not wait for locks for long.
         """
-        return Link(self._engine, self.watchdog, snapshot)
+        return Link(self._brief if brief else self._engine, self.watchdog, snapshot)
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """`work` in a unit of work of its own on a connection of its own."""
@@ -77,6 +86,7 @@ class Database:
         """Stop the watchdog; links are closed by their owners."""
         self.watchdog.stop()
         self._engine.dispose()
+        self._brief.dispose()
 
 
 class Link:
@@ -96,14 +106,13 @@ class Link:
         connection the next unit opens another.
         """
         connection = self._open()
-        with self._watchdog.over(connection):
-            try:
-                with connection.begin():
-                    yield connection
-            except Exception as error:
-                if fault_of(error) is Fault.LOST:
-                    self.close()
-                raise
+        try:
+            with self._watchdog.over(connection), connection.begin():
+                yield connection
+        except Exception as error:
+            if fault_of(error) is Fault.LOST:
+                self.close()
+            raise
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -137,8 +146,8 @@ class Watchdog:
 
     def __init__(self, limit_seconds: float) -> None:
         self._limit = limit_seconds
-        self._lock = threading.Condition()
-        self._watched: dict[int, tuple[float, int]] = {}
+        self._changed = threading.Condition()
+        self._watched: dict[object, tuple[float, int]] = {}
         self._stopped = False
         self._thread: threading.Thread | None = None
 
@@ -146,33 +155,34 @@ class Watchdog:
     def over(self, connection: Connection) -> Iterator[None]:
         """Watch over `connection` while the block runs."""
         fileno = connection.connection.dbapi_connection.fileno()  # type: ignore[union-attr]
-        me = threading.get_ident()
-        with self._lock:
-            self._watched[me] = (time.monotonic() + self._limit, fileno)
+        watch = object()
+        with self._changed:
+            self._watched[watch] = (time.monotonic() + self._limit, fileno)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
                 self._thread.start()
         try:
             yield
         finally:
-            with self._lock:
-                self._watched.pop(me, None)
+            with self._changed:
+                self._watched.pop(watch, None)
 
     def stop(self) -> None:
         """End the watching thread."""
-        with self._lock:
+        with self._changed:
             self._stopped = True
-            self._lock.notify()
+            self._changed.notify()
 
     def _watch(self) -> None:
-        with self._lock:
+        with self._changed:
             while not self._stopped:
                 now = time.monotonic()
-                for me, (until, fileno) in list(self._watched.items()):
+                for watch, (until, fileno) in list(self._watched.items()):
                     if until <= now:
-                        del self._watched[me]
+                        del self._watched[watch]
                         _shut(fileno)
-                self._lock.wait(1.0)
+                # Whatever is watched from now on has the whole limit before it.
+                self._changed.wait(min(1.0, self._limit))
 
 
 def _shut(fileno: int) -> None:

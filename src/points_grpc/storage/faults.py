@@ -14,11 +14,14 @@ class Fault(Enum):
     CONTENT = "the database refused the content of some group: split the batch"
     CONFLICT = "another unit of work was first: gather again"
     LOST = "the connection broke: reconnect and find out whether it was committed"
+    OWN = "an error of the program's own, not of the database's: split the batch"
     OTHER = "fail at once"
 
 
-_CONFLICTS = frozenset(("23505", "40001", "40P01", "55P03"))
-_LOST = frozenset(("57P01", "57P02", "57P03"))
+_LOCK_TIMEOUT = "55P03"
+_CONFLICTS = frozenset(("23505", "40001", "40P01", _LOCK_TIMEOUT))
+# 25P03: the server gave up on a unit of work that stood still, and closed the connection.
+_LOST = frozenset(("57P01", "57P02", "57P03", "25P03"))
 
 
 class Unreachable(Exception):
@@ -29,14 +32,26 @@ def fault_of(error: Exception) -> Fault:
     """The kind of fault that `error`, raised by a statement or a commit, is."""
     if isinstance(error, Unreachable):
         return Fault.LOST
+    cause = _cause_of(error)
+    if cause is None:
+        return Fault.OWN
+    if cause.sqlstate is not None:
+        return _fault_of_state(cause.sqlstate)
+    if isinstance(cause, psycopg.DataError):
+        return Fault.CONTENT
+    lost = isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    return Fault.LOST if lost else Fault.OTHER
+
+
+def is_lock_timeout(error: Exception) -> bool:
+    """Whether a statement gave up waiting for a lock."""
+    cause = _cause_of(error)
+    return cause is not None and cause.sqlstate == _LOCK_TIMEOUT
+
+
+def _cause_of(error: Exception) -> psycopg.Error | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(cause, psycopg.Error):
-        return Fault.OTHER
-    state = cause.sqlstate
-    if state is None:
-        lost = isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
-        return Fault.LOST if lost else Fault.OTHER
-    return _fault_of_state(state)
+    return cause if isinstance(cause, psycopg.Error) else None
 
 
 def _fault_of_state(state: str) -> Fault:

@@ -70,7 +70,7 @@ _APPROVED = int(LotState.APPROVED)
 
 _asked = rows("asked", bucket=INT, tenant_id=INT, lot_id=BIGINT)
 _by_id = (
-    select(*LOT_COLUMNS)
+    select(*LOT_COLUMNS, lots.c.tenant_id)
     .select_from(_asked)
     .join(
         lots,
@@ -154,8 +154,16 @@ _update = update_rows(lots, _KEY, _MOVING)
 
 def by_id(connection: Connection, keys: Collection[tuple[int, int]]) -> dict[int, Lot]:
     """The lots with these (tenant_id, lot_id)."""
+    return {lot_id: lot for (_, lot_id), lot in by_key(connection, keys).items()}
+
+
+def by_key(connection: Connection, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], Lot]:
+    """The lots with these (tenant_id, lot_id), by that: where several tenants name one lot."""
     values = sorted((bucket_of_id(lot), tenant, lot) for tenant, lot in keys)
-    return _lots(connection, _by_id, "asked", _KEY, values)
+    if not values:
+        return {}
+    found = connection.execute(_by_id, fill("asked", _KEY, values))
+    return {(row[-1], row[0]): to_lot(row[:-1]) for row in found}
 
 
 def by_vendor_id(connection: Connection, names: Collection[tuple[int, int, int]]) -> dict[int, Lot]:
@@ -197,13 +205,13 @@ def spendable(
 
 
 def insert(connection: Connection, new: Sequence[tuple[int, Lot]]) -> None:
-    """Add lots, each with its tenant_id."""
+    """Add lots, each with its tenant_id; a vendor's id that is there already is a conflict."""
     if not new:
         return
-    values = sorted(
+    values = [
         (bucket_of_id(lot.lot_id), tenant, lot.lot_id, *_fixed_of(lot), *_moving_of(lot))
-        for tenant, lot in new
-    )
+        for tenant, lot in sorted(new, key=_unique)
+    ]
     connection.execute(_insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
 
 
@@ -245,6 +253,12 @@ def to_lot(row: Sequence[Any]) -> Lot:
 
 
 _CHECKED = ("bucket", "tenant_id", "account_id", "now")
+
+
+def _unique(pair: tuple[int, Lot]) -> tuple[int, ...]:
+    """By what two units of work may both add, so that they meet in one order."""
+    tenant, lot = pair
+    return (bucket_of_id(lot.lot_id), tenant, lot.member_id, lot.vendor_id, lot.lot_id)
 
 
 def _statement(name: str, limit: int | None, make: Callable[[Any], Select[Any]]) -> Select[Any]:

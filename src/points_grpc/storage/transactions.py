@@ -50,6 +50,16 @@ _by_id = (
         & (transactions.c.transaction_id == _asked.c.transaction_id),
     )
 )
+_existing = (
+    select(transactions.c.tenant_id, transactions.c.transaction_id)
+    .select_from(_asked)
+    .join(
+        transactions,
+        (transactions.c.bucket == _asked.c.bucket)
+        & (transactions.c.tenant_id == _asked.c.tenant_id)
+        & (transactions.c.transaction_id == _asked.c.transaction_id),
+    )
+)
 _allocations_of = (
     select(allocations.c.transaction_id, allocations.c.lot_id, allocations.c.amount)
     .select_from(_asked)
@@ -84,6 +94,11 @@ def by_id(connection: Connection, keys: Iterable[tuple[int, int]]) -> dict[int, 
     """The transactions with these (tenant_id, transaction_id)."""
     found = _by_transaction(connection, _by_id, keys)
     return {row[0]: to_transaction(row) for row in found}
+
+
+def existing(connection: Connection, keys: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of these (tenant_id, transaction_id) that there are."""
+    return {(row[0], row[1]) for row in _by_transaction(connection, _existing, keys)}
 
 
 def allocations_of(

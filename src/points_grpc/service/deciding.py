@@ -1,0 +1,130 @@
+"""Deciding a gathered batch: group after group, each kept or dropped whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from points_grpc.domain.answers import Answer
+from points_grpc.domain.books import Draft, NeedMoreLots
+from points_grpc.domain.decisions import decide
+from points_grpc.errors import Refusal, RequestIdReused
+from points_grpc.service.apply import KeptAnswer
+from points_grpc.service.batch import Call
+from points_grpc.service.gather import Gathered, Gatherer
+from points_grpc.service.idempotency import refuse_reuse
+from points_grpc.service.naming import Item
+from points_grpc.service.replay import pack
+from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.requests import RequestKey
+
+Known = dict[RequestKey, tuple[bytes, Answer]]
+"""Answers given so far in a batch, with their fingerprints, by the key of their request id."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Items with all that their decisions need."""
+
+    items: list[Item]
+    gathered: Gathered
+    gatherer: Gatherer
+
+
+@dataclass(slots=True)
+class Leftover:
+    """Calls, or parts of calls, that were not decided."""
+
+    missed: list[Call] = field(default_factory=list)
+    crowded: list[Call] = field(default_factory=list)
+
+
+def decide_all(batch: Batch, new_id: Callable[[int], int]) -> list[KeptAnswer]:
+    """Decide group after group, except those whose accounts cannot be had.
+
+    A group behind one that is left over for an account is left over, too.
+    """
+    blocked = batch.gathered.missed | batch.gathered.crowded
+    known: Known = {}
+    kept: list[KeptAnswer] = []
+    for _, items_of_call in groupby(batch.items, key=lambda item: item.call.identity):
+        of_call = list(items_of_call)
+        _refuse_other_content(of_call, known)
+        for _, items_of_group in groupby(of_call, key=lambda item: id(item.group)):
+            items = list(items_of_group)
+            wanted = {item.account_id for item in items if item.open}
+            if wanted & blocked:
+                blocked |= wanted
+            else:
+                kept += _decide_group(batch, items, new_id, known)
+    return kept
+
+
+def left_of(batch: Batch) -> Leftover:
+    """The calls with groups that were not decided, each once, in order."""
+    left: dict[int, list[Item]] = {}
+    for item in batch.items:
+        if not item.group.settled:
+            left.setdefault(id(item.call), []).append(item)
+    leftover = Leftover()
+    for items in left.values():
+        call = items[0].call
+        accounts = {item.account_id for item in items}
+        call.missed = frozenset(accounts & batch.gathered.missed)
+        is_crowded = not accounts.isdisjoint(batch.gathered.crowded)
+        (leftover.crowded if is_crowded else leftover.missed).append(call)
+    return leftover
+
+
+def _refuse_other_content(of_call: Sequence[Item], known: Known) -> None:
+    """Refuse a whole call where the batch has answered its request id for other content."""
+    if not of_call[0].call.one_request:
+        return
+    for item in of_call:
+        if item.key is not None and item.key in known and known[item.key][0] != item.fingerprint:
+            refuse_reuse(item, of_call)
+            return
+
+
+def _decide_group(
+    batch: Batch, items: Sequence[Item], new_id: Callable[[int], int], known: Known
+) -> list[KeptAnswer]:
+    group = items[0].group
+    books = batch.gathered.books
+    while True:
+        draft = Draft(books, new_id, items[0].caller.principal)
+        fresh: Known = {}
+        answers: list[Answer] = []
+        try:
+            for item in items:
+                answers.append(_answer(batch, item, draft, known, fresh))
+        except NeedMoreLots as more:
+            draft.drop()
+            batch.gatherer.load_all_spendable(books.holdings[more.account_id])
+            continue
+        except Exception as error:
+            draft.drop()
+            if not isinstance(error, Refusal) and fault_of(error) is not Fault.OWN:
+                raise  # of the database's, for new ids come from there
+            group.fail(error, at=len(answers))
+            return []
+        draft.keep()
+        group.results = answers
+        known.update(fresh)
+        return [KeptAnswer(key, mark, pack(answer)) for key, (mark, answer) in fresh.items()]
+
+
+def _answer(batch: Batch, item: Item, draft: Draft, known: Known, fresh: Known) -> Answer:
+    """The first answer where there is one; a new one otherwise, noted in `fresh`."""
+    if item.replay is not None:
+        return item.replay
+    if item.key is not None and (first := fresh.get(item.key) or known.get(item.key)):
+        mark, answer = first
+        if mark != item.fingerprint:
+            raise RequestIdReused("request_id")
+        return replace(answer, replayed=True)
+    answer = decide(batch.gatherer.case(item, batch.gathered.books), draft)
+    if item.key is not None:
+        fresh[item.key] = (item.fingerprint, answer)
+    return answer
