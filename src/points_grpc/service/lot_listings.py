@@ -145,17 +145,14 @@ class LotPages:
         priority, expiry, earn, lot_id = after
         if self._priority_counts and stream.priority != priority:
             return START if stream.priority > priority else None
+        if expiry == NEVER_MICROS:
+            is_over = stream.rule or stream.is_dated
+            return None if is_over else (START[0], from_micros(earn), lot_id)
         if stream.rule:
-            if expiry == NEVER_MICROS:
-                return None
             if stream.rule not in self._moving_starts:
                 self._moving_starts[stream.rule] = self._start_moving(stream.rule, after)
             return self._moving_starts[stream.rule]
-        if stream.is_dated:
-            return None if expiry == NEVER_MICROS else _to_place(after)
-        if expiry != NEVER_MICROS:
-            return START
-        return (START[0], from_micros(earn), lot_id)
+        return _to_place(after) if stream.is_dated else START
 
     def _start_moving(self, rule: int, after: _Rank) -> Place:
         """The lots that lapse after the place's expiry, and those at it that come behind it."""

@@ -94,13 +94,14 @@ _undated = _run(
 
 # The lower bound says no more than the comparison of the whole place, but the index has only
 # the expiry: it is what keeps the pages before from being read again.
-_by_expiry = (
+_finished = (
     select(*LOT_COLUMNS)
     .where(
         _of_account,
         lots.c.expires_at >= _EXPIRES_AT,
         tuple_(*_in_order) > tuple_(_EXPIRES_AT, _EARNED_AT, _LOT),
         _in_range,
+        ~lots.c.unfinished,
     )
     .order_by(*_in_order)
     .limit(_QUOTA)
@@ -136,21 +137,21 @@ def unfinished(
     return found
 
 
-def by_expiry(
+def finished(
     connection: Connection,
     account: tuple[int, int],
     place: Place,
     period: tuple[datetime | None, datetime | None],
     quota: int,
 ) -> list[Lot]:
-    """The (tenant_id, account_id)'s first `quota` lots with a date, finished or not, after a place.
+    """The (tenant_id, account_id)'s first `quota` finished lots with a date after a place.
 
     Only those that expire in the period, half open; by expiry, earn and lot id. Lots that share
     their expiry with the place are read again.
     """
     params = _of(account, quota) | _within(period)
     params |= dict(zip(("after_expires_at", "after_earned_at", "after_lot"), place, strict=True))
-    return [to_lot(row) for row in connection.execute(_by_expiry, params)]
+    return [to_lot(row) for row in connection.execute(_finished, params)]
 
 
 def _of(account: tuple[int, int], quota: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ finished lots, and only those whose expiry lies in its window.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,17 +18,17 @@ from sqlalchemy import (
     Function,
     Select,
     and_,
-    bindparam,
     case,
     func,
     select,
+    true,
 )
-from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy.sql.selectable import FromClause, TableValuedAlias
 
 from points_grpc.domain.model import LotState, TransactionType
-from points_grpc.domain.schedule import InactivityLots, MonthSums
+from points_grpc.domain.schedule import NO_SUMS, InactivityLots, MonthSums
 from points_grpc.domain.standing import FixedLots
-from points_grpc.storage.arrays import BIGINT, INT, SMALL, PackedArray, fill, rows
+from points_grpc.storage.arrays import BIGINT, INT, SMALL, fill, rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import INSTANT, lots, transactions
 
@@ -35,7 +36,8 @@ Place = int
 """The position of a question in its batch."""
 
 _APPROVED = int(LotState.APPROVED)
-_UNFINISHED_STATES = [int(state) for state in LotState if state is not LotState.CLOSED]
+_BY_SPENDING = (lots.c.priority, lots.c.expires_at, lots.c.earned_at, lots.c.lot_id)
+_LOT = (lots.c.remaining, lots.c.redeemed, lots.c.earned_at, lots.c.expires_at)
 
 
 def _points(of: ColumnElement[Any], *where: ColumnElement[bool]) -> ColumnElement[int]:
@@ -52,46 +54,61 @@ def _of(table: Any, asked: TableValuedAlias) -> ColumnElement[bool]:
     )
 
 
-def _in_any_state() -> ColumnElement[bool]:
-    states = bindparam("states", _UNFINISHED_STATES, type_=PackedArray("SMALLINT[]"))
-    return lots.c.state == func.any(states, type_=SMALL)
+# The planner takes bucket, tenant and account for independent of each other, and so believes
+# that an account has one row, which any index finds as well as any other, an account's whole
+# history included. So a run names only what the index begins with, and asks for its order: that
+# settles it. What bounds the expiry stays outside, or `lots_by_expiry` seems the shorter way.
+
+
+def _unfinished(asked: TableValuedAlias, *where: ColumnElement[bool]) -> FromClause:
+    """Unfinished lots of the accounts that are asked for, one state and rule at a time."""
+    return (
+        select(*_LOT)
+        .where(_of(lots, asked), *where, lots.c.unfinished)
+        .order_by(*_BY_SPENDING)
+        .lateral("run")
+    )
+
+
+def _is_within(run: FromClause, asked: TableValuedAlias) -> ColumnElement[bool]:
+    """Whether an expiry lies in the period that is asked for, half open."""
+    return and_(run.c.expires_at >= asked.c.start_at, run.c.expires_at < asked.c.end_at)
 
 
 # Fixed lots
 
-_STANDING = ("bucket", "tenant_id", "account_id", "now")
-_standing = rows("standing", bucket=INT, tenant_id=INT, account_id=BIGINT, now=INSTANT)
-_approved = lots.c.state == _APPROVED
-_is_due = lots.c.expires_at <= _standing.c.now
-
+_STANDING = ("bucket", "tenant_id", "account_id", "state", "now")
+_standing = rows("standing", bucket=INT, tenant_id=INT, account_id=BIGINT, state=SMALL, now=INSTANT)
+_standing_run = _unfinished(
+    _standing,
+    lots.c.state == _standing.c.state,
+    lots.c.rule == 0,
+)
+_is_approved = _standing.c.state == _APPROVED
+_is_due = _standing_run.c.expires_at <= _standing.c.now
 _fixed = (
     select(
         _standing.c.account_id,
-        _points(lots.c.remaining, _approved, _is_due),
-        _points(lots.c.remaining, ~_approved, _is_due),
-        func.min(lots.c.expires_at).filter(_approved, ~_is_due, lots.c.remaining > 0),
+        _points(_standing_run.c.remaining, _is_approved, _is_due),
+        _points(_standing_run.c.remaining, ~_is_approved, _is_due),
+        func.min(_standing_run.c.expires_at).filter(
+            _is_approved, ~_is_due, _standing_run.c.remaining > 0
+        ),
     )
     .select_from(_standing)
-    .join(
-        lots,
-        _of(lots, _standing)
-        & _in_any_state()
-        & (lots.c.rule == 0)
-        & lots.c.expires_at.is_not(None)
-        & lots.c.unfinished,
-    )
+    .join(_standing_run, true())
     .group_by(_standing.c.account_id)
 )
 
 
 def fixed_lots(
-    connection: Connection, accounts: Iterable[tuple[int, int, datetime]]
+    connection: Connection, asked: Iterable[tuple[int, int, int, datetime]]
 ) -> dict[int, FixedLots]:
-    """How the fixed lots of each (tenant_id, account_id, now) stand, by account.
+    """How the fixed lots of each (tenant_id, account_id, state, now) stand, by account.
 
-    An account without unfinished lots that expire is absent.
+    An account without unfinished fixed lots in the states that are asked for is absent.
     """
-    values = [(bucket_of_id(account), t, account, now) for t, account, now in accounts]
+    values = [(bucket_of_id(account), t, account, *rest) for t, account, *rest in asked]
     found = _execute(connection, _fixed, "standing", _STANDING, values)
     return {account: FixedLots(*figures) for account, *figures in found}
 
@@ -106,19 +123,12 @@ _period = rows(
     start_at=INSTANT,
     end_at=INSTANT,
 )
+_period_run = _unfinished(_period, lots.c.state == _APPROVED, lots.c.rule == 0)
 _expiring = (
-    select(_period.c.place, _points(lots.c.remaining), func.count())
+    select(_period.c.place, _points(_period_run.c.remaining), func.count())
     .select_from(_period)
-    .join(
-        lots,
-        _of(lots, _period)
-        & _approved
-        & (lots.c.rule == 0)
-        & (lots.c.expires_at >= _period.c.start_at)
-        & (lots.c.expires_at < _period.c.end_at)
-        & (lots.c.remaining > 0)
-        & lots.c.unfinished,
-    )
+    .join(_period_run, _is_within(_period_run, _period))
+    .where(_period_run.c.remaining > 0)
     .group_by(_period.c.place)
 )
 
@@ -137,45 +147,51 @@ def expiring(
 
 # Inactivity lots
 
-_RULE = ("bucket", "tenant_id", "account_id", "rule", "qualified_at")
+_RULE = ("bucket", "tenant_id", "account_id", "state", "rule", "qualified_at")
 _rule = rows(
-    "rule", bucket=INT, tenant_id=INT, account_id=BIGINT, rule=BIGINT, qualified_at=INSTANT
+    "rule",
+    bucket=INT,
+    tenant_id=INT,
+    account_id=BIGINT,
+    state=SMALL,
+    rule=BIGINT,
+    qualified_at=INSTANT,
 )
-_since = func.greatest(lots.c.earned_at, _rule.c.qualified_at)
+_rule_run = _unfinished(
+    _rule,
+    lots.c.state == _rule.c.state,
+    lots.c.rule == _rule.c.rule,
+    lots.c.remaining > 0,
+)
+_since = func.greatest(_rule_run.c.earned_at, _rule.c.qualified_at)
 _inactivity = (
     select(
         _rule.c.account_id,
         _rule.c.rule,
-        _approved,
+        _rule.c.state,
         _since,
-        _points(lots.c.remaining),
+        _points(_rule_run.c.remaining),
         func.count(),
     )
     .select_from(_rule)
-    .join(
-        lots,
-        _of(lots, _rule)
-        & _in_any_state()
-        & (lots.c.rule == _rule.c.rule)
-        & (lots.c.remaining > 0)
-        & lots.c.unfinished,
-    )
-    .group_by(_rule.c.account_id, _rule.c.rule, _approved, _since)
+    .join(_rule_run, true())
+    .group_by(_rule.c.account_id, _rule.c.rule, _rule.c.state, _since)
 )
 
 
 def inactivity_lots(
-    connection: Connection, rules: Iterable[tuple[int, int, int, datetime | None]]
+    connection: Connection, rules: Iterable[tuple[int, int, int, int, datetime | None]]
 ) -> dict[int, list[InactivityLots]]:
     """The unfinished inactivity lots of each account, grouped by what they count from.
 
-    A rule is (tenant_id, account_id, policy_version_id, qualified_at), the latter the account's
-    last activity that the policy version counts.
+    A rule is (tenant_id, account_id, state, policy_version_id, qualified_at), the latter the
+    account's last activity that the policy version counts.
     """
     values = [(bucket_of_id(a), t, a, *rule) for t, a, *rule in rules]
     grouped: dict[int, list[InactivityLots]] = {}
-    for account, *group in _execute(connection, _inactivity, "rule", _RULE, values):
-        grouped.setdefault(account, []).append(InactivityLots(*group))
+    for account, rule, state, *group in _execute(connection, _inactivity, "rule", _RULE, values):
+        found = InactivityLots(rule, state == _APPROVED, *group)
+        grouped.setdefault(account, []).append(found)
     return grouped
 
 
@@ -198,26 +214,30 @@ _month = rows(
     start_at=INSTANT,
     end_at=INSTANT,
 )
-_is_live = lots.c.expires_at > _month.c.now
-_month_lots = (
-    select(
-        _month.c.place,
-        _month.c.month,
-        _points(lots.c.remaining, ~_is_live),
-        _points(lots.c.remaining, _is_live),
-        _points(lots.c.redeemed),
-        func.max(lots.c.expires_at),
+_approved = and_(lots.c.state == _APPROVED, lots.c.rule == 0)
+_dated = and_(_of(lots, _month), _approved, _is_within(lots, _month))
+
+
+def _month_sums(run: FromClause) -> Select[Any]:
+    is_live = run.c.expires_at > _month.c.now
+    return (
+        select(
+            _month.c.place,
+            _month.c.month,
+            _points(run.c.remaining, ~is_live),
+            _points(run.c.remaining, is_live),
+            _points(run.c.redeemed),
+            func.max(run.c.expires_at),
+        )
+        .select_from(_month)
+        .join(run, _is_within(run, _month))
+        .group_by(_month.c.place, _month.c.month)
     )
-    .select_from(_month)
-    .join(
-        lots,
-        _of(lots, _month)
-        & (lots.c.expires_at >= _month.c.start_at)
-        & (lots.c.expires_at < _month.c.end_at)
-        & _approved
-        & (lots.c.rule == 0),
-    )
-    .group_by(_month.c.place, _month.c.month)
+
+
+_month_unfinished = _month_sums(_unfinished(_month, _approved))
+_month_finished = _month_sums(
+    select(*_LOT).where(_dated, ~lots.c.unfinished).order_by(lots.c.expires_at).lateral("run")
 )
 
 _undone = transactions.alias("undone")
@@ -226,12 +246,31 @@ _REVERSE, _EXPIRE, _REDEEM = (
 )
 
 
+_moved = (
+    select(
+        transactions.c.bucket,
+        transactions.c.tenant_id,
+        transactions.c.type,
+        transactions.c.amount,
+        transactions.c.related_id,
+    )
+    .where(
+        _of(transactions, _month),
+        transactions.c.effective_at >= _month.c.start_at,
+        transactions.c.effective_at < _month.c.end_at,
+        transactions.c.type.in_((_EXPIRE, _REDEEM, _REVERSE)),
+    )
+    .order_by(transactions.c.effective_at)
+    .lateral("moved")
+)
+
+
 def _net(kind: int) -> ColumnElement[int]:
     """The sum of the transactions of one type, less what of them was undone."""
     return _points(
         case(
-            (transactions.c.type == kind, transactions.c.amount),
-            (_undone.c.type == kind, -transactions.c.amount),
+            (_moved.c.type == kind, _moved.c.amount),
+            (_undone.c.type == kind, -_moved.c.amount),
             else_=0,
         )
     )
@@ -240,19 +279,13 @@ def _net(kind: int) -> ColumnElement[int]:
 _month_transactions = (
     select(_month.c.place, _month.c.month, _net(_EXPIRE), _net(_REDEEM))
     .select_from(_month)
-    .join(
-        transactions,
-        _of(transactions, _month)
-        & (transactions.c.effective_at >= _month.c.start_at)
-        & (transactions.c.effective_at < _month.c.end_at)
-        & transactions.c.type.in_((_EXPIRE, _REDEEM, _REVERSE)),
-    )
+    .join(_moved, true())
     .outerjoin(
         _undone,
-        (transactions.c.type == _REVERSE)
-        & (_undone.c.bucket == transactions.c.bucket)
-        & (_undone.c.tenant_id == transactions.c.tenant_id)
-        & (_undone.c.transaction_id == transactions.c.related_id),
+        (_moved.c.type == _REVERSE)
+        & (_undone.c.bucket == _moved.c.bucket)
+        & (_undone.c.tenant_id == _moved.c.tenant_id)
+        & (_undone.c.transaction_id == _moved.c.related_id),
     )
     .group_by(_month.c.place, _month.c.month)
 )
@@ -265,30 +298,32 @@ def months(connection: Connection, spans: Sequence[Span]) -> dict[Place, dict[in
     elsewhere. A REVERSE takes effect with what it undoes, and so counts in the same month.
     """
     values = [(p, m, bucket_of_id(a), t, a, *instants) for p, m, t, a, *instants in spans]
-    sums: dict[Place, dict[int, MonthSums]] = {}
-    lapsed: dict[tuple[Place, int], tuple[Any, ...]] = {}
-    for place, month, *figures in _execute(connection, _month_lots, "month", _MONTH, values):
-        lapsed[place, month] = tuple(figures)
-    moved: dict[tuple[Place, int], tuple[Any, ...]] = {}
-    for place, month, *figures in _execute(
+    sums: dict[tuple[Place, int], MonthSums] = {}
+    for statement in (_month_unfinished, _month_finished):
+        for place, month, *lot_sums in _execute(connection, statement, "month", _MONTH, values):
+            known = sums.get((place, month), NO_SUMS)
+            sums[place, month] = _with_lots(known, *lot_sums)
+    for place, month, expired, redeemed in _execute(
         connection, _month_transactions, "month", _MONTH, values
     ):
-        moved[place, month] = tuple(figures)
-    for place, month in lapsed.keys() | moved.keys():
-        unrecorded, live, redeemed_from_lots, expires_at = lapsed.get((place, month), _NO_LOTS)
-        expired, redeemed = moved.get((place, month), _NO_MOVES)
-        sums.setdefault(place, {})[month] = MonthSums(
-            expired=expired + unrecorded,
-            expiring=live,
-            redeemed=redeemed,
-            redeemed_from_lots=redeemed_from_lots,
-            expires_at=expires_at,
-        )
-    return sums
+        known = sums.get((place, month), NO_SUMS)
+        sums[place, month] = replace(known, expired=known.expired + expired, redeemed=redeemed)
+    by_place: dict[Place, dict[int, MonthSums]] = {}
+    for (place, month), found in sums.items():
+        by_place.setdefault(place, {})[month] = found
+    return by_place
 
 
-_NO_LOTS = (0, 0, 0, None)
-_NO_MOVES = (0, 0)
+def _with_lots(
+    sums: MonthSums, lapsed: int, live: int, redeemed: int, latest: datetime
+) -> MonthSums:
+    return replace(
+        sums,
+        expired=sums.expired + lapsed,
+        expiring=sums.expiring + live,
+        redeemed_from_lots=sums.redeemed_from_lots + redeemed,
+        expires_at=latest if sums.expires_at is None else max(sums.expires_at, latest),
+    )
 
 
 def _execute(
