@@ -1,4 +1,4 @@
-"""A bank: programs, a ledger and the readers over one fresh database, on one clock."""
+"""A bank: programs, a ledger and the readers, on one clock, with tenants that are its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from points_grpc.clock import TestClock
@@ -27,6 +28,7 @@ from points_grpc.storage.ids import IdSource
 
 START = datetime(2021, 1, 1, tzinfo=UTC)
 PROGRAM = 469
+_TENANTS = count(1)
 
 
 def instant(text: str) -> datetime:
@@ -78,17 +80,18 @@ class Bank:
         self.snapshot = self.database.link(snapshot=True)
         self._reader = Reader(self.clock, cache)
         self._lister = Lister(self.clock, cache)
-        self.acme = Caller(1, "acme", "anna@acme", PROGRAM)
-        self.rival = Caller(2, "rival", "rita@rival", PROGRAM)
+        self.acme = Caller(next(_TENANTS), "acme", "anna@acme", PROGRAM)
+        self.rival = Caller(next(_TENANTS), "rival", "rita@rival", PROGRAM)
 
     def open_program(
         self,
         *defined: Policy,
         zone: str = "UTC",
         program_id: int = PROGRAM,
-        tenant_id: int = 1,
+        caller: Caller | None = None,
     ) -> None:
         """A program with one currency, `PTS`, whose first policy is its default."""
+        tenant_id = (caller or self.acme).tenant_id
         now = self.clock.now()
         currency_id = self.ids.new_id(0)
         code = defined[0].code

@@ -16,12 +16,12 @@ from bank import YEAR, Bank  # only found through the line above
 
 
 @pytest.fixture
-def new_bank(database_url: str) -> Iterator[Callable[..., Bank]]:
+def new_bank(module_database_url: str) -> Iterator[Callable[..., Bank]]:
     """Opens a bank with one program of the given policies (by default, a year)."""
     banks: list[Bank] = []
 
     def open_one(*defined: Policy, zone: str = "UTC") -> Bank:
-        bank = Bank(database_url)
+        bank = Bank(module_database_url)
         banks.append(bank)
         bank.open_program(*(defined or (YEAR,)), zone=zone)
         return bank

@@ -233,7 +233,7 @@ def test_a_reference_of_too_many_is_found_in_bounded_steps(
 
 def test_tenants_list_their_own(bank: Bank) -> None:
     """A listing shows nothing of another tenant, by whatever name."""
-    bank.open_program(YEAR, tenant_id=2)
+    bank.open_program(YEAR, caller=bank.rival)
     lot_id = bank.earn(10, reference="order-1")
     bank.do(MoveExpiry(0, ANN, lot_id, ExpireAt(instant("2021-02-01"))))
     member_id = bank.page(OF_ANN).rows[0].owner.member.member_id
