@@ -1,0 +1,7 @@
+"""Every vendor's dialect that the gateway speaks."""
+
+from __future__ import annotations
+
+from points_grpc.gateway.dialects import Dialect
+
+DIALECTS: tuple[Dialect, ...] = ()

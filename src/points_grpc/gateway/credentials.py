@@ -1,0 +1,78 @@
+"""Finds the token of a call, in whichever form a page asks for it.
+
+Whether it is valid is for the service to say.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from enum import Enum
+
+
+class Form(Enum):
+    """Where a token stands."""
+
+    BEARER = "Authorization: Bearer TOKEN"
+    BASIC = "Authorization: Basic, with the token as the password"
+    X_CAP_API_AUTH = "X-CAP-API-AUTH: TOKEN"
+    X_TOKEN = "X-Token: TOKEN"  # noqa: S105  # the name of a header
+    CT_API_KEY = "X-CT-Authorization: CTApiKey TOKEN"
+    API_KEY = "?api_key=TOKEN"
+    BODY = "a field of the body"
+
+
+_HEADER = {
+    Form.BEARER: ("authorization", "bearer"),
+    Form.BASIC: ("authorization", "basic"),
+    Form.X_CAP_API_AUTH: ("x-cap-api-auth", ""),
+    Form.X_TOKEN: ("x-token", ""),
+    Form.CT_API_KEY: ("x-ct-authorization", "ctapikey"),
+}
+
+# What fits into a line of metadata. Anything else cannot be a token of the service's.
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}", re.ASCII)
+
+
+def find_token(
+    forms: Sequence[Form],
+    headers: Mapping[str, Sequence[str]],
+    query: Sequence[tuple[str, str]] = (),
+    in_body: str | None = None,
+) -> str:
+    """The token in the first of `forms` that the call uses; "" if there is none to pass on.
+
+    A form that is used wrongly (an empty bearer, a header sent twice) is not passed over for the
+    next one: it is a wrong credential. `headers` have lower-case names.
+    """
+    for form in forms:
+        if form is Form.BODY:
+            given = [] if in_body is None else [in_body]
+        elif form is Form.API_KEY:
+            given = [value for name, value in query if name == "api_key"]
+        else:
+            given = _in_header(form, headers)
+        if given:
+            token = given[0] if len(given) == 1 else ""
+            return token if _TOKEN.fullmatch(token) else ""
+    return ""
+
+
+def _in_header(form: Form, headers: Mapping[str, Sequence[str]]) -> list[str]:
+    name, scheme = _HEADER[form]
+    values = headers.get(name, ())
+    if not scheme:
+        return [value.strip() for value in values]
+    if not any(value.partition(" ")[0].lower() == scheme for value in values):
+        return []
+    tokens = [value.partition(" ")[2].strip() for value in values]
+    return [_password(token) for token in tokens] if form is Form.BASIC else tokens
+
+
+def _password(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return ""

@@ -1,0 +1,101 @@
+"""Reads a call: what its path, query, headers and body say, within their limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from points_grpc.gateway.calls import Call, decode_escapes, read_inbound, read_query
+from points_grpc.gateway.credentials import Form, find_token
+from points_grpc.gateway.failures import Problem
+
+BODY_S_MAX = 20.0
+"""How long a body may take to arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What of a call is still to be read: the parts of the path that its template names, the
+    query, and the body as it arrives."""
+
+    values: Mapping[str, bytes]
+    query: bytes
+    receive: Receive
+
+
+async def take_in(call: Call, sent: Sent, forms: Sequence[Form], bodies: Mapping[str, int]) -> None:
+    """Fill `call`. Raises Problem.
+
+    `forms` are those of the credential, `bodies` the media types that a body may have, each with
+    its limit in bytes; without any the body is left where it is.
+    """
+    call.path = {name: decode_escapes(value, "path") for name, value in sent.values.items()}
+    call.query = read_query(sent.query)
+    call.inbound = read_inbound(call.headers, find_token(forms, call.headers, call.query))
+    if bodies:
+        limit = _limit(call, bodies)
+        try:
+            async with asyncio.timeout(BODY_S_MAX):
+                call.body = await _read_body(call, limit, sent.receive)
+        except TimeoutError:
+            raise _too_slow() from None
+
+
+def media_type_of(headers: Mapping[str, list[str]]) -> str:
+    """The media type of the body, lower case, "" where there is none."""
+    return headers.get("content-type", [""])[0].partition(";")[0].strip().lower()
+
+
+def _limit(call: Call, bodies: Mapping[str, int]) -> int:
+    given = call.headers.get("content-type", [])
+    if not given:
+        return next(iter(bodies.values()))
+    charset = given[0].lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
+    if len(given) > 1 or call.media_type not in bodies or charset not in ("", "utf-8", "utf8"):
+        wanted = " or ".join(bodies)
+        raise Problem(
+            "Content-Type",
+            f"must be {wanted}, in UTF-8",
+            http_status=415,
+            reason="MEDIA_TYPE_NOT_SUPPORTED",
+        )
+    return bodies[call.media_type]
+
+
+async def _read_body(call: Call, limit: int, receive: Receive) -> bytes:
+    announced = call.headers.get("content-length", ["0"])[0]
+    if not announced.isdecimal() or int(announced[:20]) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(
+        "",
+        f"the body is larger than {limit // 1024} KiB",
+        http_status=413,
+        reason="BODY_TOO_LARGE",
+    )
+
+
+def _too_slow() -> Problem:
+    return Problem(
+        "",
+        "the body did not arrive in time",
+        http_status=408,
+        code="DEADLINE_EXCEEDED",
+        reason="BODY_TOO_SLOW",
+    )

@@ -1,0 +1,143 @@
+"""JSON without what two readers could understand differently."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+from starlette.responses import Response
+
+from points_grpc.gateway.calls import JSON
+from points_grpc.gateway.failures import Problem
+
+DEPTH_MAX = 64
+DIGITS_MAX = 40
+"""How long a number may be: enough for every int64 and every amount."""
+
+Shape = TypeVar("Shape")
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_FIELD = re.compile(r"^Object (?P<what>.*?) field `(?P<name>[^`]*)`$", re.DOTALL)
+
+
+def read_json(body: bytes) -> Any:
+    """The value; numbers with a point or an exponent are Decimals. Raises Problem.
+
+    Refused, beside what is not JSON in UTF-8: a key given twice, NaN and Infinity, numbers of
+    more than DIGITS_MAX characters or beyond a double, nesting below DEPTH_MAX, unpaired
+    surrogates.
+    """
+    return _read(body, _EXACT)
+
+
+def read_json_with_floats(body: bytes) -> Any:
+    """The same with floats for Decimals, as proto3 JSON has them."""
+    return _read(body, _FLOATS)
+
+
+def shaped(value: Any, shape: type[Shape]) -> Shape:
+    """`value` as a msgspec Struct or any other type that msgspec knows, strictly.
+
+    Raises Problem with the path of the field at fault.
+    """
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error)) from None
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """`value` as the body of a response; Decimals are written as strings."""
+    return Response(msgspec.json.encode(value), status, media_type=JSON)
+
+
+def _read(body: bytes, decoder: json.JSONDecoder) -> Any:
+    try:
+        text = body.decode()
+        value = decoder.decode(text)
+        if "\\u" in text:
+            # This reader, unlike json's, refuses unpaired surrogates.
+            msgspec.json.decode(body)
+    except UnicodeDecodeError:
+        raise Problem("", "the body is not UTF-8") from None
+    except RecursionError:
+        raise _too_deep() from None
+    except (ValueError, msgspec.DecodeError):
+        raise Problem("", "the body is not valid JSON") from None
+    if body.count(b"{") + body.count(b"[") > DEPTH_MAX:
+        _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEPTH_MAX + 1):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _children(value: Any) -> Iterator[Any]:
+    members = value.values() if isinstance(value, dict) else value
+    return (child for child in members if isinstance(child, dict | list))
+
+
+def _too_deep() -> Problem:
+    return Problem("", f"the body is nested more than {DEPTH_MAX} levels deep")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Problem(twice[:256], "must not be given more than once")
+    return members
+
+
+def _decimal(digits: str) -> Decimal:
+    _float(digits)
+    return Decimal(digits)
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if len(digits) > DIGITS_MAX or math.isinf(number):
+        raise Problem("", "the body has a number out of range")
+    return number
+
+
+def _int(digits: str) -> int:
+    if len(digits) > DIGITS_MAX:
+        raise Problem("", "the body has a number out of range")
+    return int(digits)
+
+
+def _constant(name: str) -> NoReturn:
+    raise Problem("", f"the body must not contain {name}")
+
+
+_EXACT = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_decimal, parse_int=_int, parse_constant=_constant
+)
+_FLOATS = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_constant
+)
+
+
+def _misfit(said: str) -> Problem:
+    found = _AT.match(said)
+    path, what = ("", said) if found is None else (found["path"] or "", found["what"])
+    if field := _FIELD.match(what):
+        path = f"{path}.{field['name']}".lstrip(".")
+        missing = field["what"].startswith("missing")
+        return Problem(path[:256], "is required" if missing else "is not a field of this call")
+    what = what.replace("`", "")
+    text = f"must be {what[9:]}" if what.startswith("Expected ") else what
+    return Problem(path[:256], text if path else f"the body {text}")

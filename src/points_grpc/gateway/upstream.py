@@ -1,0 +1,146 @@
+"""The way to the service: one gRPC channel, and what of a call is passed on with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import grpc.aio
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import code_pb2, status_pb2
+
+from points.dev.v1 import test_clock_pb2
+from points.v1 import member_service_pb2, points_service_pb2, program_service_pb2
+from points_grpc.gateway.failures import UpstreamRefusal
+
+TIMEOUT_S = 15.0
+"""How long a call may take that says nothing: longer than the service lets it, which ends it."""
+
+TIMEOUT_MAX_S = 60.0
+
+_DETAILS_KEY = "grpc-status-details-bin"
+_OPTIONS = (
+    # A page of a thousand transactions with their allocations.
+    ("grpc.max_receive_message_length", 64 * 2**20),
+    # A service that comes back is found within a second, not within two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # A proxy in the environment is meant for the outside.
+    ("grpc.enable_http_proxy", 0),
+)
+
+# What the transport says itself may hold addresses.
+_OWN_WORDS = re.compile(r"internal error [0-9a-f]{32}|the call took longer than it may")
+_PLAIN = {
+    "UNAVAILABLE": "The service cannot be reached; try again.",
+    "DEADLINE_EXCEEDED": "The call took longer than it may.",
+    "UNIMPLEMENTED": "The service does not offer this method.",
+    "CANCELLED": "The call was cancelled.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """What of a call goes along with every request that it makes of the service.
+
+    An empty token is passed on as an empty bearer, which the service refuses: without any
+    authorization at all it would take the call for one of its own development tenant's.
+    """
+
+    token: str = ""
+    timeout_s: float = TIMEOUT_S
+    request_id: str = ""
+    traceparent: str = ""
+    tracestate: str = ""
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """As gRPC metadata."""
+        passed = [("authorization", f"Bearer {self.token}".rstrip())]
+        if self.request_id:
+            passed.append(("x-request-id", self.request_id))
+        if self.traceparent:
+            passed.append(("traceparent", self.traceparent))
+            if self.tracestate:
+                passed.append(("tracestate", self.tracestate))
+        return tuple(passed)
+
+
+class Upstream(Protocol):
+    """Answers requests of the contract."""
+
+    async def call(self, method: str, request: Message, inbound: Inbound) -> Any:
+        """The answer to `method` (`points.v1.PointsService/Earn`). Raises UpstreamRefusal."""
+        ...
+
+
+def _methods() -> dict[str, MethodDescriptor]:
+    files = (
+        points_service_pb2.DESCRIPTOR,
+        program_service_pb2.DESCRIPTOR,
+        member_service_pb2.DESCRIPTOR,
+        test_clock_pb2.DESCRIPTOR,
+    )
+    return {
+        f"{service.full_name}/{method.name}": method
+        for file in files
+        for service in file.services_by_name.values()
+        for method in service.methods
+    }
+
+
+METHODS: Mapping[str, MethodDescriptor] = _methods()
+"""Every method of the contract by its full name, such as `points.v1.PointsService/Earn`."""
+
+
+class Channel:
+    """The service at an address (`host:port`). To be made where the event loop runs."""
+
+    def __init__(self, address: str) -> None:
+        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        self._calls: dict[str, grpc.aio.UnaryUnaryMultiCallable[Any, Any]] = {
+            name: self._channel.unary_unary(
+                f"/{name}",
+                request_serializer=GetMessageClass(method.input_type).SerializeToString,
+                response_deserializer=GetMessageClass(method.output_type).FromString,
+            )
+            for name, method in METHODS.items()
+        }
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._channel.close()
+
+    async def call(self, method: str, request: Message, inbound: Inbound) -> Any:
+        """The answer to `method` (`points.v1.PointsService/Earn`). Raises UpstreamRefusal."""
+        call = self._calls[method]
+        try:
+            return await call(request, timeout=inbound.timeout_s, metadata=inbound.metadata())
+        except grpc.aio.AioRpcError as error:
+            raise _refusal(error) from None
+
+
+def _refusal(error: grpc.aio.AioRpcError) -> UpstreamRefusal:
+    for key, value in error.trailing_metadata() or ():
+        if key == _DETAILS_KEY and isinstance(value, bytes):
+            try:
+                return UpstreamRefusal(status_pb2.Status.FromString(value))
+            except DecodeError:
+                break
+    code = error.code().name
+    said = error.details() or ""
+    if not _OWN_WORDS.fullmatch(said):
+        said = _PLAIN.get(code, "The service could not answer.")
+    return UpstreamRefusal(status_pb2.Status(code=code_pb2.Code.Value(code), message=said))
