@@ -1,10 +1,12 @@
-"""An office: all that administrators work with, on one fresh database."""
+"""Offices and tills over a fresh database; tests of this folder may import `till`, too."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -16,6 +18,11 @@ from points_grpc.service.members import MemberBook
 from points_grpc.service.programs import ProgramBook
 from points_grpc.storage.database import Database
 from points_grpc.storage.ids import IdSource
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from ledger_audit import audit  # only found through the line above
+from till import Till
 
 T = TypeVar("T")
 
@@ -74,3 +81,31 @@ def open_office(database_url: str) -> Iterator[Callable[[], Office]]:
 def office(open_office: Callable[[], Office]) -> Office:
     """One office."""
     return open_office()
+
+
+@pytest.fixture
+def open_till(database_url: str) -> Iterator[Callable[..., Till]]:
+    """Opens tills on one database and one clock, whose program the first one makes.
+
+    Afterwards the whole database is audited.
+    """
+    clock = TestClock(START)
+    tills: list[Till] = []
+
+    def open_one(**more: Any) -> Till:
+        tills.append(Till(database_url, clock, **more))
+        if len(tills) == 1:
+            tills[0].open_program()
+        return tills[-1]
+
+    yield open_one
+    findings = tills[0].look(audit) if tills else []
+    for till in tills:
+        till.close()
+    assert findings == []
+
+
+@pytest.fixture
+def till(open_till: Callable[..., Till]) -> Till:
+    """One till."""
+    return open_till()

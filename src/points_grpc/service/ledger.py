@@ -110,6 +110,8 @@ class Ledger:
         try:
             return self._persist(calls, pending, locking)
         except Exception as error:
+            for group in pending:
+                group.reset()
             if is_lock_timeout(error) and (locking is Locking.WAIT or len(pending) == 1):
                 return _put_off(calls, locking)
             if len(pending) > 1 and fault_of(error) in _DIVISIBLE:
