@@ -197,7 +197,8 @@ class Story:
         books, holding = self._batch
         self._load(holding, command, lot_id)
         if lot_id in holding.lots:
-            books.earns = {t.transaction_id: t for t in self._transactions()}
+            rows = [*self._transactions(), *self._draft.facts.transactions]
+            books.earns = {row.transaction_id: row for row in rows}
         else:
             lot_id = 0
         self.answer = decide(Case(command, holding, lot_id), self._draft)

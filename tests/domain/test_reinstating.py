@@ -129,6 +129,15 @@ def test_inactivity() -> None:
     assert story.expiry("a") == LATER
 
 
+def test_inactivity_after_later_activity() -> None:
+    """A lapsed inactivity lot's old expiry is when it lapsed, whatever happened since."""
+    story = Story().earn(10, "a", policy="idle").at(NOW).earn(5)
+    assert story.expiry("a") == "2025-01-31"
+    story.move("a", "2025-02-20", reinstate=True, reason_type=EXTEND)
+    assert story.facts.changes[0].old_expires_at == instant("2025-01-31")
+    assert story.ledger[-1] == "2025-01-31 REVERSE 10 a:10"
+
+
 def test_backdated_earn() -> None:
     """An earn of the past that lapsed at once can be reinstated like any other."""
     story = Story().at(NOW).earn(10, "a", earned="2025-01-01", expires=END)

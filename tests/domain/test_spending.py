@@ -62,10 +62,12 @@ def test_inactivity_by_projection() -> None:
 
 def test_unapproved_are_not_spent() -> None:
     """Open, pending and closed lots are not spent."""
-    story = Story().earn(10, "open", initial_state=LotState.OPEN, policy="first")
-    story.earn(10, "pending", initial_state=LotState.PENDING, policy="first")
-    story.earn(10, "closed", initial_state=LotState.OPEN, policy="first")
-    story.update("closed", LotState.CLOSED).earn(10, "approved").redeem(10)
+    story = Story()
+    with story.together():
+        story.earn(10, "open", initial_state=LotState.OPEN, policy="first")
+        story.earn(10, "pending", initial_state=LotState.PENDING, policy="first")
+        story.earn(10, "closed", initial_state=LotState.OPEN, policy="first")
+        story.update("closed", LotState.CLOSED).earn(10, "approved").redeem(10)
     assert story.left("open", "pending", "closed", "approved") == [10, 10, 0, 0]
 
 
@@ -164,11 +166,12 @@ def test_inactivity_stream_cut() -> None:
 def test_nearest_horizon_counts() -> None:
     """With several streams cut, the nearest horizon counts."""
     story = Story(loads=1).earn(10, "idle", policy="idle").earn(10, policy="idle")
-    story.earn(10, "fixed", expires="2025-01-15").earn(10, expires="2025-04-01")
-    story.redeem(10)
-    assert story.left("fixed", "idle") == [0, 10]
+    story.earn(10, "one", expires="2025-01-15").earn(10, "two", expires="2025-01-20").redeem(10)
+    assert story.left("one", "two", "idle") == [0, 10, 10]
+    story = Story(loads=1).earn(10, "idle", policy="idle").earn(10, policy="idle")
+    story.earn(10, "one", expires="2025-01-15").earn(10, "two", expires="2025-01-20")
     with pytest.raises(NeedMoreLots), story.together():
-        story.redeem(21)
+        story.redeem(11)
 
 
 def test_nothing_missing_without_a_horizon() -> None:

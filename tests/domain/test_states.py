@@ -150,17 +150,23 @@ def test_approval_of_a_backdated_earn() -> None:
     assert story.facts.transactions[0].effective_at == instant("2025-01-02")
 
 
-@pytest.mark.parametrize(("method", "target"), [("update", PENDING), ("update", CLOSED)])
-def test_other_moves_are_not_earns(method: str, target: LotState) -> None:
-    """Submitting or cancelling is activity only for a policy that counts it."""
-    kind = TransactionType.SUBMIT if target is PENDING else TransactionType.CLOSE
-    counting = Policy(
-        9, "c", 1, PolicyKind.INACTIVITY, period=Period(days=30), qualifying=frozenset((kind,))
-    )
+@pytest.mark.parametrize(
+    ("method", "target", "kind"),
+    [
+        ("update", PENDING, TransactionType.SUBMIT),
+        ("update", CLOSED, TransactionType.CLOSE),
+        ("approve", APPROVED, TransactionType.APPROVE),
+    ],
+)
+def test_activity_that_qualifies(method: str, target: LotState, kind: TransactionType) -> None:
+    """Each move is activity for a policy that counts it; only approval is an earn, too."""
+    period, counted = Period(days=30), frozenset((kind,))
+    counting = Policy(9, "c", 1, PolicyKind.INACTIVITY, period=period, qualifying=counted)
     story = Story(policies=(counting,)).earn(1, "counts", policy="c").earn(1, "idle", policy="idle")
     story.earn(5, "a", initial_state=OPEN).at(MIDWAY)
     getattr(story, method)("a", target)
-    assert [story.expiry(name) for name in ("counts", "idle")] == ["2025-02-19", "2025-01-31"]
+    assert story.expiry("counts") == "2025-02-19"
+    assert story.expiry("idle") == ("2025-02-19" if target is APPROVED else "2025-01-31")
 
 
 @pytest.mark.parametrize("state", [OPEN, PENDING])

@@ -45,14 +45,18 @@ EXPIRIES = st.one_of(
     st.builds(InDays, st.integers(0, 40)),
     HOURS.map(lambda hours: hours * HOUR),
 )
+EARNS = steps(
+    "earn",
+    policy=st.sampled_from(["", "monthly", "idle", "idle_redeem", "first", "last"]),
+    initial_state=st.sampled_from([OPEN, PENDING, APPROVED, APPROVED, APPROVED]),
+    ago=st.one_of(st.just(0), st.just(0), HOURS),
+    expires=st.one_of(st.none(), st.none(), EXPIRIES),
+)
 STEPS = st.one_of(
-    steps(
-        "earn",
-        policy=st.sampled_from(["", "monthly", "idle", "idle_redeem", "first", "last"]),
-        initial_state=st.sampled_from([OPEN, PENDING, APPROVED, APPROVED]),
-        ago=st.one_of(st.just(0), HOURS),
-        expires=st.one_of(st.none(), st.none(), EXPIRIES),
-    ),
+    EARNS,
+    EARNS,
+    EARNS,
+    steps("redeem"),
     steps("redeem"),
     steps("expire", require_full=st.booleans()),
     steps(
@@ -65,8 +69,21 @@ STEPS = st.one_of(
     steps("approve", state=st.sampled_from([APPROVED, APPROVED, CLOSED])),
     steps("lapse"),
 )
-GROUPS = st.tuples(st.booleans() | st.just(True), st.lists(STEPS, min_size=1, max_size=3))
-BATCHES = st.tuples(st.integers(0, 24 * 20), st.lists(GROUPS, min_size=1, max_size=3))
+Group = tuple[bool, list[Step]]
+Batch = tuple[int, list[Group]]
+
+GROUPS = st.tuples(
+    st.sampled_from([True, True, True, False]), st.lists(STEPS, min_size=1, max_size=2)
+)
+PLANS = st.tuples(
+    st.lists(st.tuples(st.just(True), EARNS.map(lambda step: [step])), min_size=4, max_size=10),
+    st.lists(
+        st.tuples(st.integers(0, 24 * 12), st.lists(GROUPS, min_size=1, max_size=5)),
+        min_size=2,
+        max_size=8,
+    ),
+).map(lambda plan: [(0, plan[0]), *plan[1]])
+"""Batches, of which the first earns some lots; each begins some hours after the last."""
 
 
 class Teller:
@@ -76,7 +93,7 @@ class Teller:
         self.story = story
         self.lots = 0
 
-    def batch(self, hours: int, groups: list[tuple[bool, list[Step]]]) -> None:
+    def batch(self, hours: int, groups: list[Group]) -> None:
         """Tell a batch, `hours` after the last; as the ledger does it, lots are loaded late."""
         self.story.at(self.story.now + hours * HOUR)
         with self.story.together():
@@ -135,21 +152,19 @@ class Teller:
         return drawn
 
 
-@settings(derandomize=True, max_examples=250, deadline=None)
-@given(st.lists(BATCHES, min_size=1, max_size=8), st.sampled_from([1, 2, 32]))
-def test_nothing_created_or_lost(
-    batches: list[tuple[int, list[tuple[bool, list[Step]]]]], loads: int
-) -> None:
+@settings(derandomize=True, max_examples=120, deadline=None)
+@given(PLANS, st.sampled_from([1, 2, 32]))
+def test_nothing_created_or_lost(batches: list[Batch], loads: int) -> None:
     """After any steps account, lots and transactions agree, and nothing due is overlooked."""
     teller = Teller(Story("Europe/Berlin", loads=loads))
     for hours, groups in batches:
         teller.batch(hours, groups)  # every batch is audited
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
-@given(st.lists(BATCHES, min_size=1, max_size=6))
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(PLANS)
 def test_nothing_lapsed_is_left(
-    batches: list[tuple[int, list[tuple[bool, list[Step]]]]],
+    batches: list[Batch],
 ) -> None:
     """After a lapse every unfinished lot lives, and the bound is the soonest expiry."""
     story = Story("Europe/Berlin", loads=2)
@@ -169,10 +184,10 @@ def test_nothing_lapsed_is_left(
                 assert (lot.remaining, lot.expires_at <= story.now) == (0, True)
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
-@given(st.lists(BATCHES, min_size=1, max_size=6))
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(PLANS)
 def test_loading_does_not_matter(
-    batches: list[tuple[int, list[tuple[bool, list[Step]]]]],
+    batches: list[Batch],
 ) -> None:
     """What is decided does not depend on how many lots were loaded at first."""
     ledgers = []
@@ -193,7 +208,7 @@ class Award:
     approved: bool
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(derandomize=True, max_examples=100, deadline=None)
 @given(
     st.lists(
         st.tuples(
