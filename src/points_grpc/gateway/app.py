@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from points_grpc.gateway.calls import Call, read_headers
 from points_grpc.gateway.dialects import Dialect
-from points_grpc.gateway.failures import RETRY_S, Failure, Problem
+from points_grpc.gateway.failures import RETRY_S, Failure, Problem, no_such_path
 from points_grpc.gateway.intake import Sent, media_type_of, take_in
 from points_grpc.gateway.routing import Map, Place
 from points_grpc.gateway.upstream import Upstream
@@ -99,7 +99,7 @@ class Gateway:
         """The response, whatever happens."""
         try:
             if place is None:
-                raise _no_such_path()
+                raise no_such_path()
             route = place.route(call.method)
             if route is None:
                 return self._other_method(call, place)
@@ -134,11 +134,6 @@ class Gateway:
         if response.status_code in (429, 503):
             response.headers["retry-after"] = str(math.ceil(failure.retry_s or RETRY_S))
         return response
-
-
-def _no_such_path() -> Problem:
-    text = "there is nothing at this path"
-    return Problem("", text, http_status=404, code="NOT_FOUND", reason="PATH_NOT_FOUND")
 
 
 def _not_this_method() -> Problem:

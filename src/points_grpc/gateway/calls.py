@@ -32,10 +32,10 @@ class Route:
     """A method and a path of a dialect, and who answers it.
 
     `{name}` in the path stands for one segment of it, or for a part of one (`/points&{filters}`);
-    decoded, it is `call.path["name"]`, never empty. A template without names goes before one with
-    names, an earlier one before a later one; where only methods differ, the paths must be
-    identical. `accepts` maps the media types of the body to how many bytes it may have; by
-    default JSON for POST, PUT and PATCH, and no body for other methods. GET answers HEAD too.
+    decoded, it is `call.path["name"]`, never empty. Where several templates fit, the one with
+    more text of its own goes first; where only methods differ, the paths must be identical.
+    `accepts` maps the media types of the body to how many bytes it may have; by default JSON for
+    POST, PUT and PATCH, and no body for other methods. GET answers HEAD too.
     """
 
     method: str

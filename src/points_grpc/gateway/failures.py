@@ -101,6 +101,12 @@ class Problem(Failure):
         super().__init__(code, reason, message, field=field, text=text, http_status=http_status)
 
 
+def no_such_path() -> Problem:
+    """There is nothing at the path that was called."""
+    text = "there is nothing at this path"
+    return Problem("", text, http_status=404, code="NOT_FOUND", reason="PATH_NOT_FOUND")
+
+
 class UpstreamRefusal(Failure):
     """The service refused the call, or could not be asked."""
 

@@ -41,7 +41,11 @@ class Map:
     def __init__(self, dialects: Iterable[Dialect]) -> None:
         self.places = _places(dialects)
         self._exact = {place.template.encode(): place for place in self.places if not place.names}
-        self._open = [(_pattern(place.template), place) for place in self.places if place.names]
+        # The one with more text of its own first: `/lots/{id}:close` before `/lots/{id}`.
+        self._open = sorted(
+            ((_pattern(place.template), place) for place in self.places if place.names),
+            key=lambda found: -len(_NAME.sub("", found[1].template)),
+        )
 
     def find(self, raw_path: bytes) -> tuple[Place, dict[str, bytes]] | None:
         """The place of a path, and its values as they were sent.
@@ -56,6 +60,11 @@ class Map:
         return None
 
 
+def names_in(template: str) -> tuple[str, ...]:
+    """The names that a path template has in braces."""
+    return tuple(_NAME.findall(template))
+
+
 def _places(dialects: Iterable[Dialect]) -> list[Place]:
     found: dict[str, tuple[Dialect, dict[str, Route]]] = {}
     for dialect in dialects:
@@ -65,7 +74,7 @@ def _places(dialects: Iterable[Dialect]) -> list[Place]:
                 raise ValueError(f"{route.method} {route.path} is there twice")
             routes[route.method] = route
     return [
-        Place(owner, template, routes, tuple(_NAME.findall(template)))
+        Place(owner, template, routes, names_in(template))
         for template, (owner, routes) in found.items()
     ]
 

@@ -1,0 +1,91 @@
+"""/v1: every method of the contract as JSON over HTTP, driven by its descriptors.
+
+Requests and answers are proto3 JSON, routes those of the google.api.http annotations, errors as
+AIP-193 describes them. A method that is added to the contract is served without a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from starlette.responses import Response
+
+from points_grpc.gateway.calls import BODY_BYTES_MAX, JSON, Call, Handler, Route
+from points_grpc.gateway.credentials import Form
+from points_grpc.gateway.dialects import Dialect
+from points_grpc.gateway.failures import Failure, Problem, UpstreamRefusal, no_such_path
+from points_grpc.gateway.strict_json import answer, read_json_with_floats
+from points_grpc.gateway.transcoding.binding import Binding, bindings
+from points_grpc.gateway.transcoding.printing import to_json
+from points_grpc.gateway.upstream import METHODS
+
+KEY_HEADERS = ("idempotency-key", "x-request-id")
+"""Headers that give a request its request_id where it has none of its own, the first goes first."""
+
+
+def canonical() -> Dialect:
+    """The dialect of /v1, which answers for unknown paths as well."""
+    return Dialect(name="v1", credentials=(Form.BEARER,), routes=tuple(_routes()), error=error)
+
+
+def all_bindings() -> Iterator[tuple[str, Binding]]:
+    """Every route of every method, with the method's full name."""
+    for name, method in METHODS.items():
+        for binding in bindings(method):
+            yield name, binding
+
+
+def error(failure: Failure, call: Call) -> Response:  # noqa: ARG001  # the same for all
+    """The failure as AIP-193 has it."""
+    status = failure.status()
+    shown = {
+        "code": failure.http_status,
+        "status": failure.code,
+        "message": failure.message,
+        "details": [to_json(detail) for detail in status.details],
+    }
+    response = answer({"error": shown}, failure.http_status)
+    if failure.http_status == 401:
+        response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+def _routes() -> Iterator[Route]:
+    for name, binding in all_bindings():
+        body = {JSON: BODY_BYTES_MAX} if binding.body else {}
+        yield Route(binding.verb, binding.path, _handler(name, binding), body)
+
+
+def _handler(name: str, binding: Binding) -> Handler:
+    writes = binding.verb != "GET"
+
+    async def handle(call: Call) -> Response:
+        body = read_json_with_floats(call.body) if call.body else {}
+        request = binding.request(call.path, call.query, body)
+        if writes:
+            _put_request_id(request, binding.method, call)
+        try:
+            return answer(to_json(await call.ask(name, request)))
+        except UpstreamRefusal as refusal:
+            if refusal.code == "UNIMPLEMENTED":
+                # Such as the test clock, which only a service for development offers.
+                raise no_such_path() from None
+            raise
+
+    return handle
+
+
+def _put_request_id(request: Message, method: MethodDescriptor, call: Call) -> None:
+    """Take the request_id from a header.
+
+    A promise to repeat safely that the method cannot keep is refused.
+    """
+    if "request_id" not in method.input_type.fields_by_name:
+        if call.header("idempotency-key"):
+            raise Problem("idempotency-key", "does not go with this method")
+        return
+    if not request.request_id:  # type: ignore[attr-defined]
+        keys = (call.header(name) for name in KEY_HEADERS)
+        request.request_id = next(filter(None, keys), "")  # type: ignore[attr-defined]
