@@ -35,6 +35,11 @@ class TestClock:
         self._lock = threading.Lock()
         self._at = start
 
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still."""
+        return self._at is not None
+
     def now(self) -> datetime:
         """The instant it was last set to, or the machine's if it never was."""
         at = self._at

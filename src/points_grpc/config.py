@@ -91,7 +91,10 @@ class Settings(BaseSettings):
         10.0,
         gt=0,
         le=3600,
-        description="How long a call may take, if its own deadline is not sooner.",
+        description="How long a call without a deadline of its own may take.",
+    )
+    deadline_seconds_max: float = Field(
+        120.0, gt=0, le=3600, description="How long any call may take."
     )
     grace_seconds: float = Field(
         10.0, ge=0, le=600, description="How long running calls may take to finish at a stop."

@@ -14,6 +14,7 @@ from points_grpc.domain.commands import Caller
 from points_grpc.domain.queries import Page
 from points_grpc.errors import LotNotFound, TokenInvalid
 from points_grpc.rpc.interceptors.context import NoCredentials
+from points_grpc.rpc.interceptors.deadline import Deadline
 
 LOT = lookup_pb2.GetLotRequest(lot_id=2**46)
 
@@ -175,7 +176,7 @@ def test_the_server_ends_what_takes_too_long(serve, engine, timeout):
         return await served.error(served.points.GetLot(LOT, timeout=timeout))
 
     with capture_logs() as lines:
-        error = serve(scenario, deadline_s=0.01)
+        error = serve(scenario, deadline_s=0.01, deadline_max_s=0.01)
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert cancelled == [True]
     assert [line["code"] for line in lines] == ["DEADLINE_EXCEEDED"]
@@ -199,6 +200,30 @@ def test_the_callers_own_deadline_counts(serve, engine):
         return error
 
     assert serve(scenario, deadline_s=1000).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize(("own", "counts"), [(None, 10), (9, 9), (60, 60), (120, 120), (121, 120)])
+def test_a_calls_own_deadline_beats_the_default_up_to_the_longest(monkeypatch, own, counts):
+    """The default deadline is for calls that have none, and none counts beyond the longest."""
+    given = []
+
+    def timeout(seconds):
+        given.append(seconds)
+        return real(seconds)
+
+    real = asyncio.timeout
+    monkeypatch.setattr("points_grpc.rpc.interceptors.deadline.asyncio.timeout", timeout)
+
+    class Context:
+        def time_remaining(self):
+            return own
+
+    async def answer(request, context):
+        return request
+
+    handle = Deadline(10, 120).wrap("/a/B", answer)
+    assert asyncio.run(handle("asked", Context())) == "asked"
+    assert given == [counts]
 
 
 # Shedding

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from points.dev.v1 import test_clock_pb2
 from points.v1 import lookup_pb2
+from points_grpc.clock import TestClock
 from points_grpc.rpc.interceptors.context import NoCredentials
 from points_grpc.rpc.server import Backends, Server, ServerOptions, channel_options
 
@@ -276,18 +277,19 @@ def test_the_clock_needs_a_time(serve, clock):
     assert fields == [{"field": "time"}] * 2
 
 
-@pytest.mark.parametrize("frozen", [False, True])
-def test_the_clock_says_whether_it_stands(serve, clock, frozen):
+@pytest.mark.parametrize("start", [None, datetime(2022, 1, 1, tzinfo=UTC)])
+def test_the_clock_says_whether_it_stands(serve, start):
     """GetClock says whether the clock was set, at the start or since."""
+    clock = TestClock(start)
 
     async def scenario(served):
         before = await served.clock.GetClock(test_clock_pb2.GetClockRequest())
-        await served.clock.SetClock(at(clock.now()))
+        await served.clock.SetClock(at(clock.now() + timedelta(days=1)))
         after = await served.clock.GetClock(test_clock_pb2.GetClockRequest())
         return before.frozen, after.frozen
 
-    backends = {"test_clock": clock, "test_clock_set": frozen}
-    assert serve(scenario, backends=backends) == (frozen, True)
+    frozen = start is not None
+    assert serve(scenario, backends={"test_clock": clock}) == (frozen, True)
 
 
 def test_there_is_no_clock_service_outside_dev_mode(serve):

@@ -350,4 +350,4 @@ def test_figures_never_read_finished_lots(
 
     plan = plans(c, read_figures)
     assert plan.count("lots_spending") == 3, plan
-    assert "lots_by_expiry" not in plan, plan
+    assert "lots_finished" not in plan, plan

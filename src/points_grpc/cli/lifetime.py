@@ -33,8 +33,8 @@ async def live(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     server = _server(settings, parts, await _authenticator(settings, parts))
-    await server.start()
     try:
+        await server.start()
         async with _tasks(
             _report_health(server, parts, place), _sweep_now_and_then(settings, parts)
         ):
@@ -50,6 +50,7 @@ def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> S
     options = ServerOptions(
         address=settings.grpc,
         deadline_s=settings.default_deadline_seconds,
+        deadline_max_s=settings.deadline_seconds_max,
         calls_max=settings.calls_max,
     )
     return Server(backends, authenticator, options)

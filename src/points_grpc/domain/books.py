@@ -207,7 +207,7 @@ class Holding:
 
     def expiry_of(self, lot: Lot) -> datetime | None:
         """The instant at which the lot lapses as things stand; None means never."""
-        if not lot.rule or lot.lapse_id:
+        if not lot.rule or lot.expires_at is not None:
             return lot.expires_at
         return self.projected_expiry(lot.rule, lot.earned_at)
 

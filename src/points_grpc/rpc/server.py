@@ -38,6 +38,7 @@ class ServerOptions:
 
     address: str = "127.0.0.1:50051"
     deadline_s: float = 10.0
+    deadline_max_s: float = 120.0
     calls_max: int = 2048
     request_bytes_max: int = 16 * 2**20
     connection_age_s: float = 300.0
@@ -47,16 +48,12 @@ class ServerOptions:
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """What the servicers hand calls on to.
-
-    `test_clock` is for dev mode only; `test_clock_set` says whether it stands from the start.
-    """
+    """What the servicers hand calls on to; `test_clock` is for dev mode only."""
 
     engine: Engine
     programs: ProgramBook
     members: MemberBook
     test_clock: TestClock | None = None
-    test_clock_set: bool = False
 
 
 class Server:
@@ -77,7 +74,7 @@ class Server:
             Log(),
             Authentication(authenticator),
             Shedding(options.calls_max),
-            Deadline(options.deadline_s),
+            Deadline(options.deadline_s, options.deadline_max_s),
         )
         services = _services(backends)
         names = [service.full_name for service, _ in services]
@@ -128,7 +125,7 @@ def _services(backends: Backends) -> list[tuple[ServiceDescriptor, object]]:
     ]
     if backends.test_clock is not None:
         clock = test_clock_pb2.DESCRIPTOR.services_by_name["TestClockService"]
-        services.append((clock, TestClockServicer(backends.test_clock, backends.test_clock_set)))
+        services.append((clock, TestClockServicer(backends.test_clock)))
     return services
 
 

@@ -57,7 +57,7 @@ def _of(table: Any, asked: TableValuedAlias) -> ColumnElement[bool]:
 # The planner takes bucket, tenant and account for independent of each other, and so believes
 # that an account has one row, which any index finds as well as any other, an account's whole
 # history included. So a run names only what the index begins with, and asks for its order: that
-# settles it. What bounds the expiry stays outside, or `lots_by_expiry` seems the shorter way.
+# settles it. What bounds the expiry stays outside, or `lots_finished` seems the shorter way.
 
 
 def _unfinished(asked: TableValuedAlias, *where: ColumnElement[bool]) -> FromClause:

@@ -247,7 +247,14 @@ Index(
     lots.c.lot_id,
     postgresql_where=lots.c.unfinished,
 )
-Index("lots_by_expiry", lots.c.bucket, lots.c.tenant_id, lots.c.account_id, lots.c.expires_at)
+Index(
+    "lots_finished",
+    lots.c.bucket,
+    lots.c.tenant_id,
+    lots.c.account_id,
+    lots.c.expires_at,
+    postgresql_where=~lots.c.unfinished,
+)
 Index(
     "lots_by_vendor_id",
     lots.c.bucket,

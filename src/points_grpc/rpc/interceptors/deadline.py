@@ -9,18 +9,22 @@ from points_grpc.rpc.interceptors import Context, Ended, Handler
 
 
 class Deadline:
-    """Ends a call at its own deadline or after `limit_s` seconds, whichever comes first."""
+    """Ends a call at its own deadline, or after `default_s` seconds where it has none.
 
-    def __init__(self, limit_s: float) -> None:
+    No deadline counts beyond `limit_s` seconds.
+    """
+
+    def __init__(self, default_s: float, limit_s: float) -> None:
+        self._default_s = min(default_s, limit_s)
         self._limit_s = limit_s
 
     def wrap(self, method: str, inner: Handler) -> Handler:  # noqa: ARG002  # the same for all
         """`inner`, cancelled and answered with DEADLINE_EXCEEDED when time is up."""
-        limit = self._limit_s
+        default, limit = self._default_s, self._limit_s
 
         async def handle(request: Any, context: Context) -> Any:
             remaining = context.time_remaining()
-            timeout = asyncio.timeout(limit if remaining is None else min(remaining, limit))
+            timeout = asyncio.timeout(default if remaining is None else min(remaining, limit))
             try:
                 async with timeout:
                     return await inner(request, context)

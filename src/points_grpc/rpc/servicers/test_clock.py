@@ -9,19 +9,18 @@ from points_grpc.rpc.codec.instants import put_instant, read_instant, required
 
 
 class TestClockServicer:
-    """Shows the clock and moves it forward; `frozen` says whether it was set already."""
+    """Shows the clock and moves it forward."""
 
     __test__ = False
 
-    def __init__(self, clock: TestClock, frozen: bool) -> None:
+    def __init__(self, clock: TestClock) -> None:
         self._clock = clock
-        self._frozen = frozen
 
     async def GetClock(  # noqa: N802  # the contract's name
         self, _: pb.GetClockRequest
     ) -> pb.GetClockResponse:
         """The present time."""
-        response = pb.GetClockResponse(frozen=self._frozen)
+        response = pb.GetClockResponse(frozen=self._clock.frozen)
         put_instant(response.time, self._clock.now())
         return response
 
@@ -33,7 +32,6 @@ class TestClockServicer:
         to = read_instant(request.time, "time")
         if not self._clock.set(to):
             raise InvalidField("time", "must not be before the present time")
-        self._frozen = True
-        response = pb.SetClockResponse(frozen=True)
+        response = pb.SetClockResponse(frozen=self._clock.frozen)
         put_instant(response.time, self._clock.now())
         return response

@@ -228,7 +228,11 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": "85"},
     )
     op.create_index(
-        "lots_by_expiry", "lots", ["bucket", "tenant_id", "account_id", "expires_at"], unique=False
+        "lots_finished",
+        "lots",
+        ["bucket", "tenant_id", "account_id", "expires_at"],
+        unique=False,
+        postgresql_where=sa.text("NOT unfinished"),
     )
     op.create_index(
         "lots_by_vendor_id",
@@ -448,7 +452,7 @@ def downgrade() -> None:
     op.drop_index(
         "lots_by_vendor_id", table_name="lots", postgresql_where=sa.text("vendor_id IS NOT NULL")
     )
-    op.drop_index("lots_by_expiry", table_name="lots")
+    op.drop_index("lots_finished", table_name="lots", postgresql_where=sa.text("NOT unfinished"))
     op.drop_table("lots")
     op.drop_table("identifiers")
     op.drop_table("id_blocks")
