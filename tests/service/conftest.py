@@ -21,7 +21,8 @@ from points_grpc.storage.ids import IdSource
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ledger_audit import audit  # only found through the line above
+from branch import Branch, deadlocks  # only found through the line above
+from ledger_audit import audit
 from till import Till
 
 T = TypeVar("T")
@@ -109,3 +110,18 @@ def open_till(database_url: str) -> Iterator[Callable[..., Till]]:
 def till(open_till: Callable[..., Till]) -> Till:
     """One till."""
     return open_till()
+
+
+@pytest.fixture
+def open_branch(till: Till, database_url: str) -> Iterator[Callable[..., Branch]]:
+    """Opens branches on the till's database; afterwards there must have been no deadlock."""
+    branches: list[Branch] = []
+
+    def open_one(**more: Any) -> Branch:
+        branches.append(Branch(database_url, till.clock, **more))
+        return branches[-1]
+
+    yield open_one
+    for branch in branches:
+        branch.close()
+    assert till.look(deadlocks) == 0

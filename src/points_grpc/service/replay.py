@@ -1,8 +1,8 @@
 """First answers, kept small and given back whole.
 
 An idempotency row holds what cannot be read back later: ids, the account's figures and the
-lot's state as they were answered, and how the member was called. The rest comes from columns
-that never change.
+lot's state as they were answered, in which order lots were taken from, and how the member was
+called. The rest comes from columns that never change.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from points_grpc.domain.answers import (
     Owner,
     Redeemed,
     StateMoved,
+    TransactionView,
 )
 from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Transaction
 from points_grpc.domain.commands import Caller
@@ -37,7 +38,9 @@ _HEAD = Struct("<bqqq")
 _ACCOUNT = Struct("<9q")
 _LOT = Struct("<bqqq")
 _SETTLED = Struct("<qq")
+_COUNT = Struct("<I")
 _OF_A_LOT = (_EARNED, _STATE_MOVED)
+_OF_MANY_LOTS = (_REDEEMED, _EXPIRED)
 _NONE = -(2**63)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -54,6 +57,7 @@ class _Kept:
     figures: tuple[int, ...] = ()
     lot: tuple[int, ...] = ()
     settled: tuple[int, ...] = ()
+    order: tuple[int, ...] = ()
 
 
 def pack(answer: Answer) -> bytes:
@@ -66,13 +70,14 @@ def pack(answer: Answer) -> bytes:
             kind = _EARNED if isinstance(answer, Earned) else _STATE_MOVED
         case Redeemed():
             owner, number = answer.transaction.owner, answer.transaction.transaction_id
-            rest = _pack_account(answer.account)
+            rest = _pack_account(answer.account) + _pack_order(answer.transaction)
             kind = _REDEEMED
         case Expired():
             owner = answer.account.owner
             number = answer.transaction.transaction_id if answer.transaction else 0
             rest = _pack_account(answer.account)
             rest += _SETTLED.pack(answer.requested, answer.settled)
+            rest += _pack_order(answer.transaction)
             kind = _EXPIRED
         case ExpiryMoved():
             owner, number, rest = answer.change.owner, answer.change.event_id, b""
@@ -102,12 +107,24 @@ def _pack_lot(view: LotView, updated_at: datetime) -> bytes:
     return _LOT.pack(view.state, view.remaining, _micros(view.expires_at), _micros(updated_at))
 
 
+def _pack_order(view: TransactionView | None) -> bytes:
+    """Each allocation's place among those by lot id; nothing where that is their order."""
+    taken = [lot_id for lot_id, _ in view.allocations] if view is not None else []
+    by_id = sorted(taken)
+    if taken == by_id:
+        return _COUNT.pack(0)
+    places = {lot_id: place for place, lot_id in enumerate(by_id)}
+    order = Struct(f"<{len(taken)}I").pack(*(places[lot_id] for lot_id in taken))
+    return _COUNT.pack(len(taken)) + order
+
+
 def _unpack(row: bytes) -> _Kept:
     kind, number, account_id, vendor_id = _HEAD.unpack_from(row)
     place = _HEAD.size
     figures: tuple[int, ...] = ()
     lot: tuple[int, ...] = ()
     settled: tuple[int, ...] = ()
+    order: tuple[int, ...] = ()
     if kind != _EXPIRY_MOVED:
         figures = _ACCOUNT.unpack_from(row, place)
         place += _ACCOUNT.size
@@ -117,8 +134,13 @@ def _unpack(row: bytes) -> _Kept:
     if kind == _EXPIRED:
         settled = _SETTLED.unpack_from(row, place)
         place += _SETTLED.size
+    if kind in _OF_MANY_LOTS:
+        (length,) = _COUNT.unpack_from(row, place)
+        places = Struct(f"<{length}I")
+        order = places.unpack_from(row, place + _COUNT.size)
+        place += _COUNT.size + places.size
     label = MemberLabel(0, vendor_id, row[place:].decode())
-    return _Kept(kind, number, account_id, label, figures, lot, settled)
+    return _Kept(kind, number, account_id, label, figures, lot, settled, order)
 
 
 def rebuild(
@@ -175,6 +197,7 @@ class _Shelf:
             return self._of_a_lot(kept, owner, program, view)
         row = self.transactions.get(kept.number)
         parts = self.allocations.get(kept.number, ())
+        parts = [parts[place] for place in kept.order] or parts
         shown = None if row is None else view_transaction(owner, row, parts)
         if kept.kind == _EXPIRED:
             requested, settled = kept.settled
