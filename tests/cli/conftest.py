@@ -86,14 +86,15 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 def _start(arguments: tuple[str, ...], environment: dict[str, str], errors: Path) -> Running:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("POINTS_")}
     command = [sys.executable, "-m", "points_grpc.cli.main", "serve", "--grpc", "127.0.0.1:0"]
-    process = subprocess.Popen(
-        [*command, *arguments],
-        env=clean | environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=errors.open("w"),
-        text=True,
-    )
+    with errors.open("w") as sink:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            env=clean | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=sink,
+            text=True,
+        )
     patience = threading.Timer(SECONDS_MAX, process.kill)
     patience.start()
     said: list[str] = []

@@ -11,10 +11,10 @@ from typing import Any
 
 import structlog
 
-from points_grpc.cli import seed
+from points_grpc.cli import gateway, seed
 from points_grpc.cli.place import Place, reason_of
 from points_grpc.cli.wiring import Parts
-from points_grpc.config import Settings
+from points_grpc.config import Settings, joined_address, split_address
 from points_grpc.rpc.interceptors.context import Authenticator, DevAuthenticator, NoCredentials
 from points_grpc.rpc.server import Backends, Server, ServerOptions
 from points_grpc.storage.checkup import examine
@@ -25,9 +25,12 @@ log = structlog.get_logger("points_grpc")
 
 
 async def live(
-    settings: Settings, parts: Parts, place: Place, announce: Callable[[int], None]
+    settings: Settings, parts: Parts, place: Place, announce: Callable[[int, str], None]
 ) -> None:
-    """Serve until a signal says to stop; then finish what runs."""
+    """Serve until a signal says to stop; then finish what runs.
+
+    `announce` is told gRPC's port and the line that says where HTTP is, if it is anywhere.
+    """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,10 +38,12 @@ async def live(
     server = _server(settings, parts, await _authenticator(settings, parts))
     try:
         await server.start()
-        async with _tasks(
-            _report_health(server, parts, place), _sweep_now_and_then(settings, parts)
+        upstream = joined_address(split_address(settings.grpc)[0], server.port)
+        async with (
+            _tasks(_report_health(server, parts, place), _sweep_now_and_then(settings, parts)),
+            gateway.beside(settings, upstream) as http,
         ):
-            announce(server.port)
+            announce(server.port, http)
             await stopping.wait()
             log.info("stopping")
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from points_grpc.cli import db, demo, doctor, serve, sweep
+from points_grpc.cli import db, demo, doctor, gateway, serve, sweep
 
 app = typer.Typer(
     name="points-grpc",
@@ -16,6 +16,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("serve")(serve.serve)
+app.command("gateway")(gateway.gateway)
 app.command("sweep")(sweep.sweep)
 app.add_typer(db.app, name="db")
 app.command("demo")(demo.demo)

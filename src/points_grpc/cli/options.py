@@ -31,6 +31,8 @@ def _shown(default: object) -> str:
 
 
 Grpc = Annotated[str | None, setting("grpc")]
+Http = Annotated[str | None, setting("http")]
+Upstream = Annotated[str | None, setting("upstream")]
 DatabaseUrl = Annotated[str | None, setting("database_url")]
 DataDir = Annotated[Path | None, setting("data_dir")]
 Dev = Annotated[bool | None, setting("dev")]

@@ -8,8 +8,8 @@ from typing import NoReturn
 import typer
 import uvloop
 
-from points_grpc.cli import lifetime, logs, options, place, wiring
-from points_grpc.config import Settings, is_loopback, split_address
+from points_grpc.cli import gateway, lifetime, logs, options, place, wiring
+from points_grpc.config import Settings, is_loopback, joined_address, split_address
 from points_grpc.storage import migrate
 from points_grpc.storage.faults import Fault, fault_of
 
@@ -21,6 +21,7 @@ _EXAMPLE = (
 
 def serve(  # noqa: PLR0917  # each is an option, given by name
     grpc: options.Grpc = None,
+    http: options.Http = None,
     database_url: options.DatabaseUrl = None,
     data_dir: options.DataDir = None,
     dev: options.Dev = None,
@@ -33,7 +34,7 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
     log_level: options.LogLevel = None,
     log_format: options.LogFormat = None,
 ) -> None:
-    """Serve the points API over gRPC until SIGTERM or SIGINT.
+    """Serve the points API over gRPC, and over HTTP where asked to, until SIGTERM or SIGINT.
 
     Until there are credentials it listens on this machine only.
     """
@@ -54,8 +55,8 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
 
 
 def _run(settings: Settings, parts: wiring.Parts, there: place.Place) -> None:
-    def announce(port: int) -> None:
-        _announce(settings, there, port)
+    def announce(port: int, http: str) -> None:
+        _announce(settings, there, port, http)
 
     try:
         uvloop.run(lifetime.live(settings, parts, there, announce))
@@ -78,6 +79,7 @@ def _refuse_what_cannot_be(settings: Settings) -> None:
             " yet: listen on 127.0.0.1 or [::1]",
             code=2,
         )
+    gateway.refuse_what_cannot_be(settings)
     for field in ("start_time", "demo"):
         if getattr(settings, field) and not settings.dev:
             options.fail(f"--{field.replace('_', '-')} needs --dev", code=2)
@@ -95,15 +97,17 @@ def _prepare_schema(settings: Settings, there: place.Place) -> None:
         )
 
 
-def _announce(settings: Settings, there: place.Place, port: int) -> None:
-    host, _ = split_address(settings.grpc)
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    lines = [f"gRPC      {address}", f"database  {there.shown}"]
+def _announce(settings: Settings, there: place.Place, port: int, http: str) -> None:
+    address = joined_address(split_address(settings.grpc)[0], port)
+    lines = [*filter(None, [http]), f"gRPC      {address}", f"database  {there.shown}"]
     if settings.dev:
         clock = "runs with the machine's"
         if settings.start_time is not None:
             clock = f"stands at {settings.start_time:%Y-%m-%d %H:%M:%S} UTC"
-        lines += ["tenant    demo, no credentials", f"clock     {clock} until it is set"]
+        lines += [
+            "tenant    demo: gRPC without a token or with demo, HTTP with demo",
+            f"clock     {clock} until it is set",
+        ]
     if settings.demo:
         lines += [
             "programs  469 (POINTS), 123 (bonus_points)",
