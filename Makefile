@@ -8,6 +8,7 @@ BASE ?= origin/main
 # make run: where it listens, where its data is, and where the test clock stands at first. An empty
 # START_TIME lets the clock run with the machine's.
 GRPC ?= 127.0.0.1:50051
+HTTP ?= 127.0.0.1:8080
 DATA ?= .data
 START_TIME ?= 2022-01-01T00:00:00Z
 
@@ -46,7 +47,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 run: $(STAMP) ## start a server for development: embedded database, demo programs, test clock
 	$(PY) -m points_grpc.cli.main serve --dev --migrate --demo \
-	  --grpc $(GRPC) --data-dir $(DATA) $(if $(START_TIME),--start-time $(START_TIME))
+	  --grpc $(GRPC) --http $(HTTP) --data-dir $(DATA) $(if $(START_TIME),--start-time $(START_TIME))
 
 test: $(STAMP) ## run all tests
 	$(PY) -m pytest $(TEST_ARGS)

@@ -25,6 +25,11 @@ def split_address(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def joined_address(host: str, port: int) -> str:
+    """`host:port`, an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def is_loopback(address: str) -> bool:
     """Whether only this machine can reach `address` (`host:port`)."""
     host, _ = split_address(address)
@@ -61,6 +66,12 @@ class Settings(BaseSettings):
     )
 
     grpc: Address = Field("127.0.0.1:50051", description="Where gRPC listens: host:port.")
+    http: Address | None = Field(
+        None, description="Where the REST APIs listen: host:port; without it there are none."
+    )
+    upstream: Address = Field(
+        "127.0.0.1:50051", description="The gRPC server that a gateway of its own calls: host:port."
+    )
     database_url: SecretStr | None = Field(
         None,
         description="The PostgreSQL database (postgresql://user:password@host/name); without it"

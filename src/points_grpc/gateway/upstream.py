@@ -18,8 +18,8 @@ from points.dev.v1 import test_clock_pb2
 from points.v1 import member_service_pb2, points_service_pb2, program_service_pb2
 from points_grpc.gateway.failures import UpstreamRefusal
 
-TIMEOUT_S = 15.0
-"""How long a call may take that says nothing: longer than the service lets it, which ends it."""
+TIMEOUT_S = 10.0
+"""How long a call may take that does not say: the service's own default."""
 
 TIMEOUT_MAX_S = 60.0
 

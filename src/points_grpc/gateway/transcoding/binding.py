@@ -75,7 +75,7 @@ def _binding(method: MethodDescriptor, rule: http_pb2.HttpRule) -> Binding:
     names = names_in(path)
     fields = method.input_type.fields_by_name
     plain = path.count("{") == len(names) and "*" not in path and not rule.response_body
-    if not path or not plain or not {*names} <= fields.keys():
+    if not path or not plain or not {*names} <= {*fields}:
         raise ValueError(f"{method.full_name}: cannot serve {path or 'nothing'}")
     return Binding(method, str(verb).upper(), path, names, rule.body)
 

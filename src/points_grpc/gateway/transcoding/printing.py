@@ -1,7 +1,7 @@
 """Messages as proto3 JSON.
 
 The same JSON as protobuf's json_format writes with always_print_fields_with_no_presence, in a
-third of its time: what is to be done with each field is decided once per type. Names are
+fifth of its time: what is to be done with each field is decided once per type. Names are
 lowerCamelCase, 64-bit integers strings, enums names, and fields without presence are there with
 their defaults. (A message with presence that is not set is left out.)
 """
