@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Row, column, func, select, table
-from till import PROGRAM, named
+from sqlalchemy import Row, Table, column, func, select, table
+from till import PROGRAM, Till, named
 
 from points_grpc.clock import Clock
 from points_grpc.domain.commands import Caller, Command
@@ -24,6 +24,7 @@ from points_grpc.storage.tables import accounts
 
 PATIENCE_SECONDS = 20.0
 
+_activity = table("pg_stat_activity", column("datname"), column("wait_event_type"))
 _databases = table("pg_stat_database", column("datname"), column("deadlocks"))
 
 
@@ -102,6 +103,37 @@ def locked(database: Database, account_id: int) -> Iterator[None]:
         )
         yield
     link.close()
+
+
+@contextmanager
+def held_row(till: Till, thing: Table, **changes: Any) -> Iterator[None]:
+    """While the block runs, another connection has added a row, and then takes it back.
+
+    The row is a copy of one that is there, but for `changes`.
+    """
+    link = till.database.link()
+
+    class TakeBack(Exception): ...
+
+    with suppress(TakeBack), link.unit() as connection:
+        row = connection.execute(select(thing).limit(1)).one()
+        connection.execute(thing.insert().values({**row._mapping, **changes}))
+        yield
+        raise TakeBack
+    link.close()
+
+
+async def until_blocked(till: Till, count: int) -> None:
+    """Wait until so many statements on the database wait for a lock."""
+    waiting = (
+        select(func.count())
+        .select_from(_activity)
+        .where(_activity.c.datname == func.current_database())
+        .where(_activity.c.wait_event_type == "Lock")
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await asyncio.to_thread(till.look, lambda at: at.scalar(waiting)) < count:
+            pass
 
 
 def deadlocks(connection: Connection) -> int:

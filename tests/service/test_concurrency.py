@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
-from branch import Branch, at_once, in_threads, locked, run
+from branch import Branch, at_once, held_row, in_threads, locked, run, until_blocked
 from sqlalchemy import func, select
 from till import START, Till, earn, expire, move, redeem
 
@@ -25,7 +26,8 @@ from points_grpc.errors import (
     Overloaded,
 )
 from points_grpc.storage.database import Timeouts
-from points_grpc.storage.tables import accounts, members
+from points_grpc.storage.ids import BUCKETS, bucket_of_name
+from points_grpc.storage.tables import accounts, identifiers, lots, members
 
 DAY = timedelta(days=1)
 PATIENCE_SECONDS = 10.0
@@ -176,37 +178,80 @@ def test_racing_enrolments_make_one_member(till: Till, open_branch: OpenBranch) 
     assert found == 6 * len(names)
 
 
+PATIENT = Timeouts(brief_lock=5_000)
+"""With which engines wait for rows that others are adding, so that they meet for certain."""
+
+
+def in_one_bucket(count: int) -> list[str]:
+    """Names of members who share a bucket."""
+    names = (f"m{n}" for n in range(10_000))
+    return list(islice((n for n in names if bucket_of_name(1, "external_id", n) == 7), count))
+
+
 def test_racing_first_accounts_meet_in_one_order(till: Till, open_branch: OpenBranch) -> None:
     """Two processes that open the same members' accounts in opposite orders do not deadlock."""
-    here, there = open_branch(), open_branch()
-    names = [f"m{n}" for n in range(200)]
-    till.bulk.execute([till.call(*(earn(1, name) for name in names))])
+    here, there = open_branch(timeouts=PATIENT), open_branch(timeouts=PATIENT)
+    names = in_one_bucket(3)
+    owners = [till.do(earn(1, name)).account.owner for name in names]
+    till.do(earn(1, currency="EUR"))
+    euros = till.account("ann", "EUR").owner.currency.currency_id
+    middle = {"member_id": owners[1].member.member_id, "currency_id": euros}
+    place = {"bucket": owners[1].account_id % BUCKETS, "account_id": owners[1].account_id - 64}
 
     async def story() -> list[Any]:
-        return await at_once(
-            here.do(*(earn(1, name, currency="EUR") for name in names)),
-            there.do(*(earn(1, name, currency="EUR") for name in reversed(names))),
-        )
+        with held_row(till, accounts, **place, **middle):
+            both = asyncio.gather(
+                here.do(*(earn(1, name, currency="EUR") for name in names)),
+                there.do(*(earn(1, name, currency="EUR") for name in reversed(names))),
+            )
+            await until_blocked(till, 2)
+        return await both
 
     assert kinds(run(story())) == {"Earned": 2}
-    found = till.look(lambda at: at.scalar(select(func.count()).select_from(accounts)))
-    assert found == 2 * len(names)
+    assert [till.account(name, "EUR").available for name in names] == [200] * 3
 
 
 def test_racing_vendors_lots_meet_in_one_order(till: Till, open_branch: OpenBranch) -> None:
     """Two processes that bring the same vendor's lots in opposite orders: one wins whole."""
-    here, there = open_branch(), open_branch()
-    till.do(earn(1))
+    here, there = open_branch(timeouts=PATIENT), open_branch(timeouts=PATIENT)
+    lot_id = till.do(earn(1)).lot.lot_id
     till.do(earn(1, currency="EUR"))
-    ids = range(1, 200)
 
     async def story() -> list[Any]:
-        return await at_once(
-            here.do(*(earn(1, vendor_id=n) for n in ids)),
-            there.do(*(earn(1, vendor_id=n, currency="EUR") for n in reversed(ids))),
-        )
+        with held_row(till, lots, lot_id=lot_id - 64, vendor_id=2):
+            both = asyncio.create_task(
+                at_once(
+                    here.do(*(earn(1, vendor_id=n) for n in (1, 2, 3))),
+                    there.do(*(earn(1, vendor_id=n, currency="EUR") for n in (3, 2, 1))),
+                )
+            )
+            await until_blocked(till, 2)
+        return await both
 
     assert kinds(run(story())) == {"Earned": 1, IdentifierTaken.__name__: 1}
+
+
+def test_a_member_being_enrolled_elsewhere_holds_up_nobody_else(
+    till: Till, open_branch: OpenBranch
+) -> None:
+    """While another process is about to add a member, only the Earns for that one wait."""
+    branch = open_branch()
+    till.do(earn(1))
+    name = {"type": "external_id", "value": "new", "tenant_id": 1}
+    bucket = bucket_of_name(1, "external_id", "new")
+
+    async def story() -> None:
+        with held_row(till, identifiers, bucket=bucket, **name):
+            waiting = asyncio.create_task(branch.do(earn(1, "new")))
+            others = [branch.do(earn(1, f"other{n}")) for n in range(10)]
+            assert kinds(await at_once(*others, branch.do(redeem(1)))) == {
+                "Earned": 10,
+                "Redeemed": 1,
+            }
+            assert not waiting.done()
+        await waiting
+
+    run(story())
 
 
 def test_others_go_on_while_one_account_is_locked(till: Till, open_branch: OpenBranch) -> None:
