@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from starlette.responses import Response
@@ -37,19 +38,23 @@ def all_bindings() -> Iterator[tuple[str, Binding]]:
             yield name, binding
 
 
-def error(failure: Failure, call: Call) -> Response:  # noqa: ARG001  # the same for all
+def error(failure: Failure, _: Call) -> Response:
+    """The answer to a failure."""
+    response = Response(error_body(failure), failure.http_status, media_type=JSON)
+    if failure.http_status == 401:
+        response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+def error_body(failure: Failure) -> bytes:
     """The failure as AIP-193 has it."""
-    status = failure.status()
     shown = {
         "code": failure.http_status,
         "status": failure.code,
         "message": failure.message,
-        "details": [to_json(detail) for detail in status.details],
+        "details": [to_json(detail) for detail in failure.status().details],
     }
-    response = answer({"error": shown}, failure.http_status)
-    if failure.http_status == 401:
-        response.headers["www-authenticate"] = "Bearer"
-    return response
+    return msgspec.json.encode({"error": shown})
 
 
 def _routes() -> Iterator[Route]:
