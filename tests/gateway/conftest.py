@@ -15,13 +15,13 @@ from starlette.types import ASGIApp
 from points_grpc.gateway.app import make_app
 from points_grpc.gateway.dialects import Dialect
 from points_grpc.gateway.transcoding import canonical
-from points_grpc.gateway.upstream import Inbound
+from points_grpc.gateway.upstream import Inbound, Upstream
 
 BEARER = (("Authorization", "Bearer demo"),)
 
 
 class FakeUpstream:
-    """Remembers what it was asked, and answers each method with what `answers` has for it.
+    """Remembers what it was asked, and answers each method with what `answers` has for its name.
 
     An answer that is an exception is raised.
     """
@@ -82,15 +82,16 @@ class Caller:
         headers: Sequence[tuple[str, str]] = (),
     ) -> Answered:
         """The same with everything as it is on the wire. A chunk None means that no more comes."""
-        return asyncio.run(self._send(method, target, list(chunks), headers))
+        return asyncio.run(self.sent(method, target, list(chunks), headers))
 
-    async def _send(
+    async def sent(
         self,
         method: str,
         target: bytes,
         chunks: list[bytes | None],
-        headers: Sequence[tuple[str, str]],
+        headers: Sequence[tuple[str, str]] = (),
     ) -> Answered:
+        """The same within an event loop."""
         path, _, query = target.partition(b"?")
         sent: list[Any] = []
 
@@ -130,9 +131,9 @@ def upstream() -> FakeUpstream:
 
 @pytest.fixture
 def caller(upstream: FakeUpstream) -> Callable[..., Caller]:
-    """Makes a caller of the gateway with these dialects beside /v1."""
+    """Makes a caller of the gateway with these dialects beside /v1, normally before `upstream`."""
 
-    def make(*dialects: Dialect) -> Caller:
-        return Caller(make_app(upstream, canonical(), dialects))
+    def make(*dialects: Dialect, before: Upstream | None = None) -> Caller:
+        return Caller(make_app(before or upstream, canonical(), dialects))
 
     return make
