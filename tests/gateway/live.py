@@ -142,7 +142,7 @@ class Live:
         self._channel = await self._stack.enter_async_context(channel)
         listener = listen("127.0.0.1", 0)
         self.http_port: int = listener.getsockname()[1]
-        app = make_app(channel, canonical(), DIALECTS)
+        app = make_app(channel, canonical(), DIALECTS, now=parts.clock.now)
         await self._stack.enter_async_context(serving(app, listener, 1.0))
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:

@@ -12,6 +12,7 @@ import typer
 import uvloop
 
 from points_grpc.cli import logs, options
+from points_grpc.clock import Clock, SystemClock
 from points_grpc.config import Settings, is_loopback, joined_address, split_address
 
 DEFAULT_HTTP = "127.0.0.1:8080"
@@ -63,7 +64,7 @@ def refuse_what_cannot_be(settings: Settings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def beside(settings: Settings, upstream: str) -> AsyncIterator[str]:
+async def beside(settings: Settings, upstream: str, clock: Clock) -> AsyncIterator[str]:
     """Serve HTTP while the block runs, if that is configured, and say where.
 
     Raises RuntimeError where the address is taken.
@@ -82,7 +83,7 @@ async def beside(settings: Settings, upstream: str) -> AsyncIterator[str]:
     listener = listen(*split_address(settings.http))
     port = listener.getsockname()[1]
     async with Channel(upstream) as channel:
-        app = make_app(channel, canonical(), DIALECTS)
+        app = make_app(channel, canonical(), DIALECTS, now=clock.now)
         async with serving(app, listener, settings.grace_seconds):
             yield f"HTTP      http://{joined_address(host, port)}"
 
@@ -92,6 +93,6 @@ async def _live(settings: Settings, announce: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with beside(settings, settings.upstream) as shown:
+    async with beside(settings, settings.upstream, SystemClock()) as shown:
         announce(shown)
         await stopping.wait()

@@ -41,7 +41,7 @@ async def live(
         upstream = joined_address(split_address(settings.grpc)[0], server.port)
         async with (
             _tasks(_report_health(server, parts, place), _sweep_now_and_then(settings, parts)),
-            gateway.beside(settings, upstream) as http,
+            gateway.beside(settings, upstream, parts.clock) as http,
         ):
             announce(server.port, http)
             await stopping.wait()

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from points_grpc.gateway.calls import Call, read_headers
+from points_grpc.gateway.calls import Call, Now, read_headers
 from points_grpc.gateway.dialects import Dialect
 from points_grpc.gateway.failures import RETRY_S, Failure, Problem, no_such_path
 from points_grpc.gateway.intake import Sent, media_type_of, take_in
@@ -29,12 +29,14 @@ def make_app(
     canonical: Dialect,
     dialects: Iterable[Dialect] = (),
     pages: Sequence[BaseRoute] = (),
+    now: Now | None = None,
 ) -> Starlette:
     """The application. `canonical` also answers for the paths that are nobody's.
 
-    `pages` go before everything else. Raises ValueError where two dialects claim one path.
+    `pages` go before everything else. `now` is the clock for answers that show a time where the
+    service gave none. Raises ValueError where two dialects claim one path.
     """
-    everything = _Everything(Gateway(upstream, canonical, dialects))
+    everything = _Everything(Gateway(upstream, canonical, dialects, now))
     return Starlette(routes=[*pages, everything])
 
 
@@ -55,10 +57,15 @@ class Gateway:
     """Answers HTTP calls, each in the shape of the dialect that its path belongs to."""
 
     def __init__(
-        self, upstream: Upstream, canonical: Dialect, dialects: Iterable[Dialect] = ()
+        self,
+        upstream: Upstream,
+        canonical: Dialect,
+        dialects: Iterable[Dialect] = (),
+        now: Now | None = None,
     ) -> None:
         self._upstream = upstream
         self._canonical = canonical
+        self._now = now
         self._map = Map([canonical, *dialects])
         self._log = structlog.get_logger("points_grpc.gateway")
 
@@ -74,6 +81,7 @@ class Gateway:
             headers=headers,
             upstream=self._upstream,
             media_type=media_type_of(headers),
+            now=self._now,
         )
         status = 499
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -25,6 +26,7 @@ _TIMEOUT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 _PASSABLE = re.compile(r"[\x20-\x7e]{1,512}", re.ASCII)
 
 Query: TypeAlias = "tuple[tuple[str, str], ...]"
+Now: TypeAlias = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class Call:
 
     `template` is the path of the route as it was declared, empty where no route has the path.
     `media_type` is that of the body as the caller sent it (lower case, without parameters; empty
-    where there is none). Header names are lower case.
+    where there is none). Header names are lower case. `now` is the gateway's clock, if it was given
+    one: for answers that show a time where the service gave none.
     """
 
     method: str
@@ -69,6 +72,7 @@ class Call:
     query: Query = ()
     inbound: Inbound = _NOTHING
     body: bytes = b""
+    now: Now | None = None
 
     def header(self, name: str) -> str:
         """A header's value, "" where it is missing. Raises Problem if sent twice or not UTF-8."""
