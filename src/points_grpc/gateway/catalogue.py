@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from points_grpc.gateway.dialects import Dialect
+from points_grpc.gateway.dialects import Dialect, crowdtwist, tbns
 
-DIALECTS: tuple[Dialect, ...] = ()
+DIALECTS: tuple[Dialect, ...] = (crowdtwist.DIALECT, tbns.DIALECT)
