@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from points_grpc.gateway.dialects import Dialect, crowdtwist, tbns
+from points_grpc.gateway.dialects import Dialect, altcraft, autional, capillary, crowdtwist, tbns
 
-DIALECTS: tuple[Dialect, ...] = (crowdtwist.DIALECT, tbns.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (
+    altcraft.DIALECT,
+    autional.DIALECT,
+    capillary.DIALECT,
+    crowdtwist.DIALECT,
+    tbns.DIALECT,
+)
