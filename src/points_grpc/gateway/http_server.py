@@ -15,7 +15,7 @@ from points_grpc.gateway.failures import Problem
 from points_grpc.gateway.transcoding import error_body
 
 HEAD_BYTES_MAX = 64 * 1024
-"""About how long a request line and its headers may be."""
+"""How long a request line and its headers may be."""
 
 HEAD_S_MAX = 20.0
 """How long they may take to arrive."""
@@ -46,13 +46,16 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
         self._await_head()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_head, self._head_bytes = True, 0
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP has no dialect."""

@@ -76,7 +76,7 @@ def _read(body: bytes, decoder: json.JSONDecoder) -> Any:
 
 def _check_depth(value: Any) -> None:
     level = [value]
-    for _ in range(DEPTH_MAX + 1):
+    for _ in range(DEPTH_MAX):
         level = [child for parent in level for child in _children(parent)]
         if not level:
             return
