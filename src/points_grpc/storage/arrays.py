@@ -7,7 +7,7 @@ them).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,43 +49,47 @@ INT, BIGINT, SMALL, TEXT, BYTES, FLAG = (
 Params = dict[str, Any]
 
 
-def _numbers(values: Iterable[int | None]) -> str:
-    return "{" + ",".join(["NULL" if v is None else str(int(v)) for v in values]) + "}"
+def _number(value: int) -> str:
+    return str(int(value))
 
 
-def _texts(values: Iterable[str | None]) -> str:
-    return (
-        "{"
-        + ",".join(
-            [
-                "NULL" if v is None else '"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"'
-                for v in values
-            ]
-        )
-        + "}"
-    )
+def _text(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _instants(values: Iterable[datetime | None]) -> str:
-    return "{" + ",".join(["NULL" if v is None else v.isoformat() for v in values]) + "}"
+def _hexadecimal(value: bytes) -> str:
+    return f'"\\\\x{value.hex()}"'
 
 
-def _bytes(values: Iterable[bytes | None]) -> str:
-    return "{" + ",".join(["NULL" if v is None else f'"\\\\x{v.hex()}"' for v in values]) + "}"
+def _flag(value: bool) -> str:
+    return "t" if value else "f"
 
 
-def _flags(values: Iterable[bool | None]) -> str:
-    return "{" + ",".join(["NULL" if v is None else "t" if v else "f" for v in values]) + "}"
+def _writer(write: Callable[[Any], str]) -> Callable[[Sequence[Any]], str]:
+    """Writes a column with `write` for each element, or once for one that is all the same.
+
+    Most columns of most batches are: tenants, states, instants, what is not set.
+    """
+
+    def write_column(values: Sequence[Any]) -> str:
+        first = values[0] if values else None
+        if values.count(first) == len(values):
+            parts = ["NULL" if first is None else write(first)] * len(values)
+        else:
+            parts = ["NULL" if v is None else write(v) for v in values]
+        return "{" + ",".join(parts) + "}"
+
+    return write_column
 
 
 _FORMS: tuple[tuple[type[TypeEngine[Any]], str, Callable[[Any], str]], ...] = (
-    (SmallInteger, "SMALLINT[]", _numbers),
-    (BigInteger, "BIGINT[]", _numbers),
-    (Integer, "INTEGER[]", _numbers),
-    (Text, "TEXT[]", _texts),
-    (LargeBinary, "BYTEA[]", _bytes),
-    (Boolean, "BOOLEAN[]", _flags),
-    (type(INSTANT), "TIMESTAMPTZ[]", _instants),
+    (SmallInteger, "SMALLINT[]", _writer(_number)),
+    (BigInteger, "BIGINT[]", _writer(_number)),
+    (Integer, "INTEGER[]", _writer(_number)),
+    (Text, "TEXT[]", _writer(_text)),
+    (LargeBinary, "BYTEA[]", _writer(_hexadecimal)),
+    (Boolean, "BOOLEAN[]", _writer(_flag)),
+    (type(INSTANT), "TIMESTAMPTZ[]", _writer(datetime.isoformat)),
 )
 
 
