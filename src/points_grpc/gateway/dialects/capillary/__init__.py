@@ -1,0 +1,43 @@
+"""Capillary: POST /v2/points/updateExpiry, UpdateExpiry for a list of lots."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from points_grpc.gateway.calls import Call, Route, one_query
+from points_grpc.gateway.credentials import Form
+from points_grpc.gateway.dialects import Dialect
+from points_grpc.gateway.dialects.capillary.faults import of_call
+from points_grpc.gateway.dialects.capillary.reading import read_request
+from points_grpc.gateway.dialects.capillary.writing import written
+from points_grpc.gateway.dialects.capillary.zones import zones_of
+from points_grpc.gateway.failures import Failure
+from points_grpc.gateway.strict_json import answer
+
+
+async def update_expiry(call: Call) -> Response:
+    """Give lots other expiries, each for itself."""
+    one_query(call.query)
+    request = read_request(call.body, call.header("idempotency-key"))
+    # First, so that nothing is changed where it could not be told afterwards.
+    zones = await zones_of(call, {update.program_id for update in request.updates})
+    response = await call.ask("points.v1.PointsService/UpdateExpiry", request)
+    return answer(written(request, response, zones))
+
+
+def error(failure: Failure, _: Call) -> Response:
+    """The failure as the page has it."""
+    number, message = of_call(failure)
+    body = {"errors": [{"status": False, "code": number, "message": message}]}
+    response = answer(body, failure.http_status)
+    if failure.http_status == 401:
+        response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+DIALECT = Dialect(
+    name="capillary",
+    credentials=(Form.BEARER, Form.BASIC, Form.X_CAP_API_AUTH),
+    routes=(Route("POST", "/v2/points/updateExpiry", update_expiry),),
+    error=error,
+)
