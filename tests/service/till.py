@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from points_grpc.clock import TestClock
+from points_grpc.clock import Clock
 from points_grpc.domain.administration import CurrencyView, PolicyView, ProgramView
 from points_grpc.domain.answers import AccountView, Earned
 from points_grpc.domain.commands import (
@@ -71,7 +71,7 @@ POLICIES = (
 class Till:
     """`ledger` leaves out accounts that are locked elsewhere, `patient` waits for them."""
 
-    def __init__(self, url: str, clock: TestClock, timeouts: Timeouts | None = None) -> None:
+    def __init__(self, url: str, clock: Clock, timeouts: Timeouts | None = None) -> None:
         self.clock = clock
         self.database = Database(url, timeouts)
         self.ids = IdSource(self.database.run)
