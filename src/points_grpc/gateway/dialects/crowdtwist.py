@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
-from google.type.date_pb2 import Date
 from starlette.responses import Response
 
 from points.v1 import expiring_pb2, member_pb2
@@ -104,12 +104,16 @@ def _member(id_type: str, user_id: str) -> member_pb2.MemberRef:
 
 
 def _month(month: expiring_pb2.ExpirationMonth) -> RedemptionPeriod:
-    expires = month.HasField("expire_time")
+    if month.HasField("expire_time"):
+        expiration_date = with_milliseconds(month.expire_time)
+    else:
+        day = month.last_day
+        expiration_date = _start_of(day.year, day.month, day.day)
     return RedemptionPeriod(
         _whole(month.expired.value),
         _whole(month.expiring.value),
         _whole(month.redeemed_from_lots.value),
-        with_milliseconds(month.expire_time) if expires else _start_of(month.last_day),
+        expiration_date,
     )
 
 
@@ -122,8 +126,9 @@ def _inactivity(entry: expiring_pb2.InactivityExpiration) -> Inactivity:
     )
 
 
-def _start_of(day: Date) -> str:
-    return f"{day.year:04}-{day.month:02}-{day.day:02}T00:00:00.000Z"
+@lru_cache(maxsize=1024)
+def _start_of(year: int, month: int, day: int) -> str:
+    return f"{year:04}-{month:02}-{day:02}T00:00:00.000Z"
 
 
 def _whole(points: str) -> int:
