@@ -149,13 +149,11 @@ async def _check_whole_points(call: Call, request: expire_pb2.ExpireRequest) -> 
 
 def show_expired(expired: expire_pb2.ExpireResponse, user_id: str) -> PointOperation:
     """The answer in the vendor's form."""
-    shown = None
-    at = expired.account.update_time
+    account, shown = show_account(expired.account, user_id), None
     if expired.HasField("transaction"):
         shown = show_transaction(expired.transaction, user_id)
-        at = expired.transaction.create_time
-    account = show_account(expired.account, user_id)
-    return PointOperation(0, PointOperationData(account, 0, shown), "success", _rfc3339(at))
+    at = account.updated_at if shown is None else shown.created_at
+    return PointOperation(0, PointOperationData(account, 0, shown), "success", at)
 
 
 def show_account(account: account_pb2.Account, user_id: str) -> PointAccount:
