@@ -15,6 +15,7 @@ from pathlib import Path
 import grpc
 import psutil
 import pytest
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from points_grpc.config import Settings, variable
@@ -67,6 +68,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No settings from whoever runs the tests."""
     for name in Settings.model_fields:
         monkeypatch.delenv(variable(name), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """Logging as it was, after commands that ran within this process and set it up."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

@@ -45,11 +45,26 @@ def test_dev_mode_needs_no_credential(serve, engine):
     assert (engine.writes[0].caller.tenant, engine.writes[0].caller.principal) == ("demo", "dev")
 
 
-def test_dev_mode_refuses_a_credential_it_cannot_check(serve, engine):
-    """A credential that nobody can check is not taken for a good one."""
+@pytest.mark.parametrize("credential", ["Bearer demo", "bearer demo"])
+def test_dev_mode_takes_its_own_token(serve, engine, credential):
+    """In dev mode the token demo is the demo tenant's, for those who cannot call without one."""
 
     async def scenario(served):
-        metadata = (("authorization", "Bearer x"),)
+        await served.points.Earn(earn(1), metadata=(("authorization", credential),))
+
+    serve(scenario)
+    assert engine.writes[0].caller.tenant == "demo"
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [["Bearer x"], ["Bearer"], ["Bearer Demo"], ["Basic demo"], ["demo"], ["Bearer demo", "x"]],
+)
+def test_dev_mode_refuses_a_credential_it_cannot_check(serve, engine, credentials):
+    """A credential that nobody can check is not taken for a good one, nor is an empty one."""
+
+    async def scenario(served):
+        metadata = [("authorization", credential) for credential in credentials]
         return await served.refusal(served.points.Earn(earn(1), metadata=metadata))
 
     assert serve(scenario).reason == "TOKEN_INVALID"
