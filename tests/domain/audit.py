@@ -20,6 +20,7 @@ def audit(story: Story) -> None:
     _audit_account(story)
     _audit_lots(story)
     _audit_transactions(story)
+    _audit_reversals(story)
     _audit_chain(story)
     _audit_due(story)
 
@@ -87,6 +88,21 @@ def _audit_allocations(story: Story) -> None:
         assert of_row[row.transaction_id] == (row.amount if allocates else 0)
     for lot in story.shelf.values():
         assert (lot.redeemed, lot.expired) == (redeemed[lot.lot_id], expired[lot.lot_id])
+
+
+def _audit_reversals(story: Story) -> None:
+    """A REVERSE gives one lot back, once, exactly what its EXPIRE took, as of that time."""
+    rows = {row.transaction_id: row for row in story.facts.transactions}
+    parts = {(part.transaction_id, part.lot_id): part.amount for part in story.facts.allocations}
+    reversed_parts = []
+    for (transaction_id, lot_id), amount in parts.items():
+        row = rows[transaction_id]
+        if row.type is REVERSE:
+            expire = rows[row.related_id]
+            assert (expire.type, expire.effective_at) == (EXPIRE, row.effective_at)
+            assert parts[expire.transaction_id, lot_id] == amount
+            reversed_parts.append((expire.transaction_id, lot_id))
+    assert len(reversed_parts) == len(set(reversed_parts))
 
 
 def _audit_chain(story: Story) -> None:
