@@ -6,9 +6,9 @@ import pytest
 from stories import TICK, Story, instant
 
 from points_grpc.domain.answers import Lapsed
-from points_grpc.domain.books import LAST_INSTANT
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import LotState
+from points_grpc.domain.policy import LAST_INSTANT
 from points_grpc.errors import InsufficientPoints
 
 END = "2025-02-01"

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
 from points_grpc.domain.answers import MemberLabel, Owner
-from points_grpc.domain.calendar import OutOfCalendar
 from points_grpc.domain.commands import Command
 from points_grpc.domain.model import (
     AwardKind,
@@ -25,11 +24,8 @@ from points_grpc.domain.model import (
     ReasonType,
     TransactionType,
 )
-from points_grpc.domain.policy import inactivity_expiry
+from points_grpc.domain.policy import inactivity_lapse
 from points_grpc.errors import Refusal
-
-LAST_INSTANT = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-"""Stands for an inactivity period that ends beyond the calendar."""
 
 
 @dataclass(slots=True)
@@ -216,10 +212,7 @@ class Holding:
         since = self.last_qualified_at(rule)
         if since is None or since < earned_at:
             since = earned_at
-        try:
-            return inactivity_expiry(self.program.versions[rule], self.program.zone, since)
-        except OutOfCalendar:
-            return LAST_INSTANT
+        return inactivity_lapse(self.program.versions[rule], self.program.zone, since)
 
     def last_qualified_at(self, rule: int) -> datetime | None:
         """The account's last activity of the types that the policy version counts."""

@@ -228,7 +228,7 @@ def _move_state(command: MoveState, case: Case, draft: Draft) -> StateMoved:
     if lot is None:
         raise TransactionNotFound("transaction_id")
     lapse_due(draft, holding)
-    if lot.state not in _ALLOWED_FROM[command.approving, command.state]:
+    if lot.state not in _ALLOWED_FROM.get((command.approving, command.state), ()):
         raise TransactionNotOpen("transaction_id", state=lot.state.name)
     step = _STEPS[command.state]
     step(draft, holding, lot, request_id=command.request_id)

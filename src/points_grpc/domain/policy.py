@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -159,6 +159,18 @@ _LAST_DATE: dict[Rounding, Callable[[date], date]] = {
     Rounding.END_OF_QUARTER: end_of_quarter,
     Rounding.END_OF_YEAR: end_of_year,
 }
+
+
+LAST_INSTANT = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""Stands for an inactivity period that ends beyond the calendar."""
+
+
+def inactivity_lapse(policy: Policy, zone: ZoneInfo, since: datetime) -> datetime:
+    """`inactivity_expiry`, or LAST_INSTANT where that lies beyond the calendar."""
+    try:
+        return inactivity_expiry(policy, zone, since)
+    except OutOfCalendar:
+        return LAST_INSTANT
 
 
 def _round(rounding: Rounding, zone: ZoneInfo, day: date, at: datetime) -> datetime:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from points_grpc.domain.books import Holding
 from points_grpc.domain.calendar import Month, days_between
 from points_grpc.domain.model import Policy, PolicyKind, Program
-from points_grpc.domain.policy import inactivity_expiry
+from points_grpc.domain.policy import inactivity_lapse
 from points_grpc.domain.queries import (
     Expiring,
     InactivityEntry,
@@ -79,7 +79,7 @@ def project(program: Program, groups: Iterable[InactivityLots]) -> list[Projecte
     projected = []
     for lots in groups:
         policy = program.versions[lots.rule]
-        expires_at = inactivity_expiry(policy, program.zone, lots.since)
+        expires_at = inactivity_lapse(policy, program.zone, lots.since)
         projected.append(ProjectedLots(policy, expires_at, lots))
     return sorted(projected, key=_soonest)
 
