@@ -53,6 +53,9 @@ class Database:
             f"-c statement_timeout={bounds.statement} -c lock_timeout={lock_timeout}"
             f" -c idle_in_transaction_session_timeout={bounds.statement}"
             " -c client_connection_check_interval=1000 -c timezone=UTC -c jit=off"
+            # Every statement has its index. A plan made while a table was small, or not yet
+            # analyzed, must not read it from end to end when it has grown.
+            " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
         )
         return create_engine(
             url,

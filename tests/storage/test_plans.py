@@ -1,0 +1,298 @@
+"""How the hot statements run: by index whatever the parameters, and updates in place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import DDL, Connection, Table, column, func, select, table
+
+from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Transaction
+from points_grpc.domain.model import AwardKind, LotState, TransactionType
+from points_grpc.storage import (
+    accounts,
+    expiry_changes,
+    lots,
+    members,
+    requests,
+    transactions,
+    units,
+)
+from points_grpc.storage import tables as t
+from points_grpc.storage.database import Database
+from points_grpc.storage.ids import BUCKETS
+
+NOW = datetime(2031, 5, 6, tzinfo=UTC)
+DAY = timedelta(days=1)
+MEMBERS = 1500
+LOTS_EACH = 4
+IDLE_RULE = 77
+
+FACTS = (
+    t.accounts,
+    t.allocations,
+    t.expiry_changes,
+    t.identifiers,
+    t.lots,
+    t.member_identifiers,
+    t.members,
+    t.requests,
+    t.transactions,
+)
+
+_counters = table(
+    "pg_stat_xact_user_tables", column("relname"), column("n_tup_upd"), column("n_tup_hot_upd")
+)
+
+
+def number(kind: int, member: int, place: int = 0) -> int:
+    """An id of ours in the member's bucket."""
+    return (2**40 + kind * 10**7 + member * 100 + place) * BUCKETS + member % BUCKETS
+
+
+def account_of(member: int) -> Account:
+    return Account(
+        tenant_id=1,
+        account_id=number(1, member),
+        program_id=469,
+        member_id=number(0, member),
+        currency_id=7,
+        created_at=NOW,
+        last_at=NOW,
+        available=400,
+        total_earned=400,
+        version=LOTS_EACH,
+        next_due_at=NOW + DAY * (member % 300),
+    )
+
+
+def lot_of(member: int, place: int) -> Lot:
+    idle = place == 3
+    return Lot(
+        lot_id=number(2, member, place),
+        account_id=number(1, member),
+        member_id=number(0, member),
+        currency_id=7,
+        vendor_id=place + 1 if member % 2 else 0,
+        kind=AwardKind.POINT_AWARDED,
+        state=LotState.APPROVED,
+        policy_version_id=IDLE_RULE if idle else 76,
+        rule=IDLE_RULE if idle else 0,
+        priority=0,
+        amount=100,
+        remaining=100,
+        earned_at=NOW,
+        expires_at=None if idle else NOW + DAY * (place + member % 300),
+        state_at=NOW,
+    )
+
+
+def transaction_of(member: int, place: int) -> Transaction:
+    return Transaction(
+        transaction_id=number(2, member, place),
+        account_id=number(1, member),
+        currency_id=7,
+        version=place + 1,
+        type=TransactionType.EARN,
+        amount=100,
+        available_after=100,
+        pending_after=0,
+        held_after=0,
+        principal="p",
+        effective_at=NOW,
+        created_at=NOW,
+        first_state=LotState.APPROVED,
+    )
+
+
+def change_of(member: int) -> ExpiryChange:
+    return ExpiryChange(
+        event_id=number(3, member),
+        account_id=number(1, member),
+        currency_id=7,
+        version=50,
+        lot_id=number(2, member),
+        old_expires_at=None,
+        new_expires_at=NOW,
+        reason_type=None,
+        reason_note="",
+        standard_meta=("", "", ""),
+        custom_meta="",
+        principal="p",
+        request_id="",
+        created_at=NOW,
+    )
+
+
+def request_of(member: int) -> requests.RequestRow:
+    return (member % BUCKETS, 1, member.to_bytes(16, "big"), b"f", b"a", NOW)
+
+
+def add(connection: Connection, range_of_members: range) -> None:
+    """Everything of these members."""
+    some = list(range_of_members)
+    names = [(1, "external_id", f"m{m}", number(0, m)) for m in some]
+    members.insert_identifiers(connection, names)
+    members.insert_members(connection, [(1, number(0, m), None, f"m{m}", NOW) for m in some])
+    accounts.insert(connection, [account_of(m) for m in some])
+    pairs = [(m, place) for m in some for place in range(LOTS_EACH)]
+    lots.insert(connection, [(1, lot_of(*pair)) for pair in pairs])
+    transactions.insert(connection, [(1, transaction_of(*pair)) for pair in pairs])
+    parts = [Allocation(number(2, m, place), number(2, m, place), 1) for m, place in pairs]
+    transactions.insert_allocations(connection, [(1, part) for part in parts])
+    expiry_changes.insert(connection, [(1, change_of(m)) for m in some])
+    requests.insert(connection, sorted(request_of(m) for m in some))
+
+
+@pytest.fixture(scope="module")
+def filled(module_database_url: str) -> Iterator[Database]:
+    """A database with some thousands of rows in every table that is never analyzed."""
+    database = Database(module_database_url)
+    for fact in FACTS:
+        database.run(
+            lambda at, fact=fact: at.execute(
+                DDL(f"ALTER TABLE {fact.name} SET (autovacuum_enabled = off)")
+            )
+        )
+    database.run(lambda at: add(at, range(MEMBERS)))
+    yield database
+    database.close()
+
+
+SOME = range(100, 400, 3)
+KEYS = [(1, number(1, m)) for m in SOME]
+LOT_KEYS = [(1, number(2, m, 1)) for m in SOME]
+AT = [(1, number(1, m), NOW + 40 * DAY) for m in SOME]
+STREAMS = [(1, number(1, m), rule) for m in SOME for rule in (0, IDLE_RULE)]
+PAIRS = [(1, number(0, m), 7) for m in SOME]
+VENDORS = [(1, number(0, m), 2) for m in SOME]
+
+HOT: dict[str, Callable[[Connection], object]] = {
+    "accounts.find": lambda at: accounts.find(at, PAIRS),
+    "accounts.read": lambda at: accounts.read(at, KEYS),
+    "accounts.lock": lambda at: accounts.lock(at, KEYS, wait=False),
+    "accounts.lock waiting": lambda at: accounts.lock(at, KEYS, wait=True),
+    "accounts.insert": lambda at: accounts.insert(at, [account_of(MEMBERS + 1)]),
+    "accounts.update": lambda at: accounts.update(at, [account_of(m) for m in SOME]),
+    "accounts.due": lambda at: accounts.due(at, [(1, 469)], NOW + DAY, 10, 100),
+    "lots.by_key": lambda at: lots.by_key(at, LOT_KEYS),
+    "lots.by_vendor_id": lambda at: lots.by_vendor_id(at, VENDORS),
+    "lots.possibly_due": lambda at: lots.possibly_due(at, AT, 257),
+    "lots.possibly_due all": lambda at: lots.possibly_due(at, AT, None),
+    "lots.next_fixed_due": lambda at: lots.next_fixed_due(at, AT),
+    "lots.spendable": lambda at: lots.spendable(at, STREAMS, 32),
+    "lots.spendable all": lambda at: lots.spendable(at, STREAMS, None),
+    "lots.insert": lambda at: lots.insert(at, [(1, lot_of(MEMBERS + 1, 1))]),
+    "lots.update": lambda at: lots.update(at, [(1, lot_of(m, 1)) for m in SOME]),
+    "transactions.by_id": lambda at: transactions.by_id(at, LOT_KEYS),
+    "transactions.existing": lambda at: transactions.existing(at, LOT_KEYS),
+    "transactions.allocations_of": lambda at: transactions.allocations_of(at, LOT_KEYS),
+    "transactions.parts": lambda at: transactions.parts(at, [(*k, k[1]) for k in LOT_KEYS]),
+    "expiry_changes.by_id": lambda at: expiry_changes.by_id(at, [(1, number(3, m)) for m in SOME]),
+    "members.resolve": lambda at: members.resolve(at, [(1, "external_id", f"m{m}") for m in SOME]),
+    "members.labels": lambda at: members.labels(at, [(1, number(0, m)) for m in SOME]),
+    "requests.find": lambda at: requests.find(
+        at, [(1, m % BUCKETS, m.to_bytes(16, "big")) for m in SOME]
+    ),
+    "units.open_unit": lambda at: units.open_unit(at, UUID(int=1), NOW),
+}
+
+INSERTS = ("accounts.insert", "lots.insert", "units.open_unit")
+
+Plans = Callable[[Connection, Callable[[], object]], str]
+
+
+FACT_NAMES = {fact.name for fact in FACTS}
+
+
+def scans(plan: str) -> list[str]:
+    """The tables of facts that the plan reads other than by the beginning of an index's key."""
+    found = []
+    lines = plan.splitlines()
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        read = re.search(r"(Seq|Index|Index Only) Scan (?:using \w+ )?on (\w+)", line)
+        if read and read[2] in FACT_NAMES and "Index Cond: ((bucket = " not in following:
+            found.append(read[2])
+    return found
+
+
+class TakeBack(Exception):
+    """Ends a unit of work that is to leave nothing."""
+
+
+def scanned(database: Database, plans: Plans) -> dict[str, list[str]]:
+    """The hot statements that scan a table of facts, and which."""
+    found: dict[str, list[str]] = {}
+
+    def explain(at: Connection) -> None:
+        for name, work in HOT.items():
+            plan = plans(at, lambda work=work: work(at))
+            assert "Index Cond: ((bucket = " in plan or name in INSERTS
+            found[name] = scans(plan)
+        raise TakeBack
+
+    with suppress(TakeBack):
+        database.run(explain)
+    return {name: tables for name, tables in found.items() if tables}
+
+
+def test_new_tables_are_read_by_index(filled: Database, plans: Plans) -> None:
+    """On tables that were just filled, and never analyzed, no hot statement scans one."""
+    assert scanned(filled, plans) == {}
+
+
+def test_analyzed_tables_are_read_by_index(filled: Database, plans: Plans) -> None:
+    """The same holds when the planner knows the tables."""
+    for fact in FACTS:
+        filled.run(lambda at, fact=fact: at.execute(DDL(f"ANALYZE {fact.name}")))
+    assert scanned(filled, plans) == {}
+
+
+def updated(connection: Connection, of: Table) -> tuple[int, int]:
+    """How many rows this unit of work has updated, and how many of them in place."""
+    row = connection.execute(
+        select(_counters.c.n_tup_upd, _counters.c.n_tup_hot_upd).where(
+            _counters.c.relname == of.name
+        )
+    ).one()
+    return int(row[0]), int(row[1])
+
+
+def test_spending_updates_in_place(database: Database) -> None:
+    """Taking part of a lot, and an account's new figures, touch no index."""
+
+    def work(at: Connection) -> None:
+        add(at, range(50))
+        some = [lot_of(m, 1) for m in range(5)]
+        for lot in some:
+            lot.remaining, lot.redeemed = 60, 40
+        lots.update(at, [(1, lot) for lot in some])
+        assert updated(at, t.lots) == (5, 5)
+        figures = [account_of(m) for m in range(5)]
+        for account in figures:
+            account.available, account.total_redeemed, account.version = 360, 40, 5
+            account.last_at = NOW + DAY
+            account.activity = {TransactionType.REDEEM: NOW + DAY}
+        accounts.update(at, figures)
+        assert updated(at, t.accounts) == (5, 5)
+
+    database.run(work)
+
+
+def test_a_used_up_lot_leaves_the_index(database: Database) -> None:
+    """A lot that ends is no longer among the unfinished, and is not in place any more."""
+
+    def work(at: Connection) -> None:
+        add(at, range(1))
+        lot = lot_of(0, 1)
+        lot.remaining, lot.redeemed = 0, 100
+        lots.update(at, [(1, lot)])
+        left = lots.spendable(at, [(1, number(1, 0), 0)], 32)
+        assert len(left) == LOTS_EACH - 2
+        assert at.scalar(select(func.count()).select_from(t.lots)) == LOTS_EACH
+
+    database.run(work)
