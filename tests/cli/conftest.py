@@ -16,6 +16,7 @@ import grpc
 import psutil
 import pytest
 import structlog
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from points_grpc.config import Settings, variable
@@ -61,6 +62,17 @@ class Running:
 
 
 Serve = Callable[..., Running]
+
+
+@pytest.fixture(autouse=True)
+def process_left_as_it_was() -> Iterator[None]:
+    """Commands set up logging and signals for a whole process, which here is that of the tests."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    logging = structlog.get_config()
+    yield
+    structlog.configure(**logging)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
