@@ -16,7 +16,6 @@ import grpc
 import psutil
 import pytest
 import structlog
-import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from points_grpc.config import Settings, variable
@@ -68,9 +67,8 @@ Serve = Callable[..., Running]
 def process_left_as_it_was() -> Iterator[None]:
     """Commands set up logging and signals for a whole process, which here is that of the tests."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    logging = structlog.get_config()
     yield
-    structlog.configure(**logging)
+    structlog.reset_defaults()
     for number, handler in handlers.items():
         signal.signal(number, handler)
 
@@ -80,13 +78,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No settings from whoever runs the tests."""
     for name in Settings.model_fields:
         monkeypatch.delenv(variable(name), raising=False)
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[None]:
-    """Logging as it was, after commands that ran within this process and set it up."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")
