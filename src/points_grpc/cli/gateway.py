@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import typer
 import uvloop
 
-from points_grpc.cli import logs, options
+from points_grpc.cli import garbage, logs, options
 from points_grpc.clock import Clock, SystemClock
 from points_grpc.config import Settings, is_loopback, joined_address, split_address
 
@@ -94,5 +94,6 @@ async def _live(settings: Settings, announce: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with beside(settings, settings.upstream, SystemClock()) as shown:
+        garbage.collect_seldom()
         announce(shown)
         await stopping.wait()

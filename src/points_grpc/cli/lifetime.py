@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from points_grpc.cli import gateway, seed
+from points_grpc.cli import garbage, gateway, seed
 from points_grpc.cli.place import Place, reason_of
 from points_grpc.cli.wiring import Parts
 from points_grpc.config import Settings, joined_address, split_address
@@ -43,6 +43,7 @@ async def live(
             _tasks(_report_health(server, parts, place), _sweep_now_and_then(settings, parts)),
             gateway.beside(settings, upstream, parts.clock) as http,
         ):
+            garbage.collect_seldom()
             announce(server.port, http)
             await stopping.wait()
             log.info("stopping")
