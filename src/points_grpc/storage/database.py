@@ -60,6 +60,7 @@ class Database:
         return create_engine(
             url,
             poolclass=NullPool,
+            hide_parameters=True,  # errors are logged, and parameters name people
             connect_args={
                 "options": options,
                 "connect_timeout": max(1, bounds.connect // 1000),
