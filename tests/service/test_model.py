@@ -302,7 +302,7 @@ def test_the_ledger_agrees_with_a_simple_model(database_url: str) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=25,
+            max_examples=50,
             stateful_step_count=25,
             derandomize=True,
             deadline=None,
