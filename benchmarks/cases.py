@@ -49,11 +49,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Case:
-    """Loads that take turns, round by round, so that what disturbs one disturbs all."""
+    """Loads that take turns, round by round, so that what disturbs one disturbs all.
+
+    Many short rounds rather than a few long ones, for the same reason.
+    """
 
     name: str
     loads: tuple[Load, ...]
     figures: tuple[Figure, ...]
+    rounds_max: int = 100
 
     def only(self, names: set[str]) -> Case | None:
         """What of it is about `names`: the whole case, or some of its loads and figures."""
@@ -76,9 +80,9 @@ class Scale:
 
 
 FULL = Scale(
-    rounds=5,
-    ramp=0.6,
-    seconds=2.4,
+    rounds=8,
+    ramp=0.4,
+    seconds=1.2,
     fillings={
         "spread": Filling(members=100_000, live=3),
         "small": Filling(members=10_000),
@@ -195,4 +199,5 @@ def _memory(members: int) -> Case:
         "memory",
         (Load("earn_1000", "earn", in_flight=1000, members=members),),
         (Figure("server memory, 1,000 calls in flight", "memory", "earn_1000", at_most=200),),
+        rounds_max=3,
     )

@@ -45,11 +45,12 @@ def fill(conninfo: str, filling: Filling, lots_file: Path) -> float:
     began = time.perf_counter()
     with psycopg.connect(conninfo, autocommit=True) as connection:
         # The filling alone need not be durable; the service's own connections are.
-        connection.execute("SET synchronous_commit = off; SET work_mem = '256MB'")
+        connection.execute("SET synchronous_commit = off; SET maintenance_work_mem = '512MB'")
         with connection.transaction():
             _settings(connection, filling)
             _members(connection, filling)
-            for statement in _STATEMENTS:
+            indexes = _take_indexes(connection)
+            for statement in (*_STATEMENTS, *indexes):
                 connection.execute(statement)
         with connection.cursor() as cursor:
             cursor.execute(
@@ -103,6 +104,18 @@ def _members(connection: psycopg.Connection, filling: Filling) -> None:
         for n in range(filling.members):
             name = member_name(n)
             copy.write_row((n, bucket_of_name(tenant[0], "external_id", name), name))
+
+
+def _take_indexes(connection: psycopg.Connection) -> list[str]:
+    """Drop the large tables' indexes beside their keys; the statements that make them again."""
+    found = connection.execute(
+        "SELECT indexname, indexdef FROM pg_indexes"
+        " WHERE tablename IN ('lots', 'transactions') AND indexname NOT IN"
+        " (SELECT conname FROM pg_constraint)"
+    ).fetchall()
+    for name, _ in found:
+        connection.execute(f'DROP INDEX "{name}"')
+    return [definition for _, definition in found]
 
 
 _MEMBER = f"(f.base + s.n) * {BUCKETS} + s.bucket"

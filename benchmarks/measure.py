@@ -134,8 +134,8 @@ class Stand:
         errors: Counter[str] = Counter()
         for c in counts:
             errors.update(c["errors"])
-        rate = sum(len(c["latencies_us"]) / c["seconds"] for c in counts) * load.items
-        cpu = [c["cpu"] / c["seconds"] for c in counts]
+        rate = sum(c["rate"] for c in counts) * load.items
+        cpu = [c["cpu"] for c in counts]
         return meter.sample(load, rate, latencies, cpu, dict(errors))
 
     def close(self) -> None:

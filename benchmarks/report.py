@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,13 +50,13 @@ class Result:
         return mean(s.others for rounds in self.samples.values() for s in rounds)
 
 
-def environment(postgres: str, commit_us: float) -> dict[str, str]:
+def environment(command: str, postgres: str, commit_us: float) -> dict[str, str]:
     """The machine, the versions, the commit and the command."""
     uname = platform.uname()
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "commit": _commit(),
-        "command": " ".join(["benchmarks/run.py", *sys.argv[1:]]),
+        "command": command,
         "machine": f"{_processor()}, {psutil.cpu_count()} processors,"
         f" {psutil.virtual_memory().total / 2**30:.0f} GiB, {uname.system} {uname.release}",
         "durable commit": f"{commit_us:.0f} µs for one row",

@@ -60,6 +60,13 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _command(options: argparse.Namespace) -> str:
+    """What makes the same measurements again."""
+    words = ["benchmarks/run.py", *(["--quick"] if options.quick else [])]
+    words += [word for name in options.only for word in ("--only", name)]
+    return " ".join(words + ([f"--generators {options.generators}"] * (options.generators != 1)))
+
+
 def _leave(number: int, _: object) -> NoReturn:
     raise SystemExit(128 + number)
 
@@ -74,7 +81,7 @@ def _measure(database: Cluster, scale: Scale, options: argparse.Namespace) -> Re
     if not wanted:
         raise SystemExit(f"there is nothing called {', '.join(sorted(names))}")
     samples: dict[str, list[Sample]] = {}
-    where = environment(database.version(), database.commit_us())
+    where = environment(_command(options), database.version(), database.commit_us())
     with ExitStack() as left:
         stands: dict[str, Stand] = {}
         for case in wanted:
@@ -106,14 +113,15 @@ def _run(
     # Every statement is prepared and every page that will be needed is read before it counts.
     for load in case.loads:
         stands[load.database].run(load, ramp=scale.ramp, seconds=scale.seconds / 2)
-    for number in range(scale.rounds):
+    rounds = min(scale.rounds, case.rounds_max)
+    for number in range(rounds):
         # Every other round the other way round: nobody always goes first.
         turns = case.loads if number % 2 == 0 else tuple(reversed(case.loads))
         for load in turns:
             sample = stands[load.database].run(load, scale.ramp, scale.seconds * load.stretch)
             samples.setdefault(load.name, []).append(sample)
         rates = ", ".join(f"{load.name} {samples[load.name][-1].rate:,.0f}" for load in case.loads)
-        said.print(f"{case.name}, round {number + 1} of {scale.rounds}: {rates} items/s")
+        said.print(f"{case.name}, round {number + 1} of {rounds}: {rates} items/s")
 
 
 if __name__ == "__main__":
