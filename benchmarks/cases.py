@@ -91,8 +91,8 @@ FULL = Scale(
 )
 QUICK = Scale(
     rounds=2,
-    ramp=0.3,
-    seconds=0.8,
+    ramp=0.25,
+    seconds=0.65,
     fillings={
         "spread": Filling(members=5_000, live=3),
         "small": Filling(members=2_000),
