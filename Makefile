@@ -20,15 +20,15 @@ SERVICES := $(shell grep -l '^service ' $(PROTOS))
 PROTOC = $(PY) -m grpc_tools.protoc -I$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 IMAGE = --include_imports --include_source_info
 
-# More arguments for pytest, such as TEST_ARGS='-n auto' or TEST_ARGS=tests/domain.
-TEST_ARGS ?=
+# Arguments for pytest: one process per core; TEST_ARGS=tests/domain for a part, in one process.
+TEST_ARGS ?= -n auto
 # More arguments for pip-compile, such as LOCK_ARGS='--upgrade-package grpcio'.
 LOCK_ARGS ?=
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help install run test demo bench bench-quick lint format types check lock clean \
-        protos protos-check protos-lint protos-breaking
+        protos protos-check protos-lint protos-breaking openapi openapi-check docs-assets
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,7 +72,7 @@ format: $(STAMP) ## put the code into shape
 types: $(STAMP) ## check types
 	$(PY) -m mypy
 
-check: lint types protos-lint protos-check ## everything that is checked besides the tests
+check: lint types protos-lint protos-check openapi-check ## everything that is checked besides the tests
 
 lock: $(STAMP) ## resolve the dependencies anew into requirements.lock
 	@test -x build/lock/bin/pip-compile || { $(PYTHON) -m venv build/lock && \
@@ -123,3 +123,37 @@ protos-breaking: ## fail if the contract breaks clients of BASE's
 	$(PROTOC) -Iprotos $(IMAGE) -o build/points.binpb $(PROTOS); \
 	$(BUF) breaking build/points.binpb#format=binpb --against build/base.binpb#format=binpb \
 	  --config buf.yaml --path points
+
+# The documents, indented for those who read them and compact for the gateway to serve.
+OPENAPI = docs/openapi
+OPENAPI_SERVED = src/points_grpc/gateway/pages/openapi
+
+# documents(folder): all of them, for the contract and the dialects as they are now.
+define documents
+@rm -rf $(1) && mkdir -p $(1)/indented $(1)/compact
+@$(PROTOC) -Iprotos $(IMAGE) -o $(1)/image.binpb $(PROTOS)
+@$(PY) -m points_grpc.gateway.openapi $(1)/image.binpb $(1)/indented $(1)/compact
+endef
+
+openapi: ## build the OpenAPI documents of the REST APIs
+	$(call documents,build/openapi)
+	@rm -rf $(OPENAPI) $(OPENAPI_SERVED)
+	@mv build/openapi/indented $(OPENAPI) && mv build/openapi/compact $(OPENAPI_SERVED)
+
+openapi-check: ## fail if the OpenAPI documents are not those of the contract and the dialects
+	$(call documents,build/openapi)
+	@diff -r build/openapi/indented $(OPENAPI) >&2 && diff -rq build/openapi/compact $(OPENAPI_SERVED) >&2 \
+	  || { echo 'stale: run make openapi' >&2; exit 1; }
+
+# The page at /docs is made of a package of npm's, of which the version is in the file VERSION.
+SWAGGER = src/points_grpc/gateway/pages/swagger-ui
+SWAGGER_VERSION ?= $(shell cat $(SWAGGER)/VERSION)
+
+docs-assets: ## fetch what the page at /docs is made of; SWAGGER_VERSION=latest for a newer one
+	@rm -rf build/swagger && mkdir -p build/swagger $(SWAGGER)
+	@cd build/swagger && npm pack --silent swagger-ui-dist@$(SWAGGER_VERSION) && tar -xzf *.tgz
+	@cd build/swagger/package && cp LICENSE NOTICE swagger-ui.css swagger-ui-bundle.js \
+	  swagger-ui-bundle.js.LICENSE.txt $(CURDIR)/$(SWAGGER)/
+	@sed -i '/^\/\*# sourceMappingURL=.*\*\/$$/d' $(SWAGGER)/swagger-ui.css
+	@sed -i '/^\/\/# sourceMappingURL=/d' $(SWAGGER)/swagger-ui-bundle.js
+	@sed -n 's/^  "version": "\(.*\)",$$/\1/p' build/swagger/package/package.json > $(SWAGGER)/VERSION

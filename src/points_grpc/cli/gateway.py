@@ -76,6 +76,7 @@ async def beside(settings: Settings, upstream: str, clock: Clock) -> AsyncIterat
     from points_grpc.gateway.app import make_app  # noqa: PLC0415
     from points_grpc.gateway.catalogue import DIALECTS  # noqa: PLC0415
     from points_grpc.gateway.http_server import listen, serving  # noqa: PLC0415
+    from points_grpc.gateway.pages import documentation  # noqa: PLC0415
     from points_grpc.gateway.transcoding import canonical  # noqa: PLC0415
     from points_grpc.gateway.upstream import Channel  # noqa: PLC0415
 
@@ -83,7 +84,7 @@ async def beside(settings: Settings, upstream: str, clock: Clock) -> AsyncIterat
     listener = listen(*split_address(settings.http))
     port = listener.getsockname()[1]
     async with Channel(upstream) as channel:
-        app = make_app(channel, canonical(), DIALECTS, now=clock.now)
+        app = make_app(channel, canonical(), DIALECTS, documentation(), clock.now)
         async with serving(app, listener, settings.grace_seconds):
             yield f"HTTP      http://{joined_address(host, port)}"
 

@@ -125,6 +125,8 @@ async def _sweep(settings: Settings, parts: Parts) -> None:
     while (chunk := await _in_thread(lambda: next(swept, None))) is not None:
         accounts += len(chunk.lapses)
         lots += sum(lapsed.lots for lapsed in chunk.lapses)
+        for failure in chunk.failures:
+            log.error("an account could not be swept", problem=reason_of(failure))
     if lots:
         log.info("swept", accounts=accounts, lots=lots)
     retention = timedelta(days=settings.request_retention_days)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated
 
@@ -12,10 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from points_grpc.cli import options, place, wiring
+from points_grpc.cli.place import reason_of
 from points_grpc.config import Settings
 from points_grpc.domain.amounts import print_units
 from points_grpc.service.forecast import Day, Due, Forecaster
-from points_grpc.service.sweep import Sweeper
+from points_grpc.service.sweep import Sweeper, Swept
 
 Place = tuple[int, int, str, int]
 """Tenant, program, and the currency's code and scale."""
@@ -54,34 +56,67 @@ def sweep(
             _record(settings, sweeper, len(forecaster.accounts()))
 
 
+@dataclass
+class _Tally:
+    """What a sweep did, by program and currency: accounts, lots, expired and cancelled."""
+
+    totals: dict[Place, list[int]] = field(
+        default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0])
+    )
+    swept: int = 0
+    skipped: int = 0
+    failures: list[Exception] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """How many accounts were looked at."""
+        return self.swept + self.skipped + len(self.failures)
+
+    def add(self, chunk: Swept) -> None:
+        """Count what one chunk did."""
+        self.swept += len(chunk.lapses)
+        self.skipped += chunk.skipped
+        self.failures += chunk.failures
+        for lapsed in chunk.lapses:
+            owner = lapsed.owner
+            place = (0, owner.program_id, owner.currency.code, owner.currency.scale)
+            figures = (bool(lapsed.lots), lapsed.lots, lapsed.expired, lapsed.closed)
+            total = self.totals[place]
+            self.totals[place] = [a + b for a, b in zip(total, figures, strict=True)]
+
+
 def _record(settings: Settings, sweeper: Sweeper, expected: int) -> None:
-    totals: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    skipped = done = 0
+    tally = _Tally()
     with _progress() as progress:
         task = progress.add_task("sweeping", total=expected)
         for chunk in sweeper.sweep(settings.sweep_chunk):
-            skipped += chunk.skipped
-            done += len(chunk.lapses) + chunk.skipped
-            progress.update(task, completed=done, total=max(done, expected))
-            for lapsed in chunk.lapses:
-                owner = lapsed.owner
-                currency = owner.currency
-                place = (0, owner.program_id, currency.code, currency.scale)
-                figures = (bool(lapsed.lots), lapsed.lots, lapsed.expired, lapsed.closed)
-                totals[place] = [a + b for a, b in zip(totals[place], figures, strict=True)]
+            tally.add(chunk)
+            progress.update(task, completed=tally.done, total=max(tally.done, expected))
         forgotten = sweeper.purge(timedelta(days=settings.request_retention_days))
-    console = Console()
+    _tell(Console(), tally, forgotten)
+    if tally.failures:
+        raise typer.Exit(1)
+
+
+def _tell(console: Console, tally: _Tally, forgotten: int) -> None:
     table = Table("program", "currency")
     for column in ("accounts", "lots", "expired", "cancelled"):
         table.add_column(column, justify="right")
-    for (_, program, code, scale), (accounts, lots, expired, closed) in sorted(totals.items()):
+    lots_in_all = 0
+    for (_, program, code, scale), (accounts, lots, expired, closed) in sorted(
+        tally.totals.items()
+    ):
         points = (print_units(expired, scale), print_units(closed, scale))
         table.add_row(str(program), code, str(accounts), str(lots), *points)
-    if totals:
+        lots_in_all += lots
+    if tally.totals:
         console.print(table)
-    console.print(f"{sum(t[1] for t in totals.values())} lots lapsed in {done - skipped} accounts")
-    if skipped:
-        console.print(f"{skipped} accounts were in use; the next sweep will find them again")
+    console.print(f"{lots_in_all} lots lapsed in {tally.swept} accounts")
+    if tally.skipped:
+        console.print(f"{tally.skipped} accounts were in use; the next sweep will find them again")
+    if tally.failures:
+        reason = reason_of(tally.failures[0])
+        console.print(f"{len(tally.failures)} accounts could not be swept: {reason}")
     if forgotten:
         console.print(f"{forgotten} rows older than the retention forgotten")
 
