@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from points_grpc.domain.answers import Answer, MemberLabel
-from points_grpc.domain.books import Account, Lot, Member
+from points_grpc.domain.books import Account, Member
 from points_grpc.domain.commands import (
     MEMBER_ID,
     VENDOR_ID_END,
@@ -37,6 +37,7 @@ from points_grpc.service.resolution import currency_of, program_key, program_of
 from points_grpc.storage import accounts, lots, members, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import bucket_of_id, bucket_of_name
+from points_grpc.storage.lots import LotPlace
 from points_grpc.storage.requests import RequestKey
 
 _EXTERNAL_ID = "external_id"
@@ -162,9 +163,11 @@ class Namer:
                     _member_key(item.caller, item.command.member)
                 ):
                     vendors.add((tenant, member.label.member_id, item.command.lot_id))
-        by_id = lots.by_key(self._connection, own)
+        by_id = lots.places(self._connection, own)
         by_vendor = {
-            (lot.member_id, lot.vendor_id): lot
+            (lot.member_id, lot.vendor_id): LotPlace(
+                lot.lot_id, lot.account_id, lot.member_id, lot.currency_id
+            )
             for lot in lots.by_vendor_id(self._connection, vendors).values()
         }
         for item in items:
@@ -175,7 +178,7 @@ class Namer:
         self._tell_other_transactions(items)
 
     def _place_state_move(
-        self, item: Item, move: MoveState, by_id: dict[tuple[int, int], Lot]
+        self, item: Item, move: MoveState, by_id: dict[tuple[int, int], LotPlace]
     ) -> None:
         lot = by_id.get((item.caller.tenant_id, move.transaction_id))
         if lot is None:
@@ -187,8 +190,8 @@ class Namer:
         self,
         item: Item,
         move: MoveExpiry,
-        by_id: dict[tuple[int, int], Lot],
-        by_vendor: dict[tuple[int, int], Lot],
+        by_id: dict[tuple[int, int], LotPlace],
+        by_vendor: dict[tuple[int, int], LotPlace],
     ) -> None:
         try:
             program = program_of(self.names.programs, item.caller, move.program_id)

@@ -88,7 +88,7 @@ def find(connection: Connection, pairs: Collection[MemberCurrency]) -> dict[Memb
         return {}
     values = [(bucket_of_id(m), t, m, c) for t, m, c in pairs]
     names = ("bucket", "tenant_id", "member_id", "currency_id")
-    found = connection.execute(_find, fill("pairs", names, values))
+    found = connection.execute(_find, fill("pairs", names, values)).all()
     return {(tenant, member, currency): account for tenant, member, currency, account in found}
 
 
@@ -198,7 +198,9 @@ def _accounts(connection: Connection, statement: Any, keys: Iterable[AccountKey]
     values = sorted((bucket_of_id(account), tenant, account) for tenant, account in keys)
     if not values:
         return []
-    return [to_account(row) for row in connection.execute(statement, fill("asked", _KEY, values))]
+    return [
+        to_account(row) for row in connection.execute(statement, fill("asked", _KEY, values)).all()
+    ]
 
 
 def _key_of(account: Account) -> tuple[int, int, int]:

@@ -49,10 +49,6 @@ INT, BIGINT, SMALL, TEXT, BYTES, FLAG = (
 Params = dict[str, Any]
 
 
-def _number(value: int) -> str:
-    return str(int(value))
-
-
 def _text(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -82,10 +78,20 @@ def _writer(write: Callable[[Any], str]) -> Callable[[Sequence[Any]], str]:
     return write_column
 
 
+def _write_numbers(values: Sequence[int | None]) -> str:
+    """As `_writer`'s, but without a call of ours for each number (an enum's text is its number)."""
+    first = values[0] if values else None
+    if values.count(first) == len(values):
+        text = ",".join([str(first)] * len(values))
+    else:
+        text = ",".join(map(str, values))
+    return "{" + text.replace("None", "NULL") + "}"
+
+
 _FORMS: tuple[tuple[type[TypeEngine[Any]], str, Callable[[Any], str]], ...] = (
-    (SmallInteger, "SMALLINT[]", _writer(_number)),
-    (BigInteger, "BIGINT[]", _writer(_number)),
-    (Integer, "INTEGER[]", _writer(_number)),
+    (SmallInteger, "SMALLINT[]", _write_numbers),
+    (BigInteger, "BIGINT[]", _write_numbers),
+    (Integer, "INTEGER[]", _write_numbers),
     (Text, "TEXT[]", _writer(_text)),
     (LargeBinary, "BYTEA[]", _writer(_hexadecimal)),
     (Boolean, "BOOLEAN[]", _writer(_flag)),

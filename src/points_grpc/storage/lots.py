@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, or_, select, true
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -68,16 +68,27 @@ LOT_COLUMNS = tuple(lots.c[name] for name in _COLUMNS)
 
 _APPROVED = int(LotState.APPROVED)
 
+
+class LotPlace(NamedTuple):
+    """What of a lot never changes and tells where it belongs."""
+
+    lot_id: int
+    account_id: int
+    member_id: int
+    currency_id: int
+
+
 _asked = rows("asked", bucket=INT, tenant_id=INT, lot_id=BIGINT)
-_by_id = (
-    select(*LOT_COLUMNS, lots.c.tenant_id)
+_is_asked = (
+    (lots.c.bucket == _asked.c.bucket)
+    & (lots.c.tenant_id == _asked.c.tenant_id)
+    & (lots.c.lot_id == _asked.c.lot_id)
+)
+_by_id = select(*LOT_COLUMNS).select_from(_asked).join(lots, _is_asked)
+_places = (
+    select(lots.c.tenant_id, lots.c.lot_id, lots.c.account_id, lots.c.member_id, lots.c.currency_id)
     .select_from(_asked)
-    .join(
-        lots,
-        (lots.c.bucket == _asked.c.bucket)
-        & (lots.c.tenant_id == _asked.c.tenant_id)
-        & (lots.c.lot_id == _asked.c.lot_id),
-    )
+    .join(lots, _is_asked)
 )
 
 _vendors = rows("vendors", bucket=INT, tenant_id=INT, member_id=BIGINT, vendor_id=BIGINT)
@@ -154,16 +165,17 @@ _update = update_rows(lots, _KEY, _MOVING)
 
 def by_id(connection: Connection, keys: Collection[tuple[int, int]]) -> dict[int, Lot]:
     """The lots with these (tenant_id, lot_id)."""
-    return {lot_id: lot for (_, lot_id), lot in by_key(connection, keys).items()}
+    return _lots(connection, _by_id, "asked", _KEY, _asked_for(keys))
 
 
-def by_key(connection: Connection, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], Lot]:
-    """The lots with these (tenant_id, lot_id), by that: where several tenants name one lot."""
-    values = sorted((bucket_of_id(lot), tenant, lot) for tenant, lot in keys)
-    if not values:
+def places(
+    connection: Connection, keys: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], LotPlace]:
+    """Where the lots with these (tenant_id, lot_id) belong, which never changes, by that key."""
+    if not keys:
         return {}
-    found = connection.execute(_by_id, fill("asked", _KEY, values))
-    return {(row[-1], row[0]): to_lot(row[:-1]) for row in found}
+    found = connection.execute(_places, fill("asked", _KEY, _asked_for(keys))).all()
+    return {(tenant, lot): LotPlace(lot, *place) for tenant, lot, *place in found}
 
 
 def by_vendor_id(connection: Connection, names: Collection[tuple[int, int, int]]) -> dict[int, Lot]:
@@ -235,8 +247,8 @@ def to_lot(row: Sequence[Any]) -> Lot:
         member_id=member,
         currency_id=currency,
         vendor_id=vendor or 0,
-        kind=AwardKind(kind),
-        state=LotState(state),
+        kind=_KINDS[kind],
+        state=_STATES[state],
         policy_version_id=policy,
         rule=rule,
         priority=priority,
@@ -252,6 +264,9 @@ def to_lot(row: Sequence[Any]) -> Lot:
     )
 
 
+_KINDS = {int(kind): kind for kind in AwardKind}
+_STATES = {int(state): state for state in LotState}
+
 _CHECKED = ("bucket", "tenant_id", "account_id", "now")
 
 
@@ -259,6 +274,10 @@ def _unique(pair: tuple[int, Lot]) -> tuple[int, ...]:
     """By what two units of work may both add, so that they meet in one order."""
     tenant, lot = pair
     return (bucket_of_id(lot.lot_id), tenant, lot.member_id, lot.vendor_id, lot.lot_id)
+
+
+def _asked_for(keys: Collection[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    return sorted((bucket_of_id(lot), tenant, lot) for tenant, lot in keys)
 
 
 def _statement(name: str, limit: int | None, make: Callable[[Any], Select[Any]]) -> Select[Any]:
@@ -280,7 +299,7 @@ def _lots(
 ) -> dict[int, Lot]:
     if not values:
         return {}
-    found = connection.execute(statement, fill(name, columns, values))
+    found = connection.execute(statement, fill(name, columns, values)).all()
     return {row[0]: to_lot(row) for row in found}
 
 

@@ -76,7 +76,7 @@ def resolve(connection: Connection, names: Collection[Name]) -> dict[Name, int]:
     found = connection.execute(
         _resolve, fill("names", ("bucket", "tenant_id", "type", "value"), asked)
     )
-    return {(tenant_id, kind, value): member_id for tenant_id, kind, value, member_id in found}
+    return {(tenant_id, kind, value): id_ for tenant_id, kind, value, id_ in found.all()}
 
 
 def labels(connection: Connection, keys: Collection[MemberKey]) -> dict[MemberKey, MemberLabel]:
@@ -87,7 +87,7 @@ def labels(connection: Connection, keys: Collection[MemberKey]) -> dict[MemberKe
     found = connection.execute(_labels, fill("keys", ("bucket", "tenant_id", "member_id"), asked))
     return {
         (tenant_id, member_id): MemberLabel(member_id, vendor_id, external_id)
-        for tenant_id, member_id, vendor_id, external_id in found
+        for tenant_id, member_id, vendor_id, external_id in found.all()
     }
 
 

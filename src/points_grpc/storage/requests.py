@@ -67,7 +67,8 @@ def find(
         return {}
     found = connection.execute(_find, fill("asked", ("tenant_id", "bucket", "key"), list(keys)))
     return {
-        (tenant_id, key): (fingerprint, answer) for tenant_id, key, fingerprint, answer in found
+        (tenant_id, key): (fingerprint, answer)
+        for tenant_id, key, fingerprint, answer in found.all()
     }
 
 

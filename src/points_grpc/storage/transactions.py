@@ -180,7 +180,7 @@ def _by_transaction(
     if not values:
         return ()
     names = ("bucket", "tenant_id", "transaction_id")
-    return connection.execute(statement, fill("asked", names, values))
+    return connection.execute(statement, fill("asked", names, values)).all()
 
 
 def _place(pair: tuple[int, Transaction]) -> tuple[int, int, int]:
