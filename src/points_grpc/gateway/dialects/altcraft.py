@@ -34,7 +34,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # What each way of matching needs, and must not be given where another way was chosen.
-_NEEDS = {
+NEEDS = {
     "email": ("email",),
     "phone": ("phone",),
     "profile_id": ("profile_id",),
@@ -81,7 +81,7 @@ async def expiring_points(call: Call) -> Response:
         found = await call.ask_as(token, "points.v1.PointsService/GetExpiringPoints", request)
     except UpstreamRefusal as refusal:
         if refusal.field == "member.identifier.value":
-            refusal.field = _NEEDS[asked.matching][-1]
+            refusal.field = NEEDS[asked.matching][-1]
         raise
     return show_expiring(found, call)
 
@@ -133,9 +133,9 @@ def _put_currency(request: expiring_pb2.GetExpiringPointsRequest, asked: Expirin
 
 def _member(asked: ExpiringPoints) -> member_pb2.MemberRef:
     way = asked.matching
-    if way not in _NEEDS:
-        raise Problem("matching", f"must be one of {', '.join(_NEEDS)}")
-    for other, fields in _NEEDS.items():
+    if way not in NEEDS:
+        raise Problem("matching", f"must be one of {', '.join(NEEDS)}")
+    for other, fields in NEEDS.items():
         for field in fields:
             given = getattr(asked, field) not in (None, "")
             if given is not (other == way):

@@ -19,7 +19,8 @@ from points_grpc.gateway.strict_json import answer
 TRAILING_MONTHS = 3
 FORWARD_MONTHS = 6
 
-_PATH = "/v2/users/{user_id}/points_expiration"
+PATH = "/v2/users/{user_id}/points_expiration"
+PATH_WITHOUT_USER = PATH.replace("{user_id}", "")
 
 _IDENTIFIERS = {
     "email": "email",
@@ -29,6 +30,7 @@ _IDENTIFIERS = {
     "twitter_user_id": "twitter_user_id",
     "username": "username",
 }
+ID_TYPES = ("id", *_IDENTIFIERS)
 _ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 NOBODY = 2**53 - 1
@@ -98,7 +100,7 @@ def _member(id_type: str, user_id: str) -> member_pb2.MemberRef:
     if not id_type:
         raise Problem("id_type", "must not be empty")
     if id_type != "id":
-        raise Problem("id_type", f"must be one of id, {', '.join(_IDENTIFIERS)}")
+        raise Problem("id_type", f"must be one of {', '.join(ID_TYPES)}")
     is_id = _ID.fullmatch(user_id) and int(user_id) < NOBODY
     return member_pb2.MemberRef(member_id=int(user_id) if is_id else NOBODY)
 
@@ -191,8 +193,8 @@ DIALECT = Dialect(
     name="crowdtwist",
     credentials=(Form.CT_API_KEY, Form.API_KEY),
     routes=(
-        Route("GET", _PATH, points_expiration),
-        Route("GET", _PATH.replace("{user_id}", ""), no_user),
+        Route("GET", PATH, points_expiration),
+        Route("GET", PATH_WITHOUT_USER, no_user),
     ),
     error=error,
 )

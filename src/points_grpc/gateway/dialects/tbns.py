@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from time import monotonic
+from typing import Annotated
 
 import msgspec
 from starlette.responses import Response
@@ -24,16 +25,19 @@ from points_grpc.gateway.dialects.instants import with_milliseconds
 from points_grpc.gateway.failures import Failure, Problem
 from points_grpc.gateway.strict_json import answer, read_json, shaped
 
+BASE = "/functions/v1"
+"""What the page's examples have the paths under."""
+
 LISTED_MAX = 1000
 
-_STATES = {
+STATES = {
     "Open": lot_pb2.LOT_STATE_OPEN,
     "Pending": lot_pb2.LOT_STATE_PENDING,
     "Approved": lot_pb2.LOT_STATE_APPROVED,
     "Closed": lot_pb2.LOT_STATE_CLOSED,
 }
-_STATUSES = {state: word for word, state in _STATES.items()}
-_UPDATES = ("Pending", "Closed")
+_STATUSES = {state: word for word, state in STATES.items()}
+UPDATES = ("Pending", "Closed")
 
 _ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
@@ -49,7 +53,7 @@ class Creation(msgspec.Struct, forbid_unknown_fields=True):
     """The body of a create; `amount` must be a number."""
 
     subid: str
-    amount: object
+    amount: Annotated[object, msgspec.Meta(extra_json_schema={"type": "number"})]
     user_view_text: str
     user_id: str
 
@@ -109,12 +113,12 @@ async def update(call: Call) -> Response:
     """Another status for an open transaction."""
     change = shaped(read_json(call.body), Update)
     _check_given("point_id", change.point_id)
-    if change.status not in _UPDATES:
-        raise Problem("status", f"must be {' or '.join(_UPDATES)}")
+    if change.status not in UPDATES:
+        raise Problem("status", f"must be {' or '.join(UPDATES)}")
     is_id = _ID.fullmatch(change.point_id) and int(change.point_id) < NO_POINT
     request = transaction_status_pb2.UpdateTransactionStatusRequest(
         transaction_id=int(change.point_id) if is_id else NO_POINT,
-        state=_STATES[change.status],
+        state=STATES[change.status],
     )
     moved = await call.ask("points.v1.PointsService/UpdateTransactionStatus", request)
     return _written(_point(moved.transaction))
@@ -161,9 +165,9 @@ def _listing(asked: dict[str, str]) -> listing_pb2.ListTransactionsRequest:
     if user_id := asked.get("user_id"):
         request.member.external_id = user_id
     if status := asked.get("status"):
-        if status not in _STATES:
-            raise Problem("status", f"must be one of {', '.join(_STATES)}")
-        request.states.append(_STATES[status])
+        if status not in STATES:
+            raise Problem("status", f"must be one of {', '.join(STATES)}")
+        request.states.append(STATES[status])
     return request
 
 
@@ -242,6 +246,6 @@ def _routes(base: str) -> tuple[Route, ...]:
 DIALECT = Dialect(
     name="tbns",
     credentials=(Form.X_TOKEN,),
-    routes=(*_routes("/functions/v1"), *_routes("")),
+    routes=(*_routes(BASE), *_routes("")),
     error=error,
 )

@@ -20,7 +20,7 @@ from points_grpc.gateway.transcoding.parsing import from_json
 WHOLE = "*"
 """A `body` of this is the whole request but for what the path holds."""
 
-_SIMPLE = frozenset(
+SIMPLE = frozenset(
     f"google.protobuf.{name}"
     for name in (
         *("Timestamp", "Duration", "FieldMask", "BoolValue", "BytesValue", "StringValue"),
@@ -129,7 +129,7 @@ def _path_to(descriptor: Descriptor, name: str) -> list[FieldDescriptor]:
             raise Problem(name[:256], "is not a parameter of this call")
         steps.append(field)
         inside = field.message_type
-        if inside is not None and inside.full_name in _SIMPLE:
+        if inside is not None and inside.full_name in SIMPLE:
             inside = None
     if inside is not None:
         raise Problem(name[:256], "must be given field by field, such as member.externalId")

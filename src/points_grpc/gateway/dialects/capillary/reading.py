@@ -24,7 +24,7 @@ ITEMS_MAX = 1000
 META_DEPTH_MAX = 16
 """How deep customMeta may be nested and still travel; the service takes less."""
 
-_FIELDS = frozenset(
+FIELDS = frozenset(
     (
         *("identifierName", "identifierValue", "programId"),
         *("pointsAwardedRefId", "pointsAwardedRefType", "currencyName", "pointCategoryType"),
@@ -33,14 +33,14 @@ _FIELDS = frozenset(
     )
 )
 _EXPIRY_FIELDS = ("expiryType", "expiryValue")
-_IDENTIFIERS = {
+IDENTIFIERS = {
     "mobile": "phone",
     "id": "member_id",
     "externalId": "external_id",
     "email": "email",
 }
-_META = ("who_raised", "who_approved", "reason_for_trigger")
-_EXPIRY_TYPES = ("FIXED_DATE", "FIXED_DAYS", "FIXED_MONTHS", "IMMEDIATE")
+META = ("who_raised", "who_approved", "reason_for_trigger")
+EXPIRY_TYPES = ("FIXED_DATE", "FIXED_DAYS", "FIXED_MONTHS", "IMMEDIATE")
 _IMMEDIATE = "IMMEDIATE"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
@@ -57,7 +57,7 @@ KINDS = _names(lot_pb2.AwardKind.DESCRIPTOR, "AWARD_KIND_")
 """The page's types of points awarded, in its order."""
 
 REASON_TYPES = _names(expiry_change_pb2.ReasonType.DESCRIPTOR, "REASON_TYPE_")
-_CATEGORIES = _names(lot_pb2.LotCategory.DESCRIPTOR, "LOT_CATEGORY_")
+CATEGORIES = _names(lot_pb2.LotCategory.DESCRIPTOR, "LOT_CATEGORY_")
 _EXTEND = expiry_change_pb2.REASON_TYPE_EXTEND_EXPIRY
 
 
@@ -90,8 +90,8 @@ def _items(body: Any) -> list[Any]:
 def _read_item(item: Any, update: ExpiryUpdate) -> None:
     if type(item) is not dict:
         raise Invalid(faults.REQUEST, text="must be an object")
-    if not item.keys() <= _FIELDS:
-        _only(item, _FIELDS, "")
+    if not item.keys() <= FIELDS:
+        _only(item, FIELDS, "")
     _read_member(item, update)
     update.program_id = _id(item.get("programId"), faults.PROGRAM)
     update.lot_id = _id(item.get("pointsAwardedRefId"), faults.POINTS_ID)
@@ -102,7 +102,7 @@ def _read_item(item: Any, update: ExpiryUpdate) -> None:
     if (code := item.get("currencyName")) is not None:
         update.currency_code = _text(code, "currencyName")
     if (category := item.get("pointCategoryType")) is not None:
-        update.category = _choice(category, _CATEGORIES)
+        update.category = _choice(category, CATEGORIES)
     if (reason := item.get("expiryUpdateReasonType")) is not None:
         update.reason_type = _choice(reason, REASON_TYPES)
         update.reinstate = update.reason_type == _EXTEND
@@ -117,7 +117,7 @@ def _read_item(item: Any, update: ExpiryUpdate) -> None:
 
 def _read_member(item: Mapping[str, Any], update: ExpiryUpdate) -> None:
     name, value = item.get("identifierName"), item.get("identifierValue")
-    if type(name) is not str or name not in _IDENTIFIERS:
+    if type(name) is not str or name not in IDENTIFIERS:
         raise Invalid(faults.IDENTIFIER_NAME)
     if type(value) is not str or not value:
         raise Invalid(faults.IDENTIFIER_VALUE)
@@ -125,13 +125,13 @@ def _read_member(item: Mapping[str, Any], update: ExpiryUpdate) -> None:
         number = int(value) if _DIGITS.fullmatch(value) else 0
         update.member.member_id = _id(number, faults.IDENTIFIER_VALUE)
     else:
-        setattr(update.member, _IDENTIFIERS[name], value)
+        setattr(update.member, IDENTIFIERS[name], value)
 
 
 def _read_standard_meta(meta: Any, update: ExpiryUpdate) -> None:
     if type(meta) is not dict:
         raise Invalid(faults.STANDARD_META, "standardMeta", "must be an object")
-    _only(meta, _META, "standardMeta.", faults.STANDARD_META)
+    _only(meta, META, "standardMeta.", faults.STANDARD_META)
     for key, value in meta.items():
         if type(value) is not str:
             raise Invalid(faults.STANDARD_META, f"standardMeta.{key}", "must be a string")
@@ -182,8 +182,8 @@ def _read_expiry(expiry: Any, update: ExpiryUpdate) -> None:
     way, value = expiry.get("expiryType"), expiry.get("expiryValue")
     if way is None:
         raise Invalid(faults.REQUEST, "expiryDate.expiryType", "is required")
-    if way not in _EXPIRY_TYPES:
-        raise no_such_value(_EXPIRY_TYPES)
+    if way not in EXPIRY_TYPES:
+        raise no_such_value(EXPIRY_TYPES)
     if value is None and way != _IMMEDIATE:
         raise Invalid(faults.REQUEST, "expiryDate.expiryValue", "is required")
     if way == _IMMEDIATE:

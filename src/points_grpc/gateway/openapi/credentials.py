@@ -1,0 +1,71 @@
+"""The forms of a credential as security schemes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from points_grpc.gateway.credentials import Form
+
+_SCHEMES: dict[Form, tuple[str, dict[str, Any]]] = {
+    Form.BEARER: (
+        "bearer",
+        {"type": "http", "scheme": "bearer", "description": "The token. In development `demo`."},
+    ),
+    Form.BASIC: (
+        "basic",
+        {
+            "type": "http",
+            "scheme": "basic",
+            "description": "Any user name, with the token as the password. In development `demo`.",
+        },
+    ),
+    Form.X_CAP_API_AUTH: (
+        "apiAuth",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-CAP-API-AUTH",
+            "description": "The token. Counts where there is no `Authorization`."
+            " In development `demo`.",
+        },
+    ),
+    Form.X_TOKEN: (
+        "xToken",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-Token",
+            "description": "The token. In development `demo`.",
+        },
+    ),
+    Form.CT_API_KEY: (
+        "ctApiKey",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-CT-Authorization",
+            "description": "`CTApiKey`, a space, and the key. In development `CTApiKey demo`.",
+        },
+    ),
+    Form.API_KEY: (
+        "apiKey",
+        {
+            "type": "apiKey",
+            "in": "query",
+            "name": "api_key",
+            "description": "The key. Counts where there is no `X-CT-Authorization`."
+            " In development `demo`.",
+        },
+    ),
+}
+
+
+def schemes(forms: Iterable[Form]) -> dict[str, Any]:
+    """The schemes by name. A token in the body is none: it is described with the body."""
+    return dict(_SCHEMES[form] for form in forms if form is not Form.BODY)
+
+
+def any_of(forms: Iterable[Form]) -> list[dict[str, list[str]]]:
+    """What a call needs: one of them."""
+    return [{name: []} for name in schemes(forms)]
