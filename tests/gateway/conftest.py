@@ -1,11 +1,16 @@
-"""HTTP calls without a network, a service that answers as told, and a real one in-process."""
+"""HTTP calls without a network, a service that answers as told, and a real one in-process.
+
+Tests of this folder and below may import `live` and `browser`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +21,10 @@ from points_grpc.gateway.app import make_app
 from points_grpc.gateway.dialects import Dialect
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import Inbound, Upstream
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from live import Live, living  # only found through the line above
 
 BEARER = (("Authorization", "Bearer demo"),)
 
@@ -137,3 +146,14 @@ def caller(upstream: FakeUpstream) -> Callable[..., Caller]:
         return Caller(make_app(before or upstream, canonical(), dialects))
 
     return make
+
+
+@pytest.fixture(scope="module")
+def shared_live(module_database_url: str) -> Iterator[Live]:
+    """A server with the demo programs, its clock at the beginning of 2022.
+
+    It is shared by the tests of a module, which give their members names of their own.
+    """
+    with living(module_database_url) as server:
+        server.load_demo()
+        yield server

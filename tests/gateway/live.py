@@ -20,6 +20,7 @@ from points_grpc.domain.commands import Caller
 from points_grpc.gateway.app import make_app
 from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.http_server import listen, serving
+from points_grpc.gateway.pages import documentation
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import METHODS, Channel, Inbound
 from points_grpc.rpc.interceptors.context import DevAuthenticator, Metadata
@@ -142,7 +143,7 @@ class Live:
         self._channel = await self._stack.enter_async_context(channel)
         listener = listen("127.0.0.1", 0)
         self.http_port: int = listener.getsockname()[1]
-        app = make_app(channel, canonical(), DIALECTS, now=parts.clock.now)
+        app = make_app(channel, canonical(), DIALECTS, documentation(), parts.clock.now)
         await self._stack.enter_async_context(serving(app, listener, 1.0))
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:

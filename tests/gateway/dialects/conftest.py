@@ -1,17 +1,12 @@
-"""A live server for the vendors' own examples; tests of this folder may import `live`, too."""
+"""A live server for the vendors' own examples."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from live import START, Live, living  # only found through the line above
+from live import START, Live, living
 
 
 @pytest.fixture
@@ -27,11 +22,3 @@ def live(open_live: Callable[..., Live]) -> Live:
     server = open_live()
     server.load_demo()
     return server
-
-
-@pytest.fixture(scope="module")
-def shared_live(module_database_url: str) -> Iterator[Live]:
-    """The same, shared by the tests of a module, which give their members names of their own."""
-    with living(module_database_url) as server:
-        server.load_demo()
-        yield server
