@@ -23,6 +23,7 @@ from points_grpc.gateway.strict_json import answer
 from points_grpc.gateway.transcoding import canonical
 
 MakeCaller = Callable[..., Any]
+BEARER = (("Authorization", "Bearer demo"),)
 JSON = ("Content-Type", "application/json")
 
 
@@ -121,15 +122,34 @@ def test_malformed_paths_and_queries_are_refused(call: Any, spoilt: str) -> None
 
 def test_raw_bytes_in_a_path_or_query_are_refused(call: Any) -> None:
     """Bytes that are no UTF-8 are refused also where they are not escaped."""
-    assert odd(call.send("GET", b"/odd/\xff/echo"), 400) == "The path is not UTF-8."
-    assert odd(call.send("GET", b"/odd/list?a=\xff"), 400) == "The query is not UTF-8."
+    path = call.send("GET", b"/odd/\xff/echo", headers=BEARER)
+    assert odd(path, 400) == "The path is not UTF-8."
+    query = call.send("GET", b"/odd/list?a=\xff", headers=BEARER)
+    assert odd(query, 400) == "The query is not UTF-8."
 
 
 def test_credentials_are_found(call: Any) -> None:
     """The token is looked for in the forms of the dialect."""
     assert call("GET", "/odd/list").json["token"] == "demo"
     assert call("GET", "/odd/list?api_key=k", authorization="").json["token"] == "k"
-    assert call("GET", "/odd/list", authorization="").json["token"] == ""
+
+
+@pytest.mark.parametrize("form", [{}, {"authorization": "Bearer"}, {"authorization": "Odd demo"}])
+def test_without_a_credential_nothing_else_counts(call: Any, form: dict[str, str]) -> None:
+    """Who has none is told so, however wrong path, timeout, media type and body may be."""
+    said = "The credential is missing or not valid."
+    wrong = {"content_type": "text/odd", "x_request_timeout": "0"}
+    answered = call("PUT", "/odd/small", b"{", **{"authorization": ""} | form | wrong)
+    assert odd(answered, 401) == said
+    assert odd(call("GET", "/odd/%ff/echo", **{"authorization": ""} | form), 401) == said
+    assert call.chunks_read == 0
+
+
+def test_the_credential_of_v1_is_judged_first(call: Any) -> None:
+    """A call of /v1 without a token is a 401 with the service's reason, whatever its body is."""
+    answered = call("POST", "/v1/points:earn", b"{", authorization="")
+    assert (answered.status, answered.headers["www-authenticate"]) == (401, "Bearer")
+    assert answered.json["error"]["details"][0]["reason"] == "TOKEN_INVALID"
 
 
 @pytest.mark.parametrize(
@@ -156,9 +176,9 @@ def test_ids_that_cannot_be_passed_on_are_left_out(call: Any) -> None:
 def test_headers_are_text_and_sent_once(call: Any) -> None:
     """A header that a handler reads is UTF-8 and not repeated, or the call is refused."""
     assert call("GET", "/odd/list", x_key="ü").json["key"] == "ü"
-    twice = [("X-Key", "a"), ("X-Key", "b")]
+    twice = [*BEARER, ("X-Key", "a"), ("X-Key", "b")]
     assert odd(call.send("GET", b"/odd/list", [b""], twice), 400).startswith("x-key must not")
-    control = [("X-Key", "a\x01")]
+    control = [*BEARER, ("X-Key", "a\x01")]
     assert odd(call.send("GET", b"/odd/list", [b""], control), 400).startswith("x-key must be")
 
 
@@ -198,20 +218,21 @@ def test_each_media_type_has_its_limit(call: Any, kind: str, limit: int) -> None
 def test_a_body_is_no_longer_read_than_its_limit(call: Any) -> None:
     """Reading ends with the first chunk beyond the limit."""
     chunks = [b"xxxx", b"xxxx", b"x", b"never read"]
-    assert call.send("PUT", b"/odd/small", chunks, [JSON]).status == 413
+    assert call.send("PUT", b"/odd/small", chunks, [*BEARER, JSON]).status == 413
     assert call.chunks_read == 3
 
 
 def test_an_announced_body_is_not_read_at_all(call: Any) -> None:
     """A Content-Length beyond the limit is refused before anything is read."""
-    assert call.send("PUT", b"/odd/small", [b"x"], [JSON, ("Content-Length", "9")]).status == 413
+    announced = [*BEARER, JSON, ("Content-Length", "9")]
+    assert call.send("PUT", b"/odd/small", [b"x"], announced).status == 413
     assert call.chunks_read == 0
 
 
 def test_a_body_that_never_ends_is_given_up(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that does not arrive in time is 408 in the dialect's shape."""
     monkeypatch.setattr(intake, "BODY_S_MAX", 0.01)
-    answered = call.send("PUT", b"/odd/small", [b"x", None], [JSON])
+    answered = call.send("PUT", b"/odd/small", [b"x", None], [*BEARER, JSON])
     assert odd(answered, 408) == "The body did not arrive in time."
 
 
@@ -308,7 +329,7 @@ def test_a_caller_who_hangs_up_is_no_error(caller: MakeCaller) -> None:
             "raw_path": b"/v1/points:earn",
             "root_path": "",
             "query_string": b"",
-            "headers": [],
+            "headers": [(b"authorization", b"Bearer demo")],
         }
         await caller().app(scope, receive, send)
 

@@ -395,9 +395,9 @@ def test_refusals_are_those_of_aip_193(upstream: Any, caller: MakeCaller) -> Non
 def test_who_is_not_let_in_is_told_how(upstream: Any, caller: MakeCaller) -> None:
     """A 401 names the scheme to use."""
     upstream.answers["GetLot"] = UpstreamRefusal(status_pb2.Status(code=16))
-    answered = caller()("GET", "/v1/lots/5", authorization="")
+    answered = caller()("GET", "/v1/lots/5", authorization="Bearer another")
     assert (answered.status, answered.headers["www-authenticate"]) == (401, "Bearer")
-    assert upstream.asked[0][2].token == ""
+    assert upstream.asked[0][2].token == "another"
 
 
 def test_what_the_service_does_not_offer_is_not_there(upstream: Any, caller: MakeCaller) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from points_grpc.errors import TokenInvalid
 from points_grpc.gateway.calls import Call, decode_escapes, read_inbound, read_query
 from points_grpc.gateway.credentials import Form, find_token
-from points_grpc.gateway.failures import Problem
+from points_grpc.gateway.failures import Failure, Problem
 
 BODY_S_MAX = 20.0
 """How long a body may take to arrive."""
@@ -28,14 +29,19 @@ class Sent:
 
 
 async def take_in(call: Call, sent: Sent, forms: Sequence[Form], bodies: Mapping[str, int]) -> None:
-    """Fill `call`. Raises Problem.
+    """Fill `call`. Raises Failure.
 
     `forms` are those of the credential, `bodies` the media types that a body may have, each with
-    its limit in bytes; without any the body is left where it is.
+    its limit in bytes; without any the body is left where it is. Whoever has no credential is told
+    so before anything else.
     """
+    in_query = read_query(sent.query) if Form.API_KEY in forms else ()
+    token = find_token(forms, call.headers, in_query)
+    if forms and not token and Form.BODY not in forms:
+        raise _no_token()
     call.path = {name: decode_escapes(value, "path") for name, value in sent.values.items()}
-    call.query = read_query(sent.query)
-    call.inbound = read_inbound(call.headers, find_token(forms, call.headers, call.query))
+    call.query = in_query or read_query(sent.query)
+    call.inbound = read_inbound(call.headers, token)
     if bodies:
         limit = _limit(call, bodies)
         try:
@@ -80,6 +86,11 @@ async def _read_body(call: Call, limit: int, receive: Receive) -> bytes:
             raise _too_large(limit)
         if not message.get("more_body", False):
             return bytes(body)
+
+
+def _no_token() -> Failure:
+    refusal = TokenInvalid()
+    return Failure(refusal.code, refusal.reason, refusal.message)
 
 
 def _too_large(limit: int) -> Problem:

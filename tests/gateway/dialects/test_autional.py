@@ -237,7 +237,8 @@ def test_an_empty_key_is_refused(gateway: Any, upstream: Any) -> None:
 
 def test_a_key_is_sent_once(gateway: Any) -> None:
     """Of two keys neither would be the right one."""
-    sent = [("X-Idempotency-Key", "a"), ("X-Idempotency-Key", "b")]
+    sent = [("Authorization", "Bearer demo")]
+    sent += [("X-Idempotency-Key", "a"), ("X-Idempotency-Key", "b")]
     reply = gateway.send("POST", PATH.encode(), [b'{"amount": 5}'], sent)
     assert reply.status == 400
     assert "must not be sent more than once" in reply.json["message"]
