@@ -66,6 +66,8 @@ class TransactionPages:
 
     def page(self) -> tuple[list[TransactionView], Cursor]:
         """The transactions after the listing's cursor, and where to continue."""
+        if self._listing.types and not self._wanted.types:
+            return [], ()  # none of these types is ever in one of these states
         collector: Collector[Transaction] = Collector(self._listing.page_size)
         known = self._few()
         cursor = self._listing.cursor
@@ -230,7 +232,10 @@ class TransactionPages:
 
 
 def _types_wanted(listing: ListTransactions) -> frozenset[TransactionType]:
-    """Only EARNs show other states than APPROVED; a type that cannot match is not read."""
+    """Only EARNs show other states than APPROVED; a type that cannot match is not read.
+
+    Empty where all types match, and where none of those asked for can.
+    """
     if listing.states and LotState.APPROVED not in listing.states:
         return listing.types & _EARN if listing.types else _EARN
     return listing.types
