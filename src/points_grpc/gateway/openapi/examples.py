@@ -16,7 +16,7 @@ PARAMETERS = {
     "account_id": LOT,
     "transaction_id": LOT,
     "lot_id": LOT,
-    "policy": "default",
+    "policy": "year_end",
     "programId": "469",
     "member.externalId": "erin",
     "startTime": "2022-01-01T00:00:00Z",

@@ -150,12 +150,14 @@ def _query(
         kind = field.message_type
         if kind is not None and kind.full_name not in SIMPLE:
             if not kind.full_name.startswith(_OWN_FORMS):
-                yield from _query(kind, f"{prefix}{field.json_name}.", (), schemas)
-        elif field.name not in out:
-            yield _parameter("query", prefix + field.json_name, field, schemas)
+                yield from _query(kind, f"{prefix}{field.json_name}.", out, schemas)
+        elif prefix or field.name not in out:
+            yield _parameter("query", prefix + field.json_name, field, schemas, is_bare=bool(out))
 
 
-def _parameter(where: str, name: str, field: FieldDescriptor, schemas: Schemas) -> Schema:
+def _parameter(
+    where: str, name: str, field: FieldDescriptor, schemas: Schemas, is_bare: bool = False
+) -> Schema:
     schema = schemas.field(field, is_sent=False)
     said = schema.pop("description", "")
     schema.pop("examples", None)
@@ -168,4 +170,4 @@ def _parameter(where: str, name: str, field: FieldDescriptor, schemas: Schemas) 
     }
     # Those that go together, so that a person may just send them.
     example = examples.PARAMETERS.get(name)
-    return parameter if example is None else {**parameter, "example": example}
+    return parameter if example is None or is_bare else {**parameter, "example": example}
