@@ -73,23 +73,23 @@ def _object(description: str, required: list[str], properties: Json) -> Json:
 
 
 def _sent() -> dict[str, Json]:
-    expiry = _object(
-        "The updated points expiry date",
-        ["expiryType"],
-        {
-            "expiryType": _one_of(
-                reading.EXPIRY_TYPES,
-                "FIXED_DATE: on a date. FIXED_DAYS: after a number of days. FIXED_MONTHS: after a"
-                " number of months. IMMEDIATE: after the request is executed.",
-            ),
-            "expiryValue": {
-                "type": ["string", "integer", "null"],
-                "description": "The date in YYYY-MM-DD format, or the number of days or months."
-                " Required unless IMMEDIATE.",
-            },
-        },
+    item = _item()
+    if item["properties"].keys() != reading.FIELDS:
+        raise ValueError("capillary: an item has other fields than are declared")
+    items = {"type": "array", "minItems": 1, "maxItems": reading.ITEMS_MAX}
+    request = _object(
+        "What to change, done in order",
+        [faults.ITEMS],
+        {faults.ITEMS: {**items, "items": reference("ExpiryDateUpdate")}},
     )
-    item = _object(
+    return {
+        "UpdateExpiryRequest": {**request, "additionalProperties": False},
+        "ExpiryDateUpdate": {**item, "additionalProperties": False},
+    }
+
+
+def _item() -> Json:
+    return _object(
         "A customer, the points, and their new expiry",
         [
             *("identifierName", "identifierValue", "programId"),
@@ -118,21 +118,28 @@ def _sent() -> dict[str, Json]:
                 "additionalProperties": False,
             },
             "customMeta": {"type": ["object", "null"], "description": "Custom metadata"},
-            "expiryDate": {**expiry, "additionalProperties": False},
+            "expiryDate": {**_expiry(), "additionalProperties": False},
         },
     )
-    if item["properties"].keys() != reading.FIELDS:
-        raise ValueError("capillary: an item has other fields than are declared")
-    items = {"type": "array", "minItems": 1, "maxItems": reading.ITEMS_MAX}
-    request = _object(
-        "What to change, done in order",
-        [faults.ITEMS],
-        {faults.ITEMS: {**items, "items": reference("ExpiryDateUpdate")}},
+
+
+def _expiry() -> Json:
+    return _object(
+        "The updated points expiry date",
+        ["expiryType"],
+        {
+            "expiryType": _one_of(
+                reading.EXPIRY_TYPES,
+                "FIXED_DATE: on a date. FIXED_DAYS: after a number of days. FIXED_MONTHS: after a"
+                " number of months. IMMEDIATE: after the request is executed.",
+            ),
+            "expiryValue": {
+                "type": ["string", "integer", "null"],
+                "description": "The date in YYYY-MM-DD format, or the number of days or months."
+                " Required unless IMMEDIATE.",
+            },
+        },
     )
-    return {
-        "UpdateExpiryRequest": {**request, "additionalProperties": False},
-        "ExpiryDateUpdate": {**item, "additionalProperties": False},
-    }
 
 
 def _answered() -> dict[str, Json]:
