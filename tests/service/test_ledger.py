@@ -509,7 +509,7 @@ def test_a_crowded_account_is_for_the_bulk_lane(till: Till) -> None:
     till.execute(till.call(*(earn(1, policy="month") for _ in range(8)), earn(5)))
     till.do(earn(5, "bob"))
     till.clock.set(START + 31 * DAY)
-    ledger = till.ledger_on(Terms(due_max=7))
+    ledger = till.ledger_on(Terms(lots_max=7))
     crowded, free = till.call(redeem(5)), till.call(redeem(5, "bob"))
     behind = till.call(earn(1), earn(1, "cyd"))
     leftover = ledger.execute([crowded, free, behind])

@@ -79,9 +79,9 @@ class Till:
         self.link = self.database.link(brief=True)
         self._patient_link = self.database.link()
         self.ledger = self.ledger_on(Terms())
-        self.bulk = self.ledger_on(Terms(due_max=None))
+        self.bulk = self.ledger_on(Terms(lots_max=None))
         self.patient = Ledger(
-            self._patient_link, self.cache, self.ids, clock, Terms(Locking.WAIT, due_max=None)
+            self._patient_link, self.cache, self.ids, clock, Terms(Locking.WAIT, lots_max=None)
         )
         self.snapshot = self.database.link(snapshot=True)
         self.sweeper = Sweeper(self.database, self.cache, self.ids, clock)

@@ -43,7 +43,8 @@ class Leftover:
 def decide_all(batch: Batch, new_id: Callable[[int], int]) -> list[KeptAnswer]:
     """Decide group after group, except those whose accounts cannot be had.
 
-    A group behind one that is left over for an account is left over, too.
+    A group behind one that is left over for an account is left over, too. So is one that needs
+    more lots of an account than the gatherer takes on.
     """
     blocked = batch.gathered.missed | batch.gathered.crowded
     known: Known = {}
@@ -54,10 +55,10 @@ def decide_all(batch: Batch, new_id: Callable[[int], int]) -> list[KeptAnswer]:
         for _, items_of_group in groupby(of_call, key=lambda item: id(item.group)):
             items = list(items_of_group)
             wanted = {item.account_id for item in items if item.open}
-            if wanted & blocked:
-                blocked |= wanted
-            else:
+            if not wanted & blocked:
                 kept += _decide_group(batch, items, new_id, known)
+            if wanted & (blocked | batch.gathered.crowded):
+                blocked |= wanted
     return kept
 
 
@@ -101,8 +102,10 @@ def _decide_group(
                 answers.append(_answer(batch, item, draft, known, fresh))
         except NeedMoreLots as more:
             draft.drop()
-            batch.gatherer.load_all_spendable(books.holdings[more.account_id])
-            continue
+            if batch.gatherer.load_more_spendable(books.holdings[more.account_id]):
+                continue
+            batch.gathered.crowded.add(more.account_id)
+            return []
         except Exception as error:
             draft.drop()
             if not isinstance(error, Refusal) and fault_of(error) is not Fault.OWN:

@@ -68,8 +68,8 @@ class Engine:
             link = self._link(brief=terms.locking is Locking.SKIP)
             return Ledger(link, programs, ids, clock, terms)
 
-        patient = ledger(Terms(Locking.WAIT, due_max=None))
-        bulk = ledger(Terms(Locking.SKIP, due_max=None))
+        patient = ledger(Terms(Locking.WAIT, lots_max=None))
+        bulk = ledger(Terms(Locking.SKIP, lots_max=None))
         write = ledger(Terms(Locking.SKIP))
         self._patience = Lane("patience", _executor(patient), bounds)
         self._bulk = Lane("bulk", _executor(bulk), bounds, patient=self._patience)

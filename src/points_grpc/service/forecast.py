@@ -74,7 +74,7 @@ class Forecaster:
     def _look(self, connection: Connection, keys: list[AccountKey]) -> list[Due]:
         now = self._clock.now()
         gatherer = Gatherer(
-            connection, self._programs, self._ids, now=now, locking=Locking.NONE, due_max=None
+            connection, self._programs, self._ids, now=now, locking=Locking.NONE, lots_max=None
         )
         items = [_item(tenant_id, account_id) for tenant_id, account_id in keys]
         gathered = gatherer.lock(items, gatherer.names(items))

@@ -17,7 +17,7 @@ from points_grpc.storage import accounts, lots, members, transactions
 from points_grpc.storage.database import Connection
 
 SPENDABLE_FIRST = 32
-"""How many lots of an account are loaded at first for spending; more when those run out."""
+"""How many lots of a stream are loaded at first for spending; more when those run out."""
 
 
 class Locking(Enum):
@@ -30,8 +30,8 @@ class Locking(Enum):
 
 @dataclass(slots=True)
 class Gathered:
-    """What was found. `missed` accounts are locked elsewhere, `crowded` ones have more due
-    lots than were asked for; neither can be decided on."""
+    """What was found. `missed` accounts are locked elsewhere, `crowded` ones need more lots
+    than the gatherer takes on; neither can be decided on."""
 
     books: Books = field(default_factory=Books)
     missed: set[int] = field(default_factory=set)
@@ -39,7 +39,11 @@ class Gathered:
 
 
 class Gatherer:
-    """Gathers for one batch, in one unit of work."""
+    """Gathers for one batch, in one unit of work.
+
+    Of an account it takes on at most `lots_max` due lots, and as many spendable ones of each
+    stream; all of them where that is None.
+    """
 
     def __init__(
         self,
@@ -49,14 +53,15 @@ class Gatherer:
         *,
         now: datetime,
         locking: Locking,
-        due_max: int | None,
+        lots_max: int | None,
     ) -> None:
         self._connection = connection
         self._programs = programs
         self._namer = Namer(connection, programs, ids, now)
         self._now = now
         self._locking = locking
-        self._due_max = due_max
+        self._lots_max = lots_max
+        self._grown: set[int] = set()
 
     def names(self, items: Sequence[Item]) -> Names:
         """Resolve what the open items name."""
@@ -84,12 +89,15 @@ class Gatherer:
         self._load_spendable(wanted, gathered.books)
         self._load_named(wanted, gathered.books)
 
-    def load_all_spendable(self, holding: Holding) -> None:
-        """Load every lot that the account can spend."""
-        found = lots.spendable(self._connection, _streams([holding]), None)
-        for lot in found.values():
-            holding.lots.setdefault(lot.lot_id, lot)
-        holding.cut.clear()
+    def load_more_spendable(self, holding: Holding) -> bool:
+        """Load more of the lots that the account can spend; False where those are too many."""
+        account_id = holding.account.account_id
+        if self._lots_max is not None:
+            if account_id in self._grown or self._lots_max <= SPENDABLE_FIRST:
+                return False
+            self._grown.add(account_id)
+        self._spend_from([holding], self._lots_max)
+        return True
 
     def case(self, item: Item, books: Books) -> Case:
         """The item as its decision takes it."""
@@ -127,27 +135,33 @@ class Gatherer:
             for key, h in holdings.items()
             if h.account.stored and may_be_due(h.account.next_due_at, h.now)
         ]
-        limit = None if self._due_max is None else self._due_max + 1
+        limit = None if self._lots_max is None else self._lots_max + 1
         counts: dict[int, int] = {}
         for lot in lots.possibly_due(self._connection, asked, limit).values():
             holdings[lot.account_id].lots[lot.lot_id] = lot
             counts[lot.account_id] = counts.get(lot.account_id, 0) + 1
-        if self._due_max is not None:
-            gathered.crowded = {a for a, count in counts.items() if count > self._due_max}
+        if self._lots_max is not None:
+            gathered.crowded = {a for a, count in counts.items() if count > self._lots_max}
         for account, at in lots.next_fixed_due(self._connection, asked).items():
             holdings[account].next_fixed_due_at = at
 
     def _load_spendable(self, items: Sequence[Item], books: Books) -> None:
         spenders = {i.account_id for i in items if isinstance(i.command, Redeem | Expire)}
         holdings = [books.holdings[a] for a in spenders if books.holdings[a].account.stored]
-        found = lots.spendable(self._connection, _streams(holdings), SPENDABLE_FIRST)
+        self._spend_from(holdings, SPENDABLE_FIRST)
+
+    def _spend_from(self, holdings: Sequence[Holding], limit: int | None) -> None:
+        """Load the first `limit` lots of each stream, and note where that cut it."""
+        by_id = {holding.account.account_id: holding for holding in holdings}
+        for holding in holdings:
+            holding.cut.clear()
         lengths: dict[tuple[int, int], int] = {}
-        for lot in found.values():
-            holding = books.holdings[lot.account_id]
+        for lot in lots.spendable(self._connection, _streams(holdings), limit).values():
+            holding = by_id[lot.account_id]
             holding.lots.setdefault(lot.lot_id, lot)
             stream = (lot.account_id, lot.rule)
             lengths[stream] = lengths.get(stream, 0) + 1
-            if lengths[stream] == SPENDABLE_FIRST:
+            if lengths[stream] == limit:
                 last = (lot.priority, lot.expires_at, lot.earned_at, lot.lot_id)
                 holding.cut[lot.rule] = last
 

@@ -1,7 +1,7 @@
 """Gather, decide, apply: how a batch of calls becomes one unit of work.
 
 Every call leaves with an outcome, or is handed back because an account it needs is locked
-elsewhere (`missed`) or has more due lots than this ledger takes on (`crowded`).
+elsewhere (`missed`) or needs more lots than this ledger takes on (`crowded`).
 """
 
 from __future__ import annotations
@@ -47,10 +47,14 @@ _DIVISIBLE = frozenset((Fault.CONTENT, Fault.CONFLICT, Fault.OWN))
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a ledger treats accounts: how it locks them, and how many due lots it takes on."""
+    """How a ledger treats accounts: how it locks them, and how many of their lots it takes on.
+
+    An account that needs more than `lots_max` due lots, or more spendable ones of a stream, is
+    left over.
+    """
 
     locking: Locking = Locking.SKIP
-    due_max: int | None = 256
+    lots_max: int | None = 256
 
 
 class Ledger:
@@ -160,7 +164,7 @@ class Ledger:
         others = _items_of(_other_parts(calls))
         give_keys([*items, *others])
         answer_known(connection, self._programs, [*items, *others])
-        gatherer = self._gatherer(connection, self._ids, now, locking, self._terms.due_max)
+        gatherer = self._gatherer(connection, self._ids, now, locking, self._terms.lots_max)
         gathered = gatherer.lock(items, gatherer.names(items))
         # Whoever held an account until now may have answered the same request.
         answer_known(connection, self._programs, items)
@@ -176,9 +180,11 @@ class Ledger:
         ids: Ids,
         now: datetime,
         locking: Locking,
-        due_max: int | None,
+        lots_max: int | None,
     ) -> Gatherer:
-        return Gatherer(connection, self._programs, ids, now=now, locking=locking, due_max=due_max)
+        return Gatherer(
+            connection, self._programs, ids, now=now, locking=locking, lots_max=lots_max
+        )
 
     def _split(self, calls: Sequence[Call], pending: Sequence[Group], locking: Locking) -> Leftover:
         """Execute one half of the groups after the other, to find those that are refused."""

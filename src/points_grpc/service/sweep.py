@@ -57,7 +57,7 @@ class Sweeper:
         self._link = database.link(brief=True)
         self._clock = clock
         self._ledger = Ledger(
-            self._link, program_cache, ids, clock, Terms(Locking.SKIP, due_max=None)
+            self._link, program_cache, ids, clock, Terms(Locking.SKIP, lots_max=None)
         )
 
     def sweep(self, chunk: int = CHUNK) -> Iterator[Swept]:

@@ -75,7 +75,7 @@ class Bank:
         self.ids = IdSource(self.database.run)
         cache = ProgramCache()
         self._link = self.database.link()
-        terms = Terms(Locking.WAIT, due_max=None)
+        terms = Terms(Locking.WAIT, lots_max=None)
         self._ledger = Ledger(self._link, cache, self.ids, self.clock, terms)
         self.snapshot = self.database.link(snapshot=True)
         self._reader = Reader(self.clock, cache)

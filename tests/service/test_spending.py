@@ -1,0 +1,129 @@
+"""Spending from accounts with many lots: in steps, and where they are very many, elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from branch import PATIENCE_SECONDS, Branch, run
+from till import START, Till, earn, expire, outcomes, redeem
+
+from points_grpc.domain.answers import Redeemed
+from points_grpc.service import gather
+from points_grpc.service.ledger import Terms
+from points_grpc.storage.lots import Lot
+
+DAY = timedelta(days=1)
+
+Load = Callable[..., dict[int, Lot]]
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
+    """Up to how many lots of a stream were loaded for spending, each time; 4 at first."""
+    asked: list[int | None] = []
+    real: Load = gather.lots.spendable
+
+    def note(connection: Any, streams: Sequence[Any], limit: int | None) -> dict[int, Lot]:
+        if streams:
+            asked.append(limit)
+        return real(connection, streams, limit)
+
+    monkeypatch.setattr(gather, "SPENDABLE_FIRST", 4)
+    monkeypatch.setattr(gather.lots, "spendable", note)
+    return asked
+
+
+@pytest.mark.parametrize(("amount", "steps"), [(1, [4]), (70, [4]), (71, [4, 8]), (120, [4, 8])])
+def test_no_more_lots_are_loaded_than_are_needed(
+    till: Till, loads: list[int | None], amount: int, steps: list[int]
+) -> None:
+    """A spender's lots are first a few of each stream, then as many as the ledger takes on."""
+    for policy in ("never", "month"):
+        till.execute(till.call(*(earn(10, policy=policy) for _ in range(3))))
+    till.execute(till.call(*(earn(10, policy="idle") for _ in range(6))))
+    call = till.call(redeem(amount))
+    assert till.ledger_on(Terms(lots_max=8)).execute([call]).crowded == []
+    assert outcomes(call)[0].account.available == 120 - amount
+    assert loads == steps
+
+
+def test_an_account_that_needs_too_many_is_handed_on(till: Till, loads: list[int | None]) -> None:
+    """Whoever spends from too many lots is left over, and so is who comes behind; others not."""
+    till.execute(till.call(*(earn(10) for _ in range(12)), earn(5, "bob")))
+    before, large = till.call(redeem(5)), till.call(redeem(100))
+    behind, free = till.call(earn(1), earn(1, "cyd")), till.call(redeem(5, "bob"))
+    leftover = till.ledger_on(Terms(lots_max=8)).execute([before, large, behind, free])
+    assert (leftover.crowded, leftover.missed) == ([large, behind], [])
+    assert outcomes(before)[0].account.available == 115
+    assert outcomes(free)[0].account.available == 0
+    assert till.account().available == 115
+    assert till.bulk.execute([large, behind]).crowded == []
+    assert outcomes(large)[0].account.available == 15
+    assert loads == [4, 8, 4, None]
+
+
+def test_only_what_needs_too_many_is_handed_on(till: Till, loads: list[int | None]) -> None:
+    """Items of a partial call that could be decided stay decided when another is handed on."""
+    till.execute(till.call(*(earn(10) for _ in range(12)), earn(5, "bob")))
+    call = till.call(redeem(20), redeem(5, "bob"), redeem(90), redeem(1, "bob"), partial=True)
+    assert till.ledger_on(Terms(lots_max=8)).execute([call]).crowded == [call]
+    assert [outcome is None for outcome in outcomes(call)] == [False, False, True, False]
+    assert till.bulk.execute([call]).crowded == []
+    assert outcomes(call)[2].account.available == 10
+
+
+def test_spending_is_the_same_by_whatever_steps(till: Till, loads: list[int | None]) -> None:
+    """Redemptions take the same parts of the same lots as where all lots are loaded."""
+    for day in range(12):
+        till.clock.set(START + day * DAY)
+        policies = ("month", "idle", "never", "idle-first")
+        till.execute(till.call(*(earn(10, policy=policy) for policy in policies)))
+    narrow = till.ledger_on(Terms(lots_max=8))
+    handed_on = 0
+    for command in (redeem(25), expire(60), redeem(3), redeem(150), expire(1), redeem(241)):
+        (foretold,) = till.preview(command)
+        call = till.call(command)
+        if narrow.execute([call]).crowded:
+            handed_on += 1
+            till.bulk.execute([call])
+        (answer,) = outcomes(call)
+        assert answer.transaction.allocations == foretold.transaction.allocations
+    assert till.account().available == 0
+    assert handed_on == 2
+
+
+def test_spending_from_very_many_lots_holds_up_nobody(
+    till: Till, open_branch: Callable[..., Branch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the bulk lane loads all lots of an account, the write lane goes on with others."""
+    till.execute(till.call(*(earn(1) for _ in range(300)), earn(5, "bob")))
+    loading, go_on = threading.Event(), threading.Event()
+    real: Load = gather.lots.spendable
+
+    def stall(connection: Any, streams: Sequence[Any], limit: int | None) -> dict[int, Lot]:
+        if limit is None:
+            loading.set()
+            assert go_on.wait(PATIENCE_SECONDS)
+        return real(connection, streams, limit)
+
+    monkeypatch.setattr(gather.lots, "spendable", stall)
+    branch = open_branch()
+
+    async def spend() -> tuple[bool, Any]:
+        large = asyncio.ensure_future(branch.do(redeem(290)))
+        await branch.do(redeem(2, "bob"))
+        await asyncio.to_thread(loading.wait, PATIENCE_SECONDS)
+        small = await branch.do(redeem(3, "bob"))
+        was_done = large.done()
+        go_on.set()
+        assert small.account.available == 0
+        return was_done, await large
+
+    was_done, answer = run(spend())
+    assert isinstance(answer, Redeemed)
+    assert (was_done, answer.account.available) == (False, 10)
