@@ -272,6 +272,34 @@ def test_too_many_calls_are_turned_away_but_not_health(serve, engine, samples):
     assert status.retry.retry_delay.seconds == 1
 
 
+def test_a_burst_is_answered_or_turned_away(serve, engine, samples):
+    """However many calls arrive at once, each is answered or gets OVERLOADED with RetryInfo."""
+    burst, gate, turned_away = 3000, asyncio.Event(), []
+    engine.before = gate.wait
+    engine.reads = samples.lot
+
+    async def one(served):
+        try:
+            await served.points.GetLot(LOT)
+        except grpc.aio.AioRpcError as error:
+            turned_away.append(error)
+        if len(turned_away) + len(engine.queries) == burst:
+            gate.set()
+
+    async def scenario(served):
+        await asyncio.gather(*(one(served) for _ in range(burst)))
+        return [await served.refusal(fail(error)) for error in turned_away[:10]]
+
+    async def fail(error):
+        raise error
+
+    with capture_logs():
+        statuses = serve(scenario, calls_max=100)
+    assert {error.code() for error in turned_away} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert {status.reason for status in statuses} == {"OVERLOADED"}
+    assert all(status.retry.retry_delay.seconds == 1 for status in statuses)
+
+
 def test_refused_calls_free_their_place(serve):
     """A call that is refused takes no place from those that follow."""
 

@@ -28,6 +28,13 @@ from points_grpc.rpc.servicers.test_clock import TestClockServicer
 PING_INTERVAL_MIN_MS = 10_000
 """How often an idle client may ping. The runtime's default of 5 minutes drops honest ones."""
 
+PENDING_MAX = 100_000
+"""How many calls may wait for the event loop to notice them.
+
+Beyond the runtime's default of 1000 they end as CANCELLED, which says neither why nor whether
+another try is worth it; it is for the interceptors to turn calls away.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
@@ -103,7 +110,8 @@ class Server:
     async def stop(self, grace_s: float) -> None:
         """Say NOT_SERVING, take no more calls, and finish what runs within `grace_s` seconds.
 
-        Calls that run longer are cancelled. Watches and reflection end at once.
+        Calls that run longer are cancelled, and so are calls that have arrived but not begun: to
+        these the runtime gives no other status. Watches and reflection end at once.
         """
         self._health.shut_down()
         self._reflection.shut_down()
@@ -165,6 +173,8 @@ def channel_options(options: ServerOptions) -> list[tuple[str, int]]:
     """The settings of the transport that `options` stand for."""
     return [
         ("grpc.so_reuseport", int(options.share_port)),
+        ("grpc.server.max_pending_requests", PENDING_MAX),
+        ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
         ("grpc.max_receive_message_length", options.request_bytes_max),
         ("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_MIN_MS),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_INTERVAL_MIN_MS),
