@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -34,9 +35,13 @@ def read_instant(timestamp: Timestamp, field: str) -> datetime:
 
 def put_instant(timestamp: Timestamp, at: datetime) -> None:
     """Set `timestamp` to an aware instant."""
+    timestamp.seconds, timestamp.nanos = _parts_of(at)
+
+
+@lru_cache(4096)  # an answer shows the same few instants again and again
+def _parts_of(at: datetime) -> tuple[int, int]:
     since = at - _EPOCH
-    timestamp.seconds = since.days * _DAY_S + since.seconds
-    timestamp.nanos = since.microseconds * 1000
+    return since.days * _DAY_S + since.seconds, since.microseconds * 1000
 
 
 def read_date(day: date_pb2.Date, field: str) -> date:
