@@ -8,7 +8,7 @@ from datetime import datetime
 
 from points_grpc.domain.books import Account, Books, Lot, Member
 from points_grpc.storage import accounts, expiry_changes, lots, members, requests, transactions
-from points_grpc.storage.database import Connection, sent_together
+from points_grpc.storage.database import Connection
 from points_grpc.storage.requests import RequestKey
 
 
@@ -27,26 +27,23 @@ def apply(connection: Connection, books: Books, kept: Sequence[KeptAnswer], now:
     Identifiers come before anything else, so that two enrolments of one member meet there.
     """
     touched = list(books.touched.values())
-    with sent_together(connection):
-        _add_members(
-            connection, [m for m in touched if isinstance(m, Member) and not m.stored], now
-        )
-        changed_accounts = [a for a in touched if isinstance(a, Account)]
-        accounts.insert(connection, [a for a in changed_accounts if not a.stored and a.version])
-        accounts.update(connection, [a for a in changed_accounts if a.stored])
-        tenant_of = {key: h.account.tenant_id for key, h in books.holdings.items()}
-        changed_lots = [(tenant_of[t.account_id], t) for t in touched if isinstance(t, Lot)]
-        lots.insert(connection, [pair for pair in changed_lots if not pair[1].stored])
-        lots.update(connection, [pair for pair in changed_lots if pair[1].stored])
-        _add_facts(connection, books, tenant_of)
-        requests.insert(
-            connection,
-            sorted(
-                (bucket, tenant, key, k.fingerprint, k.answer, now)
-                for k in kept
-                for tenant, bucket, key in (k.key,)
-            ),
-        )
+    _add_members(connection, [m for m in touched if isinstance(m, Member) and not m.stored], now)
+    changed_accounts = [a for a in touched if isinstance(a, Account)]
+    accounts.insert(connection, [a for a in changed_accounts if not a.stored and a.version])
+    accounts.update(connection, [a for a in changed_accounts if a.stored])
+    tenant_of = {key: h.account.tenant_id for key, h in books.holdings.items()}
+    changed_lots = [(tenant_of[t.account_id], t) for t in touched if isinstance(t, Lot)]
+    lots.insert(connection, [pair for pair in changed_lots if not pair[1].stored])
+    lots.update(connection, [pair for pair in changed_lots if pair[1].stored])
+    _add_facts(connection, books, tenant_of)
+    requests.insert(
+        connection,
+        sorted(
+            (bucket, tenant, key, k.fingerprint, k.answer, now)
+            for k in kept
+            for tenant, bucket, key in (k.key,)
+        ),
+    )
 
 
 def _add_members(connection: Connection, new: Sequence[Member], now: datetime) -> None:

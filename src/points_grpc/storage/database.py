@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from points_grpc.storage.faults import Fault, Unreachable, fault_of
 
-__all__ = ["Connection", "Database", "Link", "Timeouts", "Watchdog", "sent_together"]
+__all__ = ["Connection", "Database", "Link", "Timeouts", "Watchdog"]
 
 T = TypeVar("T")
 
@@ -139,18 +139,6 @@ class Link:
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
         return self._connection
-
-
-@contextmanager
-def sent_together(connection: Connection) -> Iterator[None]:
-    """Send the block's statements without waiting for each one's outcome.
-
-    For statements that give back nothing. The first that fails is raised at the block's end, as
-    the driver's own error, and none after it has run.
-    """
-    driver: Any = connection.connection.driver_connection
-    with driver.pipeline():
-        yield
 
 
 class Watchdog:
