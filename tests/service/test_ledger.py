@@ -519,10 +519,14 @@ def test_a_crowded_account_is_for_the_bulk_lane(till: Till) -> None:
     assert outcomes(crowded)[0].account.total_expired == 8
 
 
-def test_a_preview_takes_on_crowded_accounts(till: Till) -> None:
-    """A preview answers for an account that the write lane would hand on."""
+def test_a_preview_of_a_crowded_account_is_for_another_lane(till: Till) -> None:
+    """A preview goes where a write would: handed on, and answered where all lots are taken on."""
     till.execute(till.call(*(earn(1, policy="month") for _ in range(300)), earn(5)))
     till.clock.set(START + 31 * DAY)
+    crowded, free = till.call(redeem(5)), till.call(earn(1, "bob"))
+    with till.snapshot.unit() as connection:
+        assert till.ledger.preview(connection, [crowded, free]) == [crowded]
+    assert (crowded.settled, free.settled) == (False, True)
     (answer,) = till.preview(redeem(5))
     assert (answer.account.available, answer.account.total_expired) == (0, 300)
 

@@ -175,7 +175,7 @@ class Till:
         """What a `validate_only` call would answer."""
         call = self.call(*commands, partial=partial)
         with self.snapshot.unit() as connection:
-            self.ledger.preview(connection, [call])
+            assert self.bulk.preview(connection, [call]) == []
         return outcomes(call)
 
     # Reading

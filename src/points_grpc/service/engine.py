@@ -3,22 +3,30 @@
 | lane | takes | when an account is locked elsewhere |
 |---|---|---|
 | write | calls of up to 32 items | tries three times, then hands over to patience |
-| bulk | larger calls, and accounts with many due lots | the same |
+| bulk | larger calls, and accounts of which many lots are needed | the same |
 | patience | what the two others could not lock | waits, up to lock_timeout |
-| read | single answers and previews | does not lock |
-| list | listings | does not lock |
+| read | single answers, and previews of up to 32 items | does not lock |
+| report | schedules, listings, and all other previews | does not lock |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from points_grpc.clock import Clock
 from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command, MoveExpiry
-from points_grpc.domain.queries import Listing, Page, Read
+from points_grpc.domain.queries import (
+    GetSchedule,
+    ListExpiryChanges,
+    Listing,
+    ListLots,
+    ListTransactions,
+    Page,
+    Read,
+)
 from points_grpc.errors import Overloaded, Refusal, RequestIdReused, StorageUnavailable
 from points_grpc.service.batch import Call, make_call
 from points_grpc.service.gather import Locking
@@ -32,7 +40,10 @@ from points_grpc.storage.faults import Fault, fault_of
 from points_grpc.storage.ids import IdSource
 
 BULK_FROM = 33
-"""The smallest number of items that makes a call go to the bulk lane."""
+"""The smallest number of items that makes a call go to the bulk lane, a preview to report."""
+
+REPORT_BATCH = 64
+"""How many items the report lane takes at once: each may take long, and all wait for the last."""
 
 READ_TRIES = 3
 
@@ -76,14 +87,16 @@ class Engine:
         self._write = Lane(
             "write", _executor(write), bounds, patient=self._patience, bulk=self._bulk
         )
-        self._read = Lane("read", self._answerer(self._link(snapshot=True), write), bounds)
-        self._list = Lane("list", self._lister_of_pages(self._link(snapshot=True)), bounds)
+        few = bounds or Bounds()
+        few = replace(few, batch_items=min(few.batch_items, REPORT_BATCH))
+        self._report = Lane("report", self._answerer(bulk), few)
+        self._read = Lane("read", self._answerer(write), bounds, bulk=self._report)
         self._lanes: tuple[Lane[Any], ...] = (
             self._write,
             self._bulk,
             self._patience,
             self._read,
-            self._list,
+            self._report,
         )
 
     def start(self) -> None:
@@ -116,20 +129,23 @@ class Engine:
         if not commands:
             return []
         call = make_call(caller, tuple(commands), partial)
+        is_large = len(commands) >= BULK_FROM
+        lane: Lane[Any]
         if validate_only:
-            await self._read.submit(_job(caller, call, commands))
+            lane = self._report if is_large else self._read
         else:
-            lane = self._bulk if len(commands) >= BULK_FROM else self._write
-            await lane.submit(_job(caller, call, commands))
+            lane = self._bulk if is_large else self._write
+        await lane.submit(_job(caller, call, commands))
         return _outcomes(call, partial, item_path)
 
     async def read(self, caller: Caller, query: Read) -> Any:
         """The answer to `query`. Raises Refusal."""
-        return await self._ask(self._read, caller, query)
+        lane = self._report if isinstance(query, GetSchedule) else self._read
+        return await self._ask(lane, caller, query)
 
     async def list(self, caller: Caller, listing: Listing) -> Page[Any]:
         """A page of `listing`. Raises Refusal."""
-        page: Page[Any] = await self._ask(self._list, caller, listing)
+        page: Page[Any] = await self._ask(self._report, caller, listing)
         return page
 
     async def _ask(self, lane: Lane[Any], caller: Caller, query: Read | Listing) -> Any:
@@ -145,33 +161,36 @@ class Engine:
         return link
 
     def _answerer(
-        self, link: Link, ledger: Ledger
+        self, ledger: Ledger
     ) -> Callable[[Sequence[Job[Question | Preview]]], Remains[Question | Preview]]:
-        def answer(connection: Connection, jobs: Sequence[Job[Question | Preview]]) -> None:
+        """Answers questions and previews; those the ledger does not take on go elsewhere."""
+
+        def answer(
+            connection: Connection, jobs: Sequence[Job[Question | Preview]]
+        ) -> Remains[Question | Preview]:
+            job_of = {id(job.payload): job for job in jobs}
             payloads = [job.payload for job in jobs]
-            questions = [p for p in payloads if isinstance(p, Question)]
-            asked: list[tuple[Caller, Any]] = [(q.caller, q.query) for q in questions]
-            if asked:
-                answers = self._reader.answer(connection, asked)
-                for question, reply in zip(questions, answers, strict=True):
-                    question.answer = reply
-            ledger.preview(connection, [p for p in payloads if isinstance(p, Call)])
+            self._answer(connection, [p for p in payloads if isinstance(p, Question)])
+            crowded = ledger.preview(connection, [p for p in payloads if isinstance(p, Call)])
+            return Remains(elsewhere=[job_of[id(call)] for call in crowded])
 
-        return _snapshots(link, answer)
+        return _snapshots(self._link(snapshot=True), answer)
 
-    def _lister_of_pages(
-        self, link: Link
-    ) -> Callable[[Sequence[Job[Question]]], Remains[Question]]:
-        def page(connection: Connection, jobs: Sequence[Job[Question]]) -> None:
-            for job in jobs:
-                question = job.payload
-                listing: Any = question.query
-                try:
-                    question.answer = self._lister.page(connection, question.caller, listing)
-                except Refusal as refusal:
-                    question.answer = refusal
-
-        return _snapshots(link, page)
+    def _answer(self, connection: Connection, questions: Sequence[Question]) -> None:
+        reads: list[tuple[Question, Read]] = []
+        for question in questions:
+            query = question.query
+            if not isinstance(query, ListTransactions | ListLots | ListExpiryChanges):
+                reads.append((question, query))
+                continue
+            try:
+                question.answer = self._lister.page(connection, question.caller, query)
+            except Refusal as refusal:
+                question.answer = refusal
+        if reads:
+            answers = self._reader.answer(connection, [(q.caller, read) for q, read in reads])
+            for (question, _), answer in zip(reads, answers, strict=True):
+                question.answer = answer
 
 
 def _job(caller: Caller, call: Call, commands: Sequence[Command]) -> Job[Any]:
@@ -194,33 +213,29 @@ def _executor(ledger: Ledger) -> Callable[[Sequence[Job[Call]]], Remains[Call]]:
 
 
 def _snapshots(
-    link: Link, answer: Callable[[Connection, Sequence[Job[Any]]], None]
+    link: Link, answer: Callable[[Connection, Sequence[Job[Any]]], Remains[Any]]
 ) -> Callable[[Sequence[Job[Any]]], Remains[Any]]:
     """Answers a lane's jobs in one snapshot; one by one when something unforeseen happens."""
 
-    def attempt(jobs: Sequence[Job[Any]]) -> None:
-        for tries_left in reversed(range(READ_TRIES)):
-            try:
-                with link.unit() as connection:
-                    answer(connection, jobs)
-                return
-            except Exception as error:
-                fault = fault_of(error)
-                if fault not in (Fault.LOST, Fault.CONFLICT) or not tries_left:
-                    raise
+    def attempt(jobs: Sequence[Job[Any]], tries: int = READ_TRIES) -> Remains[Any]:
+        try:
+            with link.unit() as connection:
+                return answer(connection, jobs)
+        except Exception as error:
+            if tries > 1 and fault_of(error) in (Fault.LOST, Fault.CONFLICT):
+                return attempt(jobs, tries - 1)
+            raise
 
     def execute(jobs: Sequence[Job[Any]]) -> Remains[Any]:
         try:
-            attempt(jobs)
+            return attempt(jobs)
         except Exception as error:
             failure = StorageUnavailable() if fault_of(error) is Fault.LOST else error
-            if len(jobs) == 1 or isinstance(failure, StorageUnavailable):
-                for job in jobs:
-                    job.failure = failure
-            else:
-                for job in jobs:
-                    execute([job])
-        return Remains()
+            if len(jobs) > 1 and not isinstance(failure, StorageUnavailable):
+                return Remains(elsewhere=[job for one in jobs for job in execute([one]).elsewhere])
+            for job in jobs:
+                job.failure = failure
+            return Remains()
 
     return execute
 

@@ -81,17 +81,24 @@ class Ledger:
             leftover.missed = [call for call in leftover.missed if not call.settled]
         return leftover
 
-    def preview(self, connection: Connection, calls: Sequence[Call]) -> None:
-        """Decide every call by itself, in the snapshot of `connection`, and change nothing."""
+    def preview(self, connection: Connection, calls: Sequence[Call]) -> list[Call]:
+        """Decide every call by itself, in the snapshot of `connection`, and change nothing.
+
+        Returns those of crowded accounts, which are not decided or only in part.
+        """
+        crowded: list[Call] = []
         for call in calls:
             for group in call.groups:
                 group.reset()
             ids = _Placeholders()
-            gatherer = self._gatherer(connection, ids, self._clock.now(), Locking.NONE, None)
+            gatherer = self._gatherer(connection, ids, self._clock.now(), Locking.NONE)
             items = _items_of([call])
             gathered = gatherer.lock(items, gatherer.names(items))
             gatherer.load(items, gathered)
-            decide_all(Batch(items, gathered, gatherer), ids.new_id)
+            batch = Batch(items, gathered, gatherer)
+            decide_all(batch, ids.new_id)
+            crowded += left_of(batch).crowded
+        return crowded
 
     def _wait_for_one(self, missed: Sequence[Call]) -> None:
         """Wait for the accounts of the call that has waited least."""
@@ -164,7 +171,7 @@ class Ledger:
         others = _items_of(_other_parts(calls))
         give_keys([*items, *others])
         answer_known(connection, self._programs, [*items, *others])
-        gatherer = self._gatherer(connection, self._ids, now, locking, self._terms.lots_max)
+        gatherer = self._gatherer(connection, self._ids, now, locking)
         gathered = gatherer.lock(items, gatherer.names(items))
         # Whoever held an account until now may have answered the same request.
         answer_known(connection, self._programs, items)
@@ -175,13 +182,9 @@ class Ledger:
         return left_of(batch)
 
     def _gatherer(
-        self,
-        connection: Connection,
-        ids: Ids,
-        now: datetime,
-        locking: Locking,
-        lots_max: int | None,
+        self, connection: Connection, ids: Ids, now: datetime, locking: Locking
     ) -> Gatherer:
+        lots_max = self._terms.lots_max
         return Gatherer(
             connection, self._programs, ids, now=now, locking=locking, lots_max=lots_max
         )
