@@ -51,7 +51,12 @@ class Load:
     @property
     def items(self) -> int:
         """Items per call."""
-        return BATCH if self.kind == "update_expiry" else 1
+        return BATCH if self.kind.endswith("update_expiry") else 1
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the process that measures does the work itself."""
+        return self.kind == "by_hand" or self.kind.startswith("dialect_")
 
     def plan(self) -> dict[str, object]:
         """As it is sent to the process that makes it."""

@@ -15,8 +15,8 @@ class Figure:
     """A number that the report states: of one load, or of one against another.
 
     `of` is what it is about: "rate" (items a second), "memory" (of the server, in MB),
-    "ratio" (of the rates of `load` and `other`), "slowdown" (how many times the rate of `load`
-    is that of `other`).
+    "ratio" (of the rates of `load` and `other`), "latency" (of most calls, in ms), "cost" (in
+    microseconds per item, where nothing but the item takes time).
     """
 
     name: str
@@ -35,6 +35,10 @@ class Figure:
         own = samples[self.load]
         if self.of == "memory":
             return [sample.memory_mb for sample in own]
+        if self.of == "latency":
+            return [sample.p50_ms for sample in own]
+        if self.of == "cost":
+            return [1e6 / sample.rate for sample in own]
         if self.of == "rate":
             return [sample.rate for sample in own]
         other = samples[self.other]

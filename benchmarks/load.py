@@ -1,7 +1,8 @@
 """A process that makes load, told by lines of JSON on standard input.
 
 It answers each line with `begun` when the load has settled, `ended` when the time is up, and
-`done` with what it has counted. It ends when its input does. Started as `load.py ADDRESS`.
+`done` with what it has counted. It ends when its input does. Started as `load.py ADDRESS
+HTTP`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import calls_rest
 import grpc
 import grpc.aio
 import uvloop
 from calls import CLOCK, POINTS, Load, Next, calls_of
+from rest import Rest, RestError
 
 CHANNELS = 4
 DEADLINE_SECONDS = 20.0
@@ -86,8 +89,8 @@ class Loop:
             began = time.perf_counter()
             try:
                 await send[method](request, timeout=DEADLINE_SECONDS)
-            except grpc.aio.AioRpcError as error:
-                code = f"{error.code().name}: {(error.details() or '')[:80]}"
+            except (grpc.aio.AioRpcError, RestError, TimeoutError) as error:
+                code = _said(error)
                 await asyncio.sleep(0.01)  # a server that refuses at once is not to be flooded
             if self._counting:
                 self.codes[code] += 1
@@ -96,7 +99,13 @@ class Loop:
                     self.latencies.append(int((self._ends[-1] - began) * 1e6))
 
 
-async def serve(address: str) -> None:
+def _said(error: Exception) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {(error.details() or '')[:80]}"
+    return str(error) or type(error).__name__
+
+
+async def serve(address: str, http: str) -> None:
     """Make the loads that the parent asks for."""
     options = [
         ("grpc.use_local_subchannel_pool", 1),
@@ -108,15 +117,21 @@ async def serve(address: str) -> None:
     ways = [{name: channel.unary_unary(name) for name in names} for channel in channels]
     for channel in channels:
         await channel.channel_ready()
+    rest = Rest(http)
     say("ready")
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
         load = Load(**order["load"])
-        loop = Loop(ways, load, calls_of(load, uuid.uuid4().hex[:12]))
+        tag = uuid.uuid4().hex[:12]
+        if load.kind in calls_rest.KINDS:
+            loop = Loop([rest.ways(*calls_rest.ROUTES)], load, calls_rest.calls_of(load, tag))
+        else:
+            loop = Loop(ways, load, calls_of(load, tag))
         await loop.run(order["ramp"], order["seconds"])
+    rest.close()
     for channel in channels:
         await channel.close()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(sys.argv[1]))
+    uvloop.run(serve(*sys.argv[1:3]))

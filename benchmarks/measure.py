@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import dialects
 import psutil
 from by_hand import Mover
 from calls import BATCH, Load
@@ -53,9 +54,9 @@ class Sample:
 class Generator:
     """One process that makes load, and what it has said."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, server: Server) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(LOAD_PROGRAM), address],
+            [sys.executable, str(LOAD_PROGRAM), server.address, server.http],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is meant for us, who then stop it
@@ -91,12 +92,12 @@ class Generator:
 
 
 @contextmanager
-def generators(address: str, count: int) -> Iterator[list[Generator]]:
-    """So many load processes for the server at `address`."""
+def generators(server: Server, count: int) -> Iterator[list[Generator]]:
+    """So many load processes for the server."""
     with ExitStack() as started:
         made = []
         for _ in range(count):
-            made.append(Generator(address))
+            made.append(Generator(server))
             started.callback(made[-1].close)
         for generator in made:
             generator.hear("ready")
@@ -117,6 +118,8 @@ class Stand:
         """Make the load, and measure it."""
         if load.kind == "by_hand":
             return self._by_hand(load, ramp, seconds)
+        if load.kind.startswith("dialect_"):
+            return self._dialect(load, seconds)
         parts = _split(load, len(self.generators))
         busy = self.generators[: len(parts)]
         for generator, part in zip(busy, parts, strict=True):
@@ -155,6 +158,16 @@ class Stand:
         rate = len(latencies) * BATCH / meter.seconds
         return meter.sample(load, rate, sorted(latencies), [cpu / meter.seconds], {})
 
+    def _dialect(self, load: Load, seconds: float) -> Sample:
+        name = load.kind.removeprefix("dialect_")
+        meter, cpu = Meter(self), time.process_time()
+        took = sorted(dialects.latencies(name, seconds))
+        cpu = time.process_time() - cpu
+        meter.stop()
+        # Of the middle call: what disturbs a few of them is not the dialect's.
+        rate = 1e9 / took[len(took) // 2]
+        return meter.sample(load, rate, [ns // 1000 for ns in took], [cpu / meter.seconds], {})
+
 
 class Meter:
     """Looks at processor time and memory from its making until it is stopped."""
@@ -189,7 +202,7 @@ class Meter:
     ) -> Sample:
         """What has been measured, given what the load processes have counted."""
         server, database, own, machine = (mark / self.seconds for mark in self._marks)
-        others = machine - server - database - own - (sum(cpu) if load.kind != "by_hand" else 0)
+        others = machine - server - database - own - (sum(cpu) if not load.is_own else 0)
         items = max(rate, 1e-9)
         return Sample(
             rate=rate,

@@ -190,6 +190,10 @@ def _shown(figure: Figure, value: float, unit: bool = True) -> str:
         return f"{value:.2f}"
     if figure.of == "memory":
         return f"{value:.0f}" + (" MB" if unit else "")
+    if figure.of == "latency":
+        return f"{value:.0f}" + (" ms" if unit else "")
+    if figure.of == "cost":
+        return f"{value:.0f}" + (" µs" if unit else "")
     return f"{value:,.0f}" + ("/s" if unit else "")
 
 

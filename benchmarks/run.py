@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
+import cases_rest
 from cases import FULL, QUICK, Case, Scale, cases
 from fill import fill
 from measure import Sample, Stand, generators
@@ -77,7 +78,9 @@ def _give_up(_: int, __: object) -> NoReturn:
 
 def _measure(database: Cluster, scale: Scale, options: argparse.Namespace) -> Result:
     names = set(options.only)
-    wanted = [c for case in cases(scale, str(database.folder)) if (c := case.only(names))]
+    folder = str(database.folder)
+    known = [*cases(scale, folder), *cases_rest.cases(scale, folder)]
+    wanted = [c for case in known if (c := case.only(names))]
     if not wanted:
         raise SystemExit(f"there is nothing called {', '.join(sorted(names))}")
     samples: dict[str, list[Sample]] = {}
@@ -101,7 +104,7 @@ def _stand(
     filling = scale.fillings[name]
     took = fill(database.conninfo(name), filling, database.folder / f"{name}.lots")
     said.print(f"{name}: {filling.members:,} members, {filling.lots:,} lots in {took:.0f} s")
-    made = left.enter_context(generators(server.address, options.generators))
+    made = left.enter_context(generators(server, options.generators))
     stand = Stand(database, name, server, made)
     left.callback(stand.close)
     return stand

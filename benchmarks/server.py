@@ -93,6 +93,7 @@ class Server:
     """A running points-grpc server."""
 
     address: str
+    http: str
     process: psutil.Process
 
     def memory_mb(self) -> float:
@@ -105,7 +106,8 @@ def serving(cluster: Cluster, database: str) -> Iterator[Server]:
     """A server of the database `database`, which it migrates, with the demo's programs in it."""
     log = cluster.folder / f"{database}.log"
     command = [sys.executable, "-m", "points_grpc.cli.main", "serve", "--dev", "--demo"]
-    command += ["--migrate", "--grpc", "127.0.0.1:0", "--database-url", cluster.url(database)]
+    command += ["--migrate", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+    command += ["--database-url", cluster.url(database)]
     plain = {k: v for k, v in os.environ.items() if not k.startswith("POINTS_")}
     with log.open("wb") as output:
         started = subprocess.Popen(
@@ -117,7 +119,8 @@ def serving(cluster: Cluster, database: str) -> Iterator[Server]:
             start_new_session=True,  # Ctrl-C is meant for us, who then stop it
         )
     try:
-        yield Server(_address(started, log), psutil.Process(started.pid))
+        said = _said(started, log)
+        yield Server(said["gRPC"], said["HTTP"], psutil.Process(started.pid))
     finally:
         stop(started)
 
@@ -153,7 +156,7 @@ def machine_seconds() -> float:
     return times.user + times.nice + times.system + times.irq + times.softirq
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+def _said(process: subprocess.Popen[bytes], log: Path) -> dict[str, str]:
     """Where it listens, as it says when it is ready."""
     assert process.stdout is not None
     said = b""
@@ -165,9 +168,9 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         if not chunk:
             break
         said += chunk
-        for line in said.decode().splitlines(keepends=True):
-            if line.startswith("gRPC") and line.endswith("\n"):
-                return line.split()[1]
+        lines = [line.split(maxsplit=2)[:2] for line in said.decode().splitlines()[:2]]
+        if said.count(b"\n") >= 2:
+            return {line[0]: line[1] for line in lines}
     raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}")
 
 
