@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
@@ -77,15 +76,15 @@ def _read(body: bytes, decoder: json.JSONDecoder) -> Any:
 def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(DEPTH_MAX):
-        level = [child for parent in level for child in _children(parent)]
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if type(parent) is dict else parent)
+            if type(child) is dict or type(child) is list
+        ]
         if not level:
             return
     raise _too_deep()
-
-
-def _children(value: Any) -> Iterator[Any]:
-    members = value.values() if isinstance(value, dict) else value
-    return (child for child in members if isinstance(child, dict | list))
 
 
 def _too_deep() -> Problem:
