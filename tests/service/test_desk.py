@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import func, select
 
-from points_grpc.domain.administration import CreateProgram, Outcome, ProgramView
+from points_grpc.domain.administration import CreateProgram, Outcome, ProgramView, UpdateProgram
 from points_grpc.domain.commands import VENDOR_ID_END
 from points_grpc.errors import Overloaded, StorageUnavailable
 from points_grpc.service.desk import Desk, Task
@@ -26,14 +26,14 @@ from points_grpc.storage.tables import programs, requests, units
 class Stumbling:
     """A link that breaks some of its units of work, before or after their COMMIT."""
 
-    def __init__(self, link: Any) -> None:
+    def __init__(self, link: Any, database: StumblingDatabase) -> None:
         self.link = link
-        self.breaks: list[str] = []
+        self.database = database
 
     @contextmanager
     def unit(self) -> Iterator[Connection]:
-        """A unit of work that fails as the next of `breaks` says."""
-        how = self.breaks.pop(0) if self.breaks else ""
+        """A unit of work that fails as the next of the database's `breaks` says."""
+        how, *self.database.breaks = self.database.breaks or [""]
         with self.link.unit() as connection:
             yield connection
             if how == "before":
@@ -47,20 +47,21 @@ class Stumbling:
 
 
 class StumblingDatabase(Database):
-    """A database whose links stumble."""
+    """A database whose links stumble, each time as the next of `breaks` says."""
+
+    breaks: Sequence[str] = ()
 
     def link(self, snapshot: bool = False) -> Any:
         """A stumbling link."""
-        self.stumbling = Stumbling(super().link(snapshot))
-        return self.stumbling
+        return Stumbling(super().link(snapshot), self)
 
 
 @pytest.fixture
-def stumbling(office: Any, database_url: str) -> Iterator[tuple[ProgramBook, Stumbling]]:
-    """A book on a stumbling link, and the link."""
+def stumbling(office: Any, database_url: str) -> Iterator[tuple[ProgramBook, StumblingDatabase]]:
+    """A book on a stumbling database, and the database."""
     database = StumblingDatabase(database_url)
     desk = Desk(database, office.clock)
-    yield ProgramBook(desk, office.ids), database.stumbling
+    yield ProgramBook(desk, office.ids), database
     desk.close()
     database.close()
 
@@ -72,8 +73,8 @@ def count(office: Any, table: Any) -> int:
 
 def test_a_commit_whose_answer_was_lost_is_not_done_again(office: Any, stumbling: Any) -> None:
     """A change without a request id that was committed is answered, once, as it was done."""
-    book, link = stumbling
-    link.breaks = ["after"]
+    book, database = stumbling
+    database.breaks = ["after"]
     outcome = office.ask(book.create_program(office.acme, CreateProgram("Shop", "UTC")))
     assert outcome.answer.program_id >= VENDOR_ID_END
     assert not outcome.replayed
@@ -82,8 +83,8 @@ def test_a_commit_whose_answer_was_lost_is_not_done_again(office: Any, stumbling
 
 def test_a_unit_that_was_lost_before_its_commit_is_done_again(office: Any, stumbling: Any) -> None:
     """A change that was not committed when the connection broke is done by the next attempt."""
-    book, link = stumbling
-    link.breaks = ["before", "before", "after"]
+    book, database = stumbling
+    database.breaks = ["before", "before", "after"]
     outcome = office.ask(book.create_program(office.acme, CreateProgram("Shop", "UTC")))
     found = office.ask(office.programs.get_program(office.acme, outcome.answer.program_id))
     assert found == outcome.answer
@@ -92,8 +93,8 @@ def test_a_unit_that_was_lost_before_its_commit_is_done_again(office: Any, stumb
 
 def test_a_database_that_stays_away_is_unavailable(office: Any, stumbling: Any) -> None:
     """A change whose every attempt loses its connection is refused and changes nothing."""
-    book, link = stumbling
-    link.breaks = ["before"] * 100
+    book, database = stumbling
+    database.breaks = ["before"] * 100
     with pytest.raises(StorageUnavailable):
         office.ask(book.create_program(office.acme, CreateProgram("Shop", "UTC")))
     with pytest.raises(StorageUnavailable):
@@ -153,52 +154,84 @@ def test_an_unforeseen_failure_is_raised_as_it_is(office: Any) -> None:
     assert len(attempts) == 1
 
 
-def test_what_waits_is_bounded(office: Any) -> None:
-    """When as many wait as may, the next is refused as OVERLOADED; afterwards all is as before."""
-    desk = Desk(office.database, office.clock, waiting_max=2)
-    started, go_on = threading.Event(), threading.Event()
+class Held:
+    """Work that waits for `go_on` once it has `begun`."""
 
-    def wait(_: Connection) -> str:
-        started.set()
-        go_on.wait(30)
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, *_: Any) -> Any:
+        self.begun.set()
+        assert self.go_on.wait(30)
         return "waited"
 
+
+@pytest.mark.parametrize("kind", ["changes", "reads"])
+def test_what_waits_is_bounded(office: Any, kind: str) -> None:
+    """When as many wait as may, the next is refused as OVERLOADED; afterwards all is as before."""
+    desk = Desk(office.database, office.clock, **{f"{kind}_max": 2})
+    held = Held()
+
+    async def ask(work: Any) -> Any:
+        if kind == "reads":
+            return await desk.read(work)
+        task: Task[Any] = Task(1, (), CreateProgram("", "UTC"), work, PROGRAM)
+        return (await desk.carry_out(task)).answer
+
     async def crowd() -> list[Any]:
-        first = asyncio.ensure_future(desk.read(wait))
-        await asyncio.to_thread(started.wait, 30)
-        second = asyncio.ensure_future(desk.read(lambda _: "in turn"))
+        first = asyncio.ensure_future(ask(held))
+        await asyncio.to_thread(held.begun.wait, 30)
+        second = asyncio.ensure_future(ask(lambda *_: "in turn"))
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
-            await desk.read(lambda _: "too many")
-        go_on.set()
+            await ask(lambda *_: "too many")
+        held.go_on.set()
         return [await first, await second]
 
     assert office.ask(crowd()) == ["waited", "in turn"]
-    assert office.ask(desk.read(lambda _: "again")) == "again"
+    assert office.ask(ask(lambda *_: "again")) == "again"
     desk.close()
 
 
 def test_whoever_leaves_the_queue_gives_up_its_place(office: Any) -> None:
     """A change whose caller left before its turn is dropped without effect."""
-    started, go_on = threading.Event(), threading.Event()
-
-    def wait(_: Connection) -> None:
-        started.set()
-        go_on.wait(30)
+    held = Held()
+    blocking: Task[Any] = Task(1, (), CreateProgram("", "UTC"), held, PROGRAM)
 
     async def leave() -> None:
-        first = asyncio.ensure_future(office.desk.read(wait))
-        await asyncio.to_thread(started.wait, 30)
+        first = asyncio.ensure_future(office.desk.carry_out(blocking))
+        await asyncio.to_thread(held.begun.wait, 30)
         create = office.programs.create_program(office.acme, CreateProgram("", "UTC", 1))
         second = asyncio.ensure_future(create)
         await asyncio.sleep(0)
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
-        go_on.set()
+        held.go_on.set()
         await first
 
     office.ask(leave())
     assert office.ask(office.programs.list_programs(office.acme)) == []
+
+
+def test_questions_are_answered_while_a_change_waits(office: Any) -> None:
+    """However many ask while a change waits for a locked program, each has its answer at once."""
+    office.ask(office.programs.create_program(office.acme, CreateProgram("Shop", "UTC", 1)))
+    link = office.database.link()
+
+    async def wait_and_ask() -> None:
+        with link.unit() as elsewhere:
+            elsewhere.execute(select(programs).with_for_update()).all()
+            change = office.programs.update_program(office.acme, UpdateProgram(1, name="Store"))
+            waiting = asyncio.ensure_future(change)
+            asked = (office.programs.get_program(office.acme, 1) for _ in range(600))
+            found = await asyncio.gather(*asked)
+            assert {program.name for program in found} == {"Shop"}
+            assert not waiting.done()
+        assert (await waiting).answer.name == "Store"
+        assert (await office.programs.get_program(office.acme, 1)).name == "Store"
+
+    office.ask(wait_and_ask())
+    link.close()
 
 
 def test_an_answer_is_rebuilt_exactly(office: Any) -> None:

@@ -1,7 +1,8 @@
-"""Where administrators' changes are carried out: one thread, one connection, one at a time.
+"""Where administrators' changes are carried out, one at a time, and their questions answered.
 
-Each change is a unit of work with an idempotency row and an id of its own, so that neither a
-repeated request nor a lost COMMIT does it twice.
+Questions have a thread and a connection of their own, so that none waits for a change. Each change
+is a unit of work with an idempotency row and an id of its own, so that neither a repeated request
+nor a lost COMMIT does it twice.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from points_grpc.clock import Clock
 from points_grpc.domain.administration import Change, Outcome, fingerprint
 from points_grpc.domain.commands import digest
 from points_grpc.errors import Overloaded, Refusal, RequestIdReused, StorageUnavailable
 from points_grpc.storage import requests, units
-from points_grpc.storage.database import Connection, Database
+from points_grpc.storage.database import Connection, Database, Link
 from points_grpc.storage.faults import Fault, fault_of
 from points_grpc.storage.ids import bucket_of_name
 
@@ -62,16 +63,48 @@ class Task(Generic[T]):
 
 
 class Desk:
-    """Runs units of work, in the order they come, on a thread and a connection of its own.
+    """Carries out changes and answers questions, each in the order they come.
 
     Whoever asks gets Overloaded when too many wait already, and StorageUnavailable when the
     database stays out of reach or in the way.
     """
 
-    def __init__(self, database: Database, clock: Clock, waiting_max: int = 256) -> None:
-        self._link = database.link()
+    def __init__(
+        self, database: Database, clock: Clock, changes_max: int = 256, reads_max: int = 2_000
+    ) -> None:
         self._clock = clock
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
+        self._changes = _Clerk("changes", database.link(), changes_max)
+        self._reads = _Clerk("reads", database.link(snapshot=True), reads_max)
+
+    def close(self) -> None:
+        """Finish what was begun, drop what waits and close the connections."""
+        self._changes.close()
+        self._reads.close()
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` reads in one snapshot; tried again where the connection was lost."""
+        return await self._reads.run(work)
+
+    async def carry_out(self, task: Task[T]) -> Outcome[T]:
+        """The task's answer, new or, where its request id is known, the first one again."""
+        done: list[Outcome[T]] = []  # of attempts that may have been committed
+        unit_id = uuid4()
+
+        def attempt(connection: Connection) -> Outcome[T]:
+            now = self._clock.now()
+            if units.open_unit(connection, unit_id, now):
+                done.append(_settle(connection, task, now))
+            return done[-1]
+
+        return await self._changes.run(attempt)
+
+
+class _Clerk:
+    """Runs units of work one after the other, on one thread and one connection."""
+
+    def __init__(self, name: str, link: Link, waiting_max: int) -> None:
+        self._link = link
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"desk-{name}")
         self._places = threading.BoundedSemaphore(waiting_max)
 
     def close(self) -> None:
@@ -79,46 +112,25 @@ class Desk:
         self._thread.shutdown(cancel_futures=True)
         self._link.close()
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        """What `work` reads; tried again where the connection was lost."""
-        return await self._run(lambda: self._persist(lambda: self._read(work)))
-
-    async def carry_out(self, task: Task[T]) -> Outcome[T]:
-        """The task's answer, new or, where its request id is known, the first one again."""
-        done: list[Outcome[T]] = []
-        unit_id = uuid4()
-        return await self._run(lambda: self._persist(lambda: self._attempt(task, unit_id, done)))
-
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns; it is attempted again after a conflict or a lost connection."""
         if not self._places.acquire(blocking=False):
             raise Overloaded
-        future = self._thread.submit(work)
+        future = self._thread.submit(self._persist, work)
         future.add_done_callback(lambda _: self._places.release())
         return await asyncio.wrap_future(future)
 
-    def _persist(self, attempt: Callable[[], T]) -> T:
+    def _persist(self, work: Callable[[Connection], T]) -> T:
         for _ in range(_ATTEMPTS):
             try:
-                return attempt()
+                with self._link.unit() as connection:
+                    return work(connection)
             except Refusal:
                 raise
             except Exception as error:
                 if fault_of(error) not in (Fault.CONFLICT, Fault.LOST):
                     raise
         raise StorageUnavailable
-
-    def _read(self, work: Callable[[Connection], T]) -> T:
-        with self._link.unit() as connection:
-            return work(connection)
-
-    def _attempt(self, task: Task[T], unit_id: UUID, done: list[Outcome[T]]) -> Outcome[T]:
-        """One attempt; `done` has the answer of an earlier one that may have been committed."""
-        with self._link.unit() as connection:
-            now = self._clock.now()
-            if not units.open_unit(connection, unit_id, now):
-                return done[-1]
-            done.append(_settle(connection, task, now))
-        return done[-1]
 
 
 def _settle(connection: Connection, task: Task[T], now: datetime) -> Outcome[T]:
