@@ -15,7 +15,7 @@ from points_grpc.domain.model import AwardKind, LotCategory, ReasonType
 from points_grpc.domain.policy import ExpireAt, ExpireOn, Immediate, InDays, InMonths, Never
 from points_grpc.errors import InvalidField
 from points_grpc.rpc.codec.meta import put_custom_meta, read_custom_meta
-from points_grpc.rpc.codec.moves import read_moves
+from points_grpc.rpc.codec.moves import draft_moves, finish_moves
 
 FULL = {
     "program_id": 469,
@@ -39,6 +39,11 @@ def call(*updates, request_id=""):
         updates=[update_expiry_pb2.ExpiryUpdate(**update) for update in updates],
         request_id=request_id,
     )
+
+
+def read_moves(message):
+    """The commands of an UpdateExpiry."""
+    return finish_moves(message, list(draft_moves(message)))
 
 
 def struct(**members):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import pairwise
+
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -17,6 +20,7 @@ from points.v1 import (
 )
 from points_grpc.domain import commands, queries
 from points_grpc.domain.queries import Expiring, Page, Schedule
+from points_grpc.rpc.servicers.batches import STEP, Steps
 from points_grpc.rpc.servicers.points import PointsServicer
 
 MEMBER = {"external_id": "cust-1"}
@@ -147,3 +151,51 @@ def test_a_listing_goes_on_where_its_page_ended(serve, engine, samples, method):
     assert first.next_page_token and not last.next_page_token
     assert [(one.page_size, one.cursor) for one in engine.listings] == [(2, ()), (7, ("place", 5))]
     assert (other.reason, other.metadata) == ("INVALID_PAGE_TOKEN", {"field": "page_token"})
+
+
+@pytest.mark.parametrize("calls", [1, 8])
+def test_others_have_their_turn_while_many_items_are_read(calls):
+    """However many calls go through a thousand items, others run after every hundred or so."""
+    seen, left = [], [1000] * calls
+    steps = Steps()
+
+    async def others():
+        while any(left):
+            seen.append(sum(left))
+            await asyncio.sleep(0)
+
+    async def read(call):
+        expected = iter(range(1000))
+        async for thing in steps.through(range(1000)):
+            assert thing == next(expected)
+            left[call] -= 1
+
+    async def at_once():
+        await asyncio.gather(*map(read, range(calls)), others())
+
+    asyncio.run(at_once())
+    assert left == [0] * calls
+    assert max(before - after for before, after in pairwise(seen)) <= 2 * STEP
+
+
+def test_a_reader_that_fails_holds_nobody_up():
+    """A call that stops amid its items, or whose caller leaves, keeps no other from going on."""
+    steps = Steps()
+
+    async def read(fails_at):
+        async for thing in steps.through(range(1000)):
+            if thing == fails_at:
+                raise LookupError
+        return True
+
+    async def scenario():
+        left = asyncio.ensure_future(read(None))
+        readers = [asyncio.ensure_future(read(at)) for at in (50, 100, 150, None)]
+        while not readers[0].done():
+            await asyncio.sleep(0)
+        left.cancel()
+        return await asyncio.gather(left, *readers, return_exceptions=True)
+
+    *failed, whole = asyncio.run(scenario())
+    assert [type(error) for error in failed] == [asyncio.CancelledError] + [LookupError] * 3
+    assert whole

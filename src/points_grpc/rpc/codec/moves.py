@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from points.v1 import update_expiry_pb2
@@ -17,7 +18,7 @@ from points_grpc.rpc.codec.text import PROSE_MAX, read_request_id, read_text
 
 _NO_META = ("", "", "")
 
-_Draft: TypeAlias = tuple[
+Draft: TypeAlias = tuple[
     int,
     MemberName,
     int,
@@ -34,16 +35,20 @@ _Draft: TypeAlias = tuple[
 """The fields of a MoveExpiry that come from its own message, in their order."""
 
 
-def read_moves(
-    message: update_expiry_pb2.UpdateExpiryRequest,
+def draft_moves(message: update_expiry_pb2.UpdateExpiryRequest) -> Iterator[Draft | InvalidField]:
+    """What makes a command of each update, or what is wrong with it alone, one at a time."""
+    return map(_try_draft, message.updates)
+
+
+def finish_moves(
+    message: update_expiry_pb2.UpdateExpiryRequest, drafts: Sequence[Draft | InvalidField]
 ) -> list[MoveExpiry | InvalidField]:
-    """One command per update, or what is wrong with that item alone.
+    """One command per draft, in place of which there may be what is wrong with that item.
 
     With a request id every command carries the fingerprint of the whole call. Raises
     InvalidField for what is wrong with the call.
     """
     request_id = read_request_id(message.request_id)
-    drafts = [_try_draft(update) for update in message.updates]
     whole = digest("UpdateExpiry", *map(_content, drafts)) if request_id else b""
     return [
         draft if isinstance(draft, InvalidField) else MoveExpiry(*draft, request_id, index, whole)
@@ -51,14 +56,14 @@ def read_moves(
     ]
 
 
-def _try_draft(update: update_expiry_pb2.ExpiryUpdate) -> _Draft | InvalidField:
+def _try_draft(update: update_expiry_pb2.ExpiryUpdate) -> Draft | InvalidField:
     try:
         return _draft(update)
     except InvalidField as refusal:
         return refusal
 
 
-def _draft(update: update_expiry_pb2.ExpiryUpdate) -> _Draft:
+def _draft(update: update_expiry_pb2.ExpiryUpdate) -> Draft:
     kind, category, reason_type = update.kind, update.category, update.reason_type
     expiration = read_expiration(update)
     if expiration is None:
@@ -79,7 +84,7 @@ def _draft(update: update_expiry_pb2.ExpiryUpdate) -> _Draft:
     )
 
 
-def _content(draft: _Draft | InvalidField) -> tuple[object, ...]:
+def _content(draft: Draft | InvalidField) -> tuple[object, ...]:
     """What `commands.content` gives for a command, at a fifth of its cost.
 
     What is at its default does not count, so that fields added later change no fingerprint.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import TypeVar
 
 from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command
@@ -10,6 +12,29 @@ from points_grpc.errors import InvalidField, Refusal
 from points_grpc.rpc.backends import Engine
 
 ITEMS_MAX = 1000
+
+STEP = 100
+"""How many items are read or shown at a stretch: a few milliseconds' worth."""
+
+T = TypeVar("T")
+
+
+class Steps:
+    """Goes through many items without keeping the event loop from its other calls, and health.
+
+    However many calls do so, it is one of them at a time that goes on by another STEP items.
+    """
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def through(self, things: Iterable[T]) -> AsyncIterator[T]:
+        """`things`, one by one."""
+        for index, thing in enumerate(things):
+            if index and index % STEP == 0:
+                async with self._turn:
+                    await asyncio.sleep(0)
+            yield thing
 
 
 def check_count(count: int, field: str) -> None:

@@ -30,11 +30,11 @@ from points_grpc.domain.queries import Expiring, Listing, Page, Schedule
 from points_grpc.errors import InvalidField, LotNotFound, Refusal
 from points_grpc.rpc.backends import Engine
 from points_grpc.rpc.codec import answers, commands, queries, reports
-from points_grpc.rpc.codec.moves import read_moves
+from points_grpc.rpc.codec.moves import draft_moves, finish_moves
 from points_grpc.rpc.interceptors.context import caller
 from points_grpc.rpc.interceptors.log import count_items
 from points_grpc.rpc.page_token import read_page_token, write_page_token
-from points_grpc.rpc.servicers.batches import check_count, write_items
+from points_grpc.rpc.servicers.batches import Steps, check_count, write_items
 from points_grpc.rpc.status import status_of
 
 A = TypeVar("A")
@@ -45,6 +45,7 @@ class PointsServicer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._steps = Steps()
 
     # ruff: noqa: N802  # methods and their descriptions are the contract's
     async def Earn(self, request: earn_pb2.EarnRequest) -> earn_pb2.EarnResponse:
@@ -57,17 +58,20 @@ class PointsServicer:
     async def BatchEarn(self, request: earn_pb2.BatchEarnRequest) -> earn_pb2.BatchEarnResponse:
         check_count(len(request.earns), "earns")
         count_items(len(request.earns))
-        outcomes = await write_items(
+        items = [item async for item in self._steps.through(map(_try_earn, request.earns))]
+        deciding = write_items(
             self._engine,
             caller(),
-            [_try_earn(earn) for earn in request.earns],
+            items,
             "earns",
             partial=request.return_partial_success,
             validate_only=request.validate_only,
         )
+        del request  # a large one is not to be kept for as long as the lane takes
+        outcomes = await deciding
         tenant = caller().tenant
         response = earn_pb2.BatchEarnResponse()
-        for outcome in outcomes:
+        async for outcome in self._steps.through(outcomes):
             result = response.results.add()
             if isinstance(outcome, Refusal):
                 result.error.CopyFrom(status_of(outcome))
@@ -94,16 +98,19 @@ class PointsServicer:
     ) -> update_expiry_pb2.UpdateExpiryResponse:
         check_count(len(request.updates), "updates")
         count_items(len(request.updates))
-        outcomes = await write_items(
+        drafts = [draft async for draft in self._steps.through(draft_moves(request))]
+        deciding = write_items(
             self._engine,
             caller(),
-            read_moves(request),
+            finish_moves(request, drafts),
             "updates",
             partial=request.return_partial_success,
             validate_only=request.validate_only,
         )
+        del request, drafts  # large ones are not to be kept for as long as the lane takes
+        outcomes = await deciding
         response = update_expiry_pb2.UpdateExpiryResponse()
-        for outcome in outcomes:
+        async for outcome in self._steps.through(outcomes):
             result = response.results.add()
             if isinstance(outcome, Refusal):
                 result.error.CopyFrom(status_of(outcome))
@@ -138,7 +145,7 @@ class PointsServicer:
             raise _at_the_id(refusal) from None
         tenant = caller().tenant
         response = transaction_status_pb2.ApproveTransactionsResponse()
-        for outcome in outcomes:
+        async for outcome in self._steps.through(outcomes):
             result = response.results.add()
             if isinstance(outcome, Refusal):
                 result.error.CopyFrom(status_of(_at_the_id(outcome)))
@@ -192,7 +199,7 @@ class PointsServicer:
         listing = queries.read_list_transactions(request)
         page, token = await self._list(listing, request.page_token)
         response = listing_pb2.ListTransactionsResponse(next_page_token=token)
-        for view in page.rows:
+        async for view in self._steps.through(page.rows):
             answers.put_transaction(response.transactions.add(), view)
         return response
 
@@ -200,7 +207,7 @@ class PointsServicer:
         listing = queries.read_list_lots(request)
         page, token = await self._list(listing, request.page_token)
         response = listing_pb2.ListLotsResponse(next_page_token=token)
-        for view in page.rows:
+        async for view in self._steps.through(page.rows):
             answers.put_lot(response.lots.add(), view)
         return response
 
@@ -210,7 +217,7 @@ class PointsServicer:
         listing = queries.read_list_expiry_changes(request)
         page, token = await self._list(listing, request.page_token)
         response = listing_pb2.ListExpiryChangesResponse(next_page_token=token)
-        for view in page.rows:
+        async for view in self._steps.through(page.rows):
             answers.put_expiry_change(response.expiry_changes.add(), view)
         return response
 
