@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     calls_max: int = Field(
         2_048, ge=1, description="Calls running at once; more are answered with OVERLOADED."
     )
+    calls_bytes_max: int = Field(
+        64 * 2**20,
+        ge=1,
+        description="Bytes of the requests running at once; more are answered with OVERLOADED.",
+    )
 
     request_retention_days: int = Field(
         7, ge=1, le=3650, description="How long a request id is remembered."

@@ -96,6 +96,55 @@ def test_malformed_bytes_are_a_bad_request(serve):
         assert (status.code, status.reason) == ("INVALID_ARGUMENT", "INVALID_FIELD")
 
 
+STREAMS = [
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+]
+
+
+@pytest.mark.parametrize("method", STREAMS)
+def test_malformed_bytes_on_a_stream_are_a_bad_request(serve, method):
+    """A stream ends with INVALID_FIELD, and no words of the parser's, at bytes of no message."""
+
+    async def scenario(served):
+        stream = served.channel.stream_stream(method)()
+        await stream.write(b"\xff")
+        return await served.refusal(stream.read())
+
+    with capture_logs() as logs:
+        status = serve(scenario)
+    assert (status.code, status.reason) == ("INVALID_ARGUMENT", "INVALID_FIELD")
+    assert status.fields == [] and "pars" not in status.message
+    assert not logs
+
+
+@pytest.mark.parametrize(
+    "method", ["points.v1.PointsService/Earn", "grpc.health.v1.Health/Check", STREAMS[0][1:]]
+)
+def test_a_call_without_a_message_is_a_bad_request(serve, method):
+    """A caller who ends its side without having sent anything is answered all the same."""
+
+    async def scenario(served):
+        stream = served.channel.stream_stream(f"/{method}")()
+        await stream.done_writing()
+        return await served.refusal(stream.read())
+
+    status = serve(scenario)
+    assert (status.code, status.reason) == ("INVALID_ARGUMENT", "INVALID_FIELD")
+
+
+def test_an_empty_message_is_a_message(serve, engine, samples):
+    """A request of no bytes at all is read as one whose fields are unset."""
+
+    async def scenario(served):
+        return await served.refusal(
+            served.channel.unary_unary("/points.v1.PointsService/Earn")(b"")
+        )
+
+    assert serve(scenario).metadata["field"]
+
+
 def test_an_answer_that_cannot_be_encoded_is_internal(serve, engine, samples, get_lot):
     """A failure after the engine has answered leaks no more than one before."""
     engine.reads = samples.account

@@ -58,6 +58,7 @@ def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> S
         deadline_s=settings.default_deadline_seconds,
         deadline_max_s=settings.deadline_seconds_max,
         calls_max=settings.calls_max,
+        calls_bytes_max=settings.calls_bytes_max,
     )
     return Server(backends, authenticator, options)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from grpc_health.v1 import health_pb2
 
-from points_grpc.rpc.interceptors import Context, Ended
+from points_grpc.errors import InvalidField
+from points_grpc.rpc.interceptors import NO_MESSAGE, Context, Ended
 
 SERVICE = "grpc.health.v1.Health"
 
@@ -46,9 +47,11 @@ class Health:
         return _Response(status=self._status())
 
     async def Watch(  # noqa: N802  # the contract's name
-        self, request: Any, _: Context
+        self, requests: AsyncIterator[Any], _: Context
     ) -> AsyncIterator[Any]:
         """The present status and every later one; SERVICE_UNKNOWN where there is none."""
+        if (request := await anext(requests, None)) is None:
+            raise InvalidField("", NO_MESSAGE)
         known = request.service in self._services
         if not known:
             yield _Response(status=_Response.SERVICE_UNKNOWN)

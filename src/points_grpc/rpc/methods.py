@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import grpc
+import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from points_grpc.rpc.interceptors import Interceptor
-from points_grpc.rpc.interceptors.messages import Method, on_bytes
+from points_grpc.rpc.interceptors import Context, Interceptor, Request
+from points_grpc.rpc.interceptors.errors import Errors
+from points_grpc.rpc.interceptors.messages import (
+    Method,
+    StreamMethod,
+    on_bytes,
+    on_streams_of_bytes,
+)
 
 
 def unary_service(
@@ -35,4 +41,27 @@ def unary_method(
     handler = on_bytes(method, GetMessageClass(descriptor.input_type))
     for interceptor in reversed(interceptors):
         handler = interceptor.wrap(name, handler)
-    return grpc.unary_unary_rpc_method_handler(handler)
+
+    async def handle(_: AsyncIterator[bytes], context: Context) -> bytes:
+        return await handler(await _request(context), context)
+
+    # To the wire it is all the same. As a unary method grpcio would hold the bytes of the
+    # request until the call ends, and never answer a call that has none.
+    return grpc.stream_unary_rpc_method_handler(handle)
+
+
+def stream_method(
+    method: StreamMethod, descriptor: MethodDescriptor, errors: Errors, service: str
+) -> grpc.RpcMethodHandler[Any, Any]:
+    """One method that answers with a stream, served as one of `service`."""
+    handler = on_streams_of_bytes(method, GetMessageClass(descriptor.input_type))
+    return grpc.stream_stream_rpc_method_handler(
+        errors.wrap_stream(f"{service}/{descriptor.name}", handler),
+        response_serializer=GetMessageClass(descriptor.output_type).SerializeToString,
+    )
+
+
+async def _request(context: Context) -> Request:
+    # A message beyond the limit has been answered by the runtime, and looks like none from here.
+    raw = await context.read()
+    return Request(None if raw is grpc.aio.EOF else raw)

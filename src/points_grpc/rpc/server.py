@@ -19,7 +19,7 @@ from points_grpc.rpc.interceptors.deadline import Deadline
 from points_grpc.rpc.interceptors.errors import Errors
 from points_grpc.rpc.interceptors.log import Log
 from points_grpc.rpc.interceptors.shedding import Shedding
-from points_grpc.rpc.methods import unary_method, unary_service
+from points_grpc.rpc.methods import stream_method, unary_method, unary_service
 from points_grpc.rpc.servicers.members import MemberServicer
 from points_grpc.rpc.servicers.points import PointsServicer
 from points_grpc.rpc.servicers.programs import ProgramServicer
@@ -47,6 +47,7 @@ class ServerOptions:
     deadline_s: float = 10.0
     deadline_max_s: float = 120.0
     calls_max: int = 2048
+    calls_bytes_max: int = 64 * 2**20
     request_bytes_max: int = 16 * 2**20
     connection_age_s: float = 300.0
     connection_age_grace_s: float = 30.0
@@ -80,7 +81,7 @@ class Server:
             errors,
             Log(),
             Authentication(authenticator),
-            Shedding(options.calls_max),
+            Shedding(options.calls_max, options.calls_bytes_max),
             Deadline(options.deadline_s, options.deadline_max_s),
         )
         services = _services(backends)
@@ -138,14 +139,10 @@ def _services(backends: Backends) -> list[tuple[ServiceDescriptor, object]]:
 
 
 def _health_methods(servicer: health.Health, errors: Errors) -> grpc.GenericRpcHandler:
-    service = health_pb2.DESCRIPTOR.services_by_name["Health"]
+    methods = health_pb2.DESCRIPTOR.services_by_name["Health"].methods_by_name
     handlers = {
-        "Check": unary_method(servicer.Check, service.methods_by_name["Check"], (errors,)),
-        "Watch": grpc.unary_stream_rpc_method_handler(
-            errors.wrap_stream(f"{health.SERVICE}/Watch", servicer.Watch),
-            health_pb2.HealthCheckRequest.FromString,
-            health_pb2.HealthCheckResponse.SerializeToString,
-        ),
+        "Check": unary_method(servicer.Check, methods["Check"], (errors,)),
+        "Watch": stream_method(servicer.Watch, methods["Watch"], errors, health.SERVICE),
     }
     return grpc.method_handlers_generic_handler(health.SERVICE, handlers)
 
@@ -153,17 +150,11 @@ def _health_methods(servicer: health.Health, errors: Errors) -> grpc.GenericRpcH
 def _reflection_methods(
     servicer: reflection.Reflection, errors: Errors
 ) -> list[grpc.GenericRpcHandler]:
-    method = "ServerReflectionInfo"
+    [alpha] = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].methods
     return [
         grpc.method_handlers_generic_handler(
             service,
-            {
-                method: grpc.stream_stream_rpc_method_handler(
-                    errors.wrap_stream(f"{service}/{method}", servicer.ServerReflectionInfo),
-                    reflection_pb2.ServerReflectionRequest.FromString,
-                    reflection_pb2.ServerReflectionResponse.SerializeToString,
-                )
-            },
+            {alpha.name: stream_method(servicer.ServerReflectionInfo, alpha, errors, service)},
         )
         for service in reflection.SERVICES
     ]

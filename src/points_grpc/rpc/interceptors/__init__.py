@@ -11,9 +11,35 @@ from typing import Any, Protocol, TypeAlias
 
 import grpc.aio
 
+from points_grpc.errors import InvalidField
+
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
-Handler: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
+NO_MESSAGE = "is missing: the call ended without a message"
+"""What is wrong with a call that has no request at all."""
+
+
+class Request:
+    """The bytes of a request, for whoever takes them first; None where a call has no message.
+
+    Interceptors hold a request for as long as its call runs, so they do not hold the bytes.
+    """
+
+    __slots__ = ("_raw", "size")
+
+    def __init__(self, raw: bytes | None) -> None:
+        self._raw = raw
+        self.size = len(raw or b"")
+
+    def take(self) -> bytes:
+        """The bytes, once. Raises InvalidField where there are none."""
+        raw, self._raw = self._raw, None
+        if raw is None:
+            raise InvalidField("", NO_MESSAGE)
+        return raw
+
+
+Handler: TypeAlias = Callable[[Request, Context], Awaitable[bytes]]
 """Answers a call: the bytes of a request with those of a response."""
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Protocol
 
 from points_grpc.domain.commands import Caller
 from points_grpc.errors import TokenInvalid
-from points_grpc.rpc.interceptors import Context, Handler
+from points_grpc.rpc.interceptors import Context, Handler, Request
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
@@ -75,7 +75,7 @@ class Authentication:
         """`inner`, only for callers with a valid credential."""
         authenticate = self._authenticator.authenticate
 
-        async def handle(request: Any, context: Context) -> Any:
+        async def handle(request: Request, context: Context) -> bytes:
             # Each call is a task of its own, so there is nothing to set back.
             _CALLER.set(authenticate(context.invocation_metadata() or []))
             return await inner(request, context)

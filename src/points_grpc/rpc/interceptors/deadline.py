@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-from points_grpc.rpc.interceptors import Context, Ended, Handler
+from points_grpc.rpc.interceptors import Context, Ended, Handler, Request
 
 
 class Deadline:
@@ -22,7 +21,7 @@ class Deadline:
         """`inner`, cancelled and answered with DEADLINE_EXCEEDED when time is up."""
         default, limit = self._default_s, self._limit_s
 
-        async def handle(request: Any, context: Context) -> Any:
+        async def handle(request: Request, context: Context) -> bytes:
             remaining = context.time_remaining()
             timeout = asyncio.timeout(default if remaining is None else min(remaining, limit))
             try:

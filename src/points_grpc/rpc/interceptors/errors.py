@@ -12,7 +12,7 @@ import structlog
 from grpc.aio import AbortError
 
 from points_grpc.errors import Refusal
-from points_grpc.rpc.interceptors import Context, Ended, Handler
+from points_grpc.rpc.interceptors import Context, Ended, Handler, Request
 from points_grpc.rpc.status import status_of
 
 DETAILS_KEY = "grpc-status-details-bin"
@@ -33,7 +33,7 @@ class Errors:
     def wrap(self, method: str, inner: Handler) -> Handler:
         """`inner`, answering with a status whatever it raises."""
 
-        async def handle(request: Any, context: Context) -> Any:
+        async def handle(request: Request, context: Context) -> bytes:
             try:
                 return await inner(request, context)
             except BaseException as error:

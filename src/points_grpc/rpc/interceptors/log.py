@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from time import perf_counter
-from typing import Any
 
 import structlog
 
 from points_grpc.errors import Refusal
-from points_grpc.rpc.interceptors import Context, Ended, Handler
+from points_grpc.rpc.interceptors import Context, Ended, Handler, Request
 from points_grpc.rpc.interceptors.context import caller
 
 _ITEMS: ContextVar[int] = ContextVar("items")
@@ -34,7 +33,7 @@ class Log:
         """`inner`, with a line when it has ended."""
         info = self._log.bind(method=method).info
 
-        async def handle(request: Any, context: Context) -> Any:
+        async def handle(request: Request, context: Context) -> bytes:
             began = perf_counter()
             code, reason = "OK", ""
             try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
 from google.protobuf.message import DecodeError, Message
 
 from points_grpc.errors import InvalidField
-from points_grpc.rpc.interceptors import Context, Handler
+from points_grpc.rpc.interceptors import Context, Handler, Request
 
 Method: TypeAlias = Callable[[Any], Awaitable[Message]]
 """A servicer's method: answers a request message with a response message."""
+
+StreamMethod: TypeAlias = Callable[[AsyncIterator[Any], Context], AsyncIterator[Message]]
+"""A servicer's method: answers request messages, as they come, with response messages."""
 
 
 def on_bytes(method: Method, request: type[Message]) -> Handler:
@@ -20,13 +23,29 @@ def on_bytes(method: Method, request: type[Message]) -> Handler:
     As a deserializer of grpcio's the same would answer malformed bytes with UNKNOWN and the
     parser's own words.
     """
-    parse = request.FromString
 
-    async def handle(raw: bytes, _: Context) -> bytes:
-        try:
-            message = parse(raw)
-        except DecodeError:
-            raise InvalidField("", "is not a message of this method") from None
-        return (await method(message)).SerializeToString()
+    async def handle(raw: Request, _: Context) -> bytes:
+        # The message is nobody's but the method's, which may let go of a large one.
+        return (await method(_parsed(raw.take(), request))).SerializeToString()
 
     return handle
+
+
+def on_streams_of_bytes(method: StreamMethod, request: type[Message]) -> StreamMethod:
+    """The same for a method of streams; its responses stay messages."""
+
+    def handle(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Message]:
+        return method(messages(raws), context)
+
+    async def messages(raws: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+        async for raw in raws:
+            yield _parsed(raw, request)
+
+    return handle
+
+
+def _parsed(raw: bytes, request: type[Message]) -> Message:
+    try:
+        return request.FromString(raw)
+    except DecodeError:
+        raise InvalidField("", "is not a message of this method") from None
