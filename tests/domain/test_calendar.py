@@ -324,6 +324,8 @@ def test_start_of_the_calendar() -> None:
         (BERLIN, "2025-10-25 22:00", "2025-10-26 22:59", 0),  # almost 25 hours
         (APIA, "2011-12-30 09:59", "2011-12-30 10:00", 2),
         (KATHMANDU, "2024-02-28 18:15", "2024-03-01 18:14", 1),
+        (BERLIN, "9999-12-30 12:00", "9999-12-31 23:30", 1),  # already beyond the calendar
+        (HONOLULU, "0001-01-01 01:00", "0001-01-02 11:00", 1),  # not yet in the calendar
     ],
 )
 def test_days_between(zone: ZoneInfo, from_at: str, to_at: str, expected: int) -> None:

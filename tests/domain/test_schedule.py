@@ -176,6 +176,8 @@ def test_a_period_begins_after_now_at_the_earliest() -> None:
     """The past part of a period, the present instant included, is left out."""
     assert live_part(NOW, NOW - DAY, NOW + DAY) == (NOW + TICK, NOW + DAY)
     assert live_part(NOW, NOW + DAY, NOW + 2 * DAY) == (NOW + DAY, NOW + 2 * DAY)
+    last = datetime.max.replace(tzinfo=UTC)
+    assert live_part(last, NOW, last) == (last, last)
     start_at, end_at = live_part(NOW, NOW - DAY, NOW)
     assert start_at > end_at
 

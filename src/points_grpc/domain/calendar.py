@@ -118,6 +118,14 @@ def local_date(zone: ZoneInfo, at: datetime) -> date:
     return _in_zone(zone, at).date()
 
 
+def nearest_local_date(zone: ZoneInfo, at: datetime) -> date:
+    """`local_date`, or the calendar's first or last date where that lies beyond it."""
+    try:
+        return local_date(zone, at)
+    except OutOfCalendar:
+        return in_utc(at).date()
+
+
 def start_of_day(zone: ZoneInfo, day: date) -> datetime:
     """The first instant at which the date in `zone` is `day`, or later if it is skipped."""
     before, after = _offsets(zone, datetime.combine(day, _MIDNIGHT))
@@ -161,8 +169,11 @@ def add_months(zone: ZoneInfo, at: datetime, n: int) -> datetime:
 
 
 def days_between(zone: ZoneInfo, from_at: datetime, to_at: datetime) -> int:
-    """How many calendar days `to_at` lies after `from_at` in `zone`; negative if before."""
-    return (local_date(zone, to_at) - local_date(zone, from_at)).days
+    """How many calendar days `to_at` lies after `from_at` in `zone`; negative if before.
+
+    What lies beyond the calendar counts as its nearest day.
+    """
+    return (nearest_local_date(zone, to_at) - nearest_local_date(zone, from_at)).days
 
 
 # Where clocks are set back, local time runs the same stretch twice; where they are set forward,

@@ -20,6 +20,7 @@ from points_grpc.errors import ExpirationNotConfigured
 
 _INSTANT = timedelta(microseconds=1)
 _EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 _DATED = (PolicyKind.PERIOD, PolicyKind.FIXED_DATES)
 
 
@@ -84,18 +85,21 @@ def project(program: Program, groups: Iterable[InactivityLots]) -> list[Projecte
     return sorted(projected, key=_soonest)
 
 
-def last_earn_lapsing(holding: Holding, rule: int, before: datetime) -> datetime | None:
+def last_earn_lapsing(
+    holding: Holding, rule: int, before: datetime, *, including: bool = False
+) -> datetime | None:
     """Up to which earn the lots under an inactivity policy version lapse before an instant.
 
-    None where none does. The later a lot was earned, the later it lapses, so that this cuts
-    the lots of the version in two.
+    With `including` also at it. None where none does. The later a lot was earned, the later it
+    lapses, so that this cuts the lots of the version in two.
     """
     last: datetime | None = None
     low, high = 0, (holding.now - _EARLIEST) // _INSTANT
     while low <= high:
         middle = (low + high) // 2
         earned_at = _EARLIEST + middle * _INSTANT
-        if holding.projected_expiry(rule, earned_at) < before:
+        expires_at = holding.projected_expiry(rule, earned_at)
+        if expires_at < before or (including and expires_at == before):
             last, low = earned_at, middle + 1
         else:
             high = middle - 1
@@ -107,6 +111,8 @@ def live_part(now: datetime, start_at: datetime, end_at: datetime) -> tuple[date
 
     Empty (its end not after its start) where the period is over.
     """
+    if now >= _LATEST:
+        return end_at, end_at
     return max(start_at, now + _INSTANT), end_at
 
 

@@ -8,7 +8,7 @@ from datetime import date
 
 from points_grpc.clock import Clock
 from points_grpc.domain.books import Holding, Lot
-from points_grpc.domain.calendar import local_date
+from points_grpc.domain.calendar import nearest_local_date
 from points_grpc.domain.commands import Caller, Lapse
 from points_grpc.domain.model import LotState
 from points_grpc.service.batch import Call, Group
@@ -97,6 +97,6 @@ def _due(holding: Holding, lot: Lot) -> Due | None:
     if at is None or at > holding.now:
         return None
     account, currency = holding.account, holding.currency
-    day = local_date(holding.program.zone, at)
+    day = nearest_local_date(holding.program.zone, at)
     on = Day(account.tenant_id, account.program_id, currency.code, currency.scale, day)
     return Due(on, lot.remaining, lot.state is LotState.APPROVED)

@@ -159,7 +159,7 @@ class LotPages:
         _, expiry, earn, lot_id = after
         at = from_micros(expiry)
         before = last_earn_lapsing(self._holding, rule, at)
-        until = last_earn_lapsing(self._holding, rule, from_micros(expiry + 1))
+        until = last_earn_lapsing(self._holding, rule, at, including=True)
         start = min((from_micros(earn), lot_id), (until or START[1], _LAST_LOT))
         if before is not None:
             start = max(start, (before, _LAST_LOT))

@@ -33,7 +33,9 @@ from points_grpc.storage.tables import INSTANT, transactions
 from points_grpc.storage.transactions import TRANSACTION_COLUMNS, to_transaction
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
-END = datetime.max.replace(tzinfo=UTC)
+END = "infinity"
+"""After every instant, as PostgreSQL has it: the last datetime is an instant like others."""
+
 ID_END = 2**63 - 1
 """Above every id, version and amount."""
 
