@@ -179,7 +179,7 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "accounts.insert": lambda at: accounts.insert(at, [account_of(MEMBERS + 1)]),
     "accounts.update": lambda at: accounts.update(at, [account_of(m) for m in SOME]),
     "accounts.due": lambda at: accounts.due(at, [(1, 469)], NOW + DAY, 10, 100),
-    "lots.by_key": lambda at: lots.by_key(at, LOT_KEYS),
+    "lots.places": lambda at: lots.places(at, LOT_KEYS),
     "lots.by_vendor_id": lambda at: lots.by_vendor_id(at, VENDORS),
     "lots.possibly_due": lambda at: lots.possibly_due(at, AT, 257),
     "lots.possibly_due all": lambda at: lots.possibly_due(at, AT, None),
