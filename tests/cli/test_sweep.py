@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import grpc
@@ -10,7 +13,14 @@ from typer.testing import CliRunner, Result
 
 from points.v1 import points_service_pb2_grpc
 from points.v1.earn_pb2 import EarnRequest
+from points_grpc.cli import wiring
 from points_grpc.cli.main import app
+from points_grpc.config import Settings
+from points_grpc.domain.administration import CreateCurrency, CreateProgram
+from points_grpc.domain.commands import Caller, Earn, MemberName
+from points_grpc.domain.policy import InDays
+from points_grpc.storage.database import Database
+from points_grpc.storage.programs import create_tenant
 
 
 def sweep(url: str, *arguments: str) -> Result:
@@ -49,23 +59,60 @@ def lapsed_url(serve: Any, module_database_url: str) -> str:
 
 
 def test_a_sweep(lapsed_url: str) -> None:
-    """A dry run tells what is due by program, currency and day, and leaves it to the sweep.
+    """A dry run tells what is due by tenant, program and day, and leaves it to the sweep.
 
     The sweep records it, sums it up, and forgets units of work that are older than the
     retention; the next one finds nothing.
     """
     told = summary(sweep(lapsed_url, "--dry-run"))
-    assert ["123", "bonus_points", "2022-01-21", "1", "2.50", "0.00"] in told
-    assert ["469", "POINTS", "2022-01-11", "2", "140", "0"] in told
+    assert ["demo", "123", "bonus_points", "2022-01-21", "1", "2.50", "0.00"] in told
+    assert ["demo", "469", "POINTS", "2022-01-11", "2", "140", "0"] in told
     assert summary(sweep(lapsed_url, "--dry-run")) == told
 
     done = summary(sweep(lapsed_url))
     assert "forgotten" in done[-1]
-    assert ["123", "bonus_points", "1", "1", "2.50", "0.00"] in done
-    assert ["469", "POINTS", "2", "2", "140", "0"] in done
+    assert ["demo", "123", "bonus_points", "1", "1", "2.50", "0.00"] in done
+    assert ["demo", "469", "POINTS", "2", "2", "140", "0"] in done
     assert ["3", "lots", "lapsed", "in", "3", "accounts"] in done
 
     assert ["0", "lots", "lapsed", "in", "0", "accounts"] in summary(sweep(lapsed_url))
     assert summary(sweep(lapsed_url, "--dry-run")) == [
         ["0", "lots", "would", "lapse;", "nothing", "was", "changed"]
     ]
+
+
+async def earn_in(parts: wiring.Parts, tenant: str, *codes: str) -> None:
+    """A new tenant's program 469 with currencies of these codes, and five points in each."""
+    now = parts.clock.now()
+    made = parts.database.run(lambda at: create_tenant(at, tenant, now))
+    caller = Caller(made.tenant_id, tenant, "anna", 469)
+    await parts.programs.create_program(caller, CreateProgram("Club", "UTC", 469))
+    for code in codes:
+        await parts.programs.create_currency(caller, CreateCurrency(469, code, 0))
+        member = MemberName("external_id", "alice")
+        lot = Earn(469, member, code, Decimal(5), expiration=InDays(10))
+        await parts.engine.write(caller, [lot])
+
+
+def test_tenants_and_currencies_of_any_name(database_url: str) -> None:
+    """Each tenant has lines of its own, whatever it and its currencies are called."""
+    settings = Settings(dev=True, start_time=datetime(2022, 1, 1, tzinfo=UTC))
+    database = Database(database_url)
+    with wiring.parts(settings, database) as parts:
+        asyncio.run(earn_in(parts, "[red]", "POINTS", "[/x]", ":bell:"))
+        asyncio.run(earn_in(parts, "[/]", "POINTS"))
+    database.close()
+    lines = [
+        [tenant, "469", code]
+        for tenant, code in (
+            ("[red]", "POINTS"),
+            ("[red]", "[/x]"),
+            ("[red]", ":bell:"),
+            ("[/]", "POINTS"),
+        )
+    ]
+    told = summary(sweep(database_url, "--dry-run"))
+    done = summary(sweep(database_url))
+    for line in lines:
+        assert [*line, "2022-01-11", "1", "5", "0"] in told
+        assert [*line, "1", "1", "5", "0"] in done

@@ -51,7 +51,7 @@ def test_one_expire_per_instant() -> None:
         "2025-02-01 EXPIRE 5 a:2 b:3",
         "2025-03-01 EXPIRE 1 late:1",
     ]
-    assert story.answer == Lapsed(story.holding.owner, 3, 6, 0)
+    assert story.answer == Lapsed(1, story.holding.owner, 3, 6, 0)
     assert {row.created_at for row in story.facts.transactions[4:]} == {instant("2025-04-01")}
 
 
@@ -75,7 +75,7 @@ def test_unapproved_close(state: LotState) -> None:
     ]
     assert story.lot("a").state is LotState.CLOSED
     assert story.lot("a").state_at == instant("2025-02-02")
-    assert story.answer == Lapsed(story.holding.owner, 2, 0, 15)
+    assert story.answer == Lapsed(1, story.holding.owner, 2, 0, 15)
 
 
 def test_unapproved_until_its_expiry() -> None:
@@ -134,7 +134,7 @@ def test_nothing_due() -> None:
     with story.at("2025-01-31").together():
         story.lapse()
     assert len(story.ledger) == 1
-    assert story.answer == Lapsed(story.holding.owner, 0, 0, 0)
+    assert story.answer == Lapsed(1, story.holding.owner, 0, 0, 0)
 
 
 def test_bound_exact_afterwards() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated
@@ -18,6 +19,7 @@ from points_grpc.config import Settings
 from points_grpc.domain.amounts import print_units
 from points_grpc.service.forecast import Day, Due, Forecaster
 from points_grpc.service.sweep import Sweeper, Swept
+from points_grpc.storage import programs
 
 Place = tuple[int, int, str, int]
 """Tenant, program, and the currency's code and scale."""
@@ -36,7 +38,8 @@ def sweep(
 
     Several may run at once, also beside servers. Nothing depends on it: points that have
     expired cannot be spent, whether or not that has been recorded. It goes by the machine's
-    clock.
+    clock, also where the server of a development database stands at another time: there it would
+    record what has yet to lapse, and forget request ids that are new.
     """
     settings = options.settings(
         database_url=database_url,
@@ -50,15 +53,19 @@ def sweep(
         place.faults_told(),
         wiring.sweeping(database) as (sweeper, forecaster),
     ):
+        tenants = database.run(programs.tenant_names)
         if dry_run:
-            _foretell(settings, forecaster)
+            _foretell(settings, forecaster, tenants)
         else:
-            _record(settings, sweeper, len(forecaster.accounts()))
+            _record(settings, sweeper, len(forecaster.accounts()), tenants)
 
 
 @dataclass
 class _Tally:
-    """What a sweep did, by program and currency: accounts, lots, expired and cancelled."""
+    """What a sweep did, by tenant, program and currency.
+
+    The totals are accounts, lots, expired and cancelled.
+    """
 
     totals: dict[Place, list[int]] = field(
         default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0])
@@ -79,13 +86,16 @@ class _Tally:
         self.failures += chunk.failures
         for lapsed in chunk.lapses:
             owner = lapsed.owner
-            place = (0, owner.program_id, owner.currency.code, owner.currency.scale)
+            currency = owner.currency
+            place = (lapsed.tenant_id, owner.program_id, currency.code, currency.scale)
             figures = (bool(lapsed.lots), lapsed.lots, lapsed.expired, lapsed.closed)
             total = self.totals[place]
             self.totals[place] = [a + b for a, b in zip(total, figures, strict=True)]
 
 
-def _record(settings: Settings, sweeper: Sweeper, expected: int) -> None:
+def _record(
+    settings: Settings, sweeper: Sweeper, expected: int, tenants: Mapping[int, str]
+) -> None:
     tally = _Tally()
     with _progress() as progress:
         task = progress.add_task("sweeping", total=expected)
@@ -93,21 +103,23 @@ def _record(settings: Settings, sweeper: Sweeper, expected: int) -> None:
             tally.add(chunk)
             progress.update(task, completed=tally.done, total=max(tally.done, expected))
         forgotten = sweeper.purge(timedelta(days=settings.request_retention_days))
-    _tell(Console(), tally, forgotten)
+    _tell(tally, forgotten, tenants)
     if tally.failures:
         raise typer.Exit(1)
 
 
-def _tell(console: Console, tally: _Tally, forgotten: int) -> None:
-    table = Table("program", "currency")
+def _tell(tally: _Tally, forgotten: int, tenants: Mapping[int, str]) -> None:
+    console = _console()
+    table = Table("tenant", "program", "currency")
     for column in ("accounts", "lots", "expired", "cancelled"):
         table.add_column(column, justify="right")
     lots_in_all = 0
-    for (_, program, code, scale), (accounts, lots, expired, closed) in sorted(
+    for (tenant, program, code, scale), (accounts, lots, expired, closed) in sorted(
         tally.totals.items()
     ):
         points = (print_units(expired, scale), print_units(closed, scale))
-        table.add_row(str(program), code, str(accounts), str(lots), *points)
+        name = _name_of(tenant, tenants)
+        table.add_row(name, str(program), code, str(accounts), str(lots), *points)
         lots_in_all += lots
     if tally.totals:
         console.print(table)
@@ -121,7 +133,7 @@ def _tell(console: Console, tally: _Tally, forgotten: int) -> None:
         console.print(f"{forgotten} rows older than the retention forgotten")
 
 
-def _foretell(settings: Settings, forecaster: Forecaster) -> None:
+def _foretell(settings: Settings, forecaster: Forecaster, tenants: Mapping[int, str]) -> None:
     totals: dict[Day, list[int]] = defaultdict(lambda: [0, 0, 0])
     keys = forecaster.accounts()
     with _progress() as progress:
@@ -132,13 +144,14 @@ def _foretell(settings: Settings, forecaster: Forecaster) -> None:
         ):
             for due in found:
                 totals[due.on] = _added(totals[due.on], due)
-    table = Table("program", "currency", "day")
+    table = Table("tenant", "program", "currency", "day")
     for column in ("lots", "expires", "is cancelled"):
         table.add_column(column, justify="right")
     for on, (lots, expired, closed) in sorted(totals.items(), key=lambda item: _place(item[0])):
         points = (print_units(expired, on.scale), print_units(closed, on.scale))
-        table.add_row(str(on.program_id), on.currency, str(on.day), str(lots), *points)
-    console = Console()
+        tenant = _name_of(on.tenant_id, tenants)
+        table.add_row(tenant, str(on.program_id), on.currency, str(on.day), str(lots), *points)
+    console = _console()
     if totals:
         console.print(table)
     console.print(f"{sum(t[0] for t in totals.values())} lots would lapse; nothing was changed")
@@ -151,6 +164,15 @@ def _added(total: list[int], due: Due) -> list[int]:
 
 def _place(on: Day) -> tuple[int, int, str, str]:
     return on.tenant_id, on.program_id, on.currency, on.day.isoformat()
+
+
+def _name_of(tenant_id: int, tenants: Mapping[int, str]) -> str:
+    return tenants.get(tenant_id, str(tenant_id))  # by its id if it came during the sweep
+
+
+def _console() -> Console:
+    """Shows names and codes as they are, whatever they would mean to rich."""
+    return Console(markup=False, emoji=False)
 
 
 def _progress() -> Progress:

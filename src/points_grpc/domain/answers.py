@@ -173,6 +173,7 @@ class StateMoved:
 class Lapsed:
     """What a sweep recorded of one account: lots ended, points expired and promises closed."""
 
+    tenant_id: int
     owner: Owner
     lots: int
     expired: int

@@ -247,6 +247,7 @@ def _lapse(_: Lapse, case: Case, draft: Draft) -> Lapsed:
     expired, pending = holding.account.total_expired, holding.account.pending
     lots = lapse_due(draft, holding)
     return Lapsed(
+        tenant_id=holding.account.tenant_id,
         owner=holding.owner,
         lots=lots,
         expired=holding.account.total_expired - expired,

@@ -42,6 +42,7 @@ class Tenant:
 _tenant_by_name = select(tenants.c.tenant_id, tenants.c.name, tenants.c.default_program_id).where(
     tenants.c.name == bindparam("name")
 )
+_tenant_names = select(tenants.c.tenant_id, tenants.c.name)
 _next_tenant_id = select(func.coalesce(func.max(tenants.c.tenant_id), 0) + 1)
 _set_default_program = (
     update(tenants)
@@ -54,6 +55,11 @@ def tenant_by_name(connection: Connection, name: str) -> Tenant | None:
     """The tenant of that name."""
     row = connection.execute(_tenant_by_name, {"name": name}).one_or_none()
     return Tenant(*row) if row is not None else None
+
+
+def tenant_names(connection: Connection) -> dict[int, str]:
+    """What every tenant is called, by id."""
+    return {row.tenant_id: row.name for row in connection.execute(_tenant_names)}
 
 
 def create_tenant(connection: Connection, name: str, now: datetime) -> Tenant:
