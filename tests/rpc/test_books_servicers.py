@@ -28,8 +28,12 @@ from points_grpc.domain.administration import (
 from points_grpc.domain.commands import MemberName
 from points_grpc.domain.model import Period, Policy, PolicyKind
 from points_grpc.errors import IdentifierTaken, InvalidField
+from points_grpc.rpc.page_token import write_page_token
+from points_grpc.rpc.servicers import programs
 from points_grpc.rpc.servicers.members import MemberServicer
 from points_grpc.rpc.servicers.programs import ProgramServicer
+
+TENANT_ID = 7
 
 
 class Book:
@@ -188,6 +192,33 @@ def test_a_token_of_another_list_is_refused(serve, book, program):
         return await served.refusal(served.programs.ListCurrencies(other))
 
     assert serve(scenario, backends={"programs": book}).reason == "INVALID_PAGE_TOKEN"
+
+
+@pytest.mark.parametrize("cursor", [("x",), (1,), ("x", "y"), (1, "x"), ("x", 1), ("x", 1, 1)])
+@pytest.mark.parametrize(
+    ("method", "kind", "listing", "good"),
+    [
+        ("ListPrograms", program_pb2.ListProgramsRequest, programs._Programs(), (1,)),
+        ("ListCurrencies", currency_pb2.ListCurrenciesRequest, programs._Currencies(0), ("x",)),
+        (
+            "ListPolicies",
+            policy_pb2.ListPoliciesRequest,
+            programs._Policies(0, None, False),
+            ("x", 1),
+        ),
+    ],
+)
+def test_a_place_of_another_kind_is_refused(serve, book, method, kind, listing, good, cursor):
+    """A forged token with the parts of no cursor of the list is INVALID_PAGE_TOKEN."""
+    book.answers = {"list_programs": [], "list_currencies": [], "list_policies": []}
+    token = write_page_token(TENANT_ID, listing, cursor)
+
+    async def scenario(served):
+        call = getattr(served.programs, method)(kind(page_token=token))
+        return "OK" if cursor == good and await call else (await served.refusal(call)).reason
+
+    expected = "OK" if cursor == good else "INVALID_PAGE_TOKEN"
+    assert serve(scenario, backends={"programs": book}) == expected
 
 
 # Members

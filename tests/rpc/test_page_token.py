@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,8 @@ from points_grpc.domain.commands import MemberName
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.queries import ListLots, ListTransactions, Order
 from points_grpc.errors import InvalidPageToken
-from points_grpc.rpc.page_token import TOKEN_MAX, read_page_token, write_page_token
+from points_grpc.rpc import page_token
+from points_grpc.rpc.page_token import TEXT_MAX, TOKEN_MAX, read_page_token, write_page_token
 
 LISTING = ListTransactions(469, MemberName("external_id", "cust-1"), "POINTS")
 CURSOR = ("2031-05-06T07:08:09+00:00", 2**53 - 1, "straße")
@@ -91,3 +93,31 @@ def test_a_damaged_token_is_refused():
         damaged = token[:place] + ("B" if letter == "A" else "A") + token[place + 1 :]
         with pytest.raises(InvalidPageToken):
             read_page_token(1, LISTING, damaged)
+
+
+def forge(place, listing=LISTING):
+    """A token with a mark that fits, but with a place that was never a cursor."""
+    marked = page_token._mark(1, listing, place) + place
+    return urlsafe_b64encode(marked).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        b"", b"5", b"null", b'"x"', b"{}", b"[]", b"[[]]", b"[{}]", b"[null]", b"[true]", b"[1.5]",
+        b"[1e400]", b"[NaN]", b"[" * 1400, b"[%d]" % 2**63, b"[%d]" % (-(2**63) - 1),
+        b"[" + b"9" * 1400 + b"]", b'["\\u0000"]', b'["\\ud800"]', b'["\xed\xa0\x80"]', b"\xff",
+        b'["%s"]' % (b"x" * (TEXT_MAX + 1)),
+    ],
+)  # fmt: skip
+def test_a_forged_place_is_refused(place):
+    """What is not a flat list of 64-bit numbers and short texts is no place."""
+    with pytest.raises(InvalidPageToken) as caught:
+        read_page_token(1, LISTING, forge(place))
+    assert caught.value.field == "page_token"
+
+
+@pytest.mark.parametrize("cursor", [(2**63 - 1, -(2**63)), ("x" * TEXT_MAX,), ("", 0)])
+def test_the_outermost_cursors_come_back(cursor):
+    """The largest numbers and the longest text are still places."""
+    assert read_page_token(1, LISTING, write_page_token(1, LISTING, cursor)) == cursor

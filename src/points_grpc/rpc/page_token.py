@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from dataclasses import fields
@@ -16,6 +17,12 @@ from points_grpc.errors import InvalidPageToken
 TOKEN_MAX = 2048
 """The longest token that is looked at, in characters."""
 
+TEXT_MAX = 256
+"""The longest text in a cursor, in characters."""
+
+INT64_END = 2**63
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _MARK_BYTES = 12
 _UNBOUND = frozenset(("page_size", "cursor"))
 
@@ -44,7 +51,24 @@ def read_page_token(tenant_id: int, listing: object, token: str) -> Cursor:
     mark, place = raw[:_MARK_BYTES], raw[_MARK_BYTES:]
     if mark != _mark(tenant_id, listing, place):
         raise InvalidPageToken("page_token")
-    return tuple(json.loads(place))
+    return _cursor(place)
+
+
+def _cursor(place: bytes) -> Cursor:
+    # The mark can be forged, so that this may be anything at all.
+    try:
+        parts = json.loads(place)
+    except (ValueError, RecursionError):
+        raise InvalidPageToken("page_token") from None
+    if not isinstance(parts, list) or not parts or not all(map(_is_part, parts)):
+        raise InvalidPageToken("page_token")
+    return tuple(parts)
+
+
+def _is_part(part: object) -> bool:
+    if isinstance(part, str):
+        return len(part) <= TEXT_MAX and not _NO_TEXT.search(part)
+    return type(part) is int and -INT64_END <= part < INT64_END
 
 
 def _mark(tenant_id: int, listing: object, place: bytes) -> bytes:

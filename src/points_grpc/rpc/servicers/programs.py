@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from points.v1 import currency_pb2, policy_pb2, program_pb2
 from points_grpc.domain.commands import CurrencyName
 from points_grpc.domain.queries import Cursor
+from points_grpc.errors import InvalidPageToken
 from points_grpc.rpc.backends import ProgramBook
 from points_grpc.rpc.codec import policies, programs
 from points_grpc.rpc.codec.names import read_currency, read_optional_id
@@ -19,6 +20,7 @@ from points_grpc.rpc.interceptors.log import count_items
 from points_grpc.rpc.page_token import read_page_token, write_page_token
 
 V = TypeVar("V")
+C = TypeVar("C", bound=Cursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,8 @@ class ProgramServicer:
         views, token = await _page(
             _Programs(),
             request,
-            lambda cursor, limit: self._book.list_programs(
-                caller(), after=int(cursor[0]) if cursor else 0, limit=limit
-            ),
+            (0,),
+            lambda cursor, limit: self._book.list_programs(caller(), after=cursor[0], limit=limit),
             lambda view: (view.program_id,),
         )
         response = program_pb2.ListProgramsResponse(next_page_token=token)
@@ -114,11 +115,9 @@ class ProgramServicer:
         views, token = await _page(
             listing,
             request,
+            ("",),
             lambda cursor, limit: self._book.list_currencies(
-                caller(),
-                listing.program_id,
-                after=str(cursor[0]) if cursor else "",
-                limit=limit,
+                caller(), listing.program_id, after=cursor[0], limit=limit
             ),
             lambda view: (view.code,),
         )
@@ -165,12 +164,13 @@ class ProgramServicer:
         views, token = await _page(
             listing,
             request,
+            ("", 0),
             lambda cursor, limit: self._book.list_policies(
                 caller(),
                 listing.program_id,
                 listing.currency,
                 all_versions=listing.all_versions,
-                after=(str(cursor[0]), int(cursor[1])) if cursor else ("", 0),
+                after=cursor,
                 limit=limit,
             ),
             lambda view: (view.policy.code, view.policy.version),
@@ -197,13 +197,19 @@ async def _page(
         | currency_pb2.ListCurrenciesRequest
         | policy_pb2.ListPoliciesRequest
     ),
-    read: Callable[[Cursor, int], Awaitable[Sequence[V]]],
-    cursor_of: Callable[[V], Cursor],
+    start: C,
+    read: Callable[[C, int], Awaitable[Sequence[V]]],
+    cursor_of: Callable[[V], C],
 ) -> tuple[Sequence[V], str]:
-    """The rows of the page asked for, and the token of the next ("": none)."""
+    """The rows of the page asked for, and the token of the next ("": none).
+
+    The cursor of the first page, `start`, shows of what kinds every other's parts are.
+    """
     tenant_id, size = caller().tenant_id, read_page_size(request.page_size)
-    cursor = read_page_token(tenant_id, listing, request.page_token)
-    rows = await read(cursor, size + 1)
+    cursor = read_page_token(tenant_id, listing, request.page_token) or start
+    if [type(part) for part in cursor] != [type(part) for part in start]:
+        raise InvalidPageToken("page_token")
+    rows = await read(cast(C, cursor), size + 1)
     shown = rows[:size]
     count_items(len(shown))
     more = len(rows) > size
