@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from points.v1 import earn_pb2, transaction_status_pb2, update_expiry_pb2
 from points_grpc.errors import (
@@ -55,6 +57,8 @@ BATCHES = {
     "ApproveTransactions": (approvals, (1, 2, 3), "transaction_ids", "moved"),
 }
 BAD = {"BatchEarn": "0", "UpdateExpiry": 0, "ApproveTransactions": 0}
+LAST = {"BatchEarn": "4", "UpdateExpiry": 4, "ApproveTransactions": 4}
+SECRET = "postgresql://points:hunter2@db/points"
 BAD_FIELD = {
     "BatchEarn": "earns[1].amount",
     "UpdateExpiry": "updates[1].lot_id",
@@ -184,3 +188,27 @@ def test_refusals_keep_their_facts(serve, engine, unpacked, method):
 
     status = unpacked(serve(scenario).results[0].error)
     assert (status.code, status.metadata["available"]) == ("FAILED_PRECONDITION", "1.00")
+
+
+def test_an_unforeseen_failure_of_items_leaves_the_others(serve, engine, method):
+    """In a partial call it is INTERNAL with an error id in its items' place, and logged once."""
+    make, items, field, result = BATCHES[method]
+    shared = RuntimeError(SECRET)
+    engine.refuse = {0: KeyError(SECRET), 1: shared, 2: shared}
+
+    async def scenario(served):
+        call = make(BAD[method], *items, LAST[method], return_partial_success=True)
+        return await getattr(served.points, method)(call)
+
+    with capture_logs() as logs:
+        bad, *failed, good = serve(scenario).results
+    assert bad.error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert {status.error.code for status in failed} == {grpc.StatusCode.INTERNAL.value[0]}
+    assert not any(status.error.details for status in failed)
+    lines = [line for line in logs if line["event"] == "unforeseen"]
+    assert [line["item"] for line in lines] == [f"{field}[1]", f"{field}[2]"]
+    ids = [line["error_id"] for line in lines]
+    told = [status.error.message for status in failed]
+    assert told == [f"internal error {error_id}" for error_id in (*ids, ids[1])]
+    assert SECRET in str(lines[0]["exc_info"])
+    assert good.WhichOneof("result") == result

@@ -11,15 +11,18 @@ from branch import Branch, run
 from till import START, Till, earn, expire, move, moves, redeem
 
 from points_grpc.domain.answers import Earned, ExpiryMoved, Redeemed
-from points_grpc.domain.commands import Command
+from points_grpc.domain.commands import Command, Earn
 from points_grpc.errors import (
     InsufficientPoints,
     LotNotFound,
     MemberNotFound,
+    Overloaded,
     PolicyNotFound,
     Refusal,
     RequestIdReused,
+    StorageUnavailable,
 )
+from points_grpc.service import deciding
 
 DAY = timedelta(days=1)
 
@@ -65,6 +68,40 @@ def test_items_of_a_partial_call_are_told_in_place(branch: Branch) -> None:
     answers = ask(branch, earn(1), redeem(9), redeem(1), partial=True, item_path="x")
     assert [type(a) for a in answers] == [Earned, InsufficientPoints, Redeemed]
     assert answers[1].field == "x[1].amount"
+
+
+def stumbling(error: Exception) -> Callable[..., Any]:
+    """A decision that meets `error` where 13 points are earned."""
+    decide = deciding.decide
+
+    def stumble(case: Any, *rest: Any) -> Any:
+        if isinstance(case.command, Earn) and case.command.amount == 13:
+            raise error
+        return decide(case, *rest)
+
+    return stumble
+
+
+def test_an_unforeseen_failure_of_an_item_is_told_in_place(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw in one item of a partial call takes nothing from the others."""
+    error = LookupError("boom")
+    monkeypatch.setattr(deciding, "decide", stumbling(error))
+    answers = ask(branch, earn(1), earn(13), redeem(9), earn(2), partial=True)
+    assert [type(a) for a in answers] == [Earned, LookupError, InsufficientPoints, Earned]
+    assert run(branch.available()) == 3
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("error", [LookupError("boom"), Overloaded(), StorageUnavailable()])
+def test_a_call_of_which_nothing_could_be_decided_fails(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch, error: Exception, partial: bool
+) -> None:
+    """A call fails as a whole where every item met what says nothing about the item."""
+    monkeypatch.setattr(deciding, "decide", stumbling(error))
+    with pytest.raises(type(error)):
+        ask(branch, earn(13), earn(13), partial=partial)
 
 
 @pytest.mark.parametrize("partial", [False, True])

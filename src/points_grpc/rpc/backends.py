@@ -25,7 +25,6 @@ from points_grpc.domain.administration import (
 from points_grpc.domain.answers import AccountView, Answer, LotView, TransactionView
 from points_grpc.domain.commands import Caller, Command, CurrencyName, MemberName
 from points_grpc.domain.queries import Expiring, Listing, Page, Read, Schedule
-from points_grpc.errors import Refusal
 
 
 class Engine(Protocol):
@@ -39,12 +38,13 @@ class Engine(Protocol):
         partial: bool = False,
         validate_only: bool = False,
         item_path: str = "",
-    ) -> list[Answer | Refusal]:
+    ) -> list[Answer | Exception]:
         """One outcome per command, in their order.
 
         All commands are kept or none, and the first bad one's Refusal is raised; with
-        `partial` each is kept or refused for itself, and Refusals stand in their place. With
-        `item_path` the fields of Refusals are put below `item_path[index]`.
+        `partial` each is kept or refused for itself, and Refusals stand in their place, as does
+        whatever else kept one from it while others were decided. With `item_path` the fields
+        of Refusals are put below `item_path[index]`.
         """
         ...
 

@@ -1,4 +1,7 @@
-"""Refusals as google.rpc.Status: one ErrorInfo each, field paths, and when to try again."""
+"""Refusals as google.rpc.Status: one ErrorInfo each, field paths, and when to try again.
+
+What is no refusal is INTERNAL, with an error id and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,17 @@ _TYPE_URL = "type.googleapis.com/"
 _RETRIED = (Overloaded, StorageUnavailable)
 
 
-def status_of(refusal: Refusal) -> status_pb2.Status:
+class Unforeseen(Exception):
+    """Something that no caller is told more of than the id under which it was logged."""
+
+    def __init__(self, error_id: str) -> None:
+        super().__init__(f"internal error {error_id}")
+
+
+def status_of(refusal: Refusal | Unforeseen) -> status_pb2.Status:
     """The status that tells a caller of `refusal`, at most DETAILS_BYTES_MAX long."""
+    if isinstance(refusal, Unforeseen):
+        return status_pb2.Status(code=code_pb2.INTERNAL, message=str(refusal))
     status = _with_details(refusal, _facts(refusal))
     if status.ByteSize() > DETAILS_BYTES_MAX:
         return _with_details(refusal, {})

@@ -119,12 +119,13 @@ class Engine:
         partial: bool = False,
         validate_only: bool = False,
         item_path: str = "",
-    ) -> list[Answer | Refusal]:
+    ) -> list[Answer | Exception]:
         """One outcome per command, in their order.
 
         All commands are kept or none, and the first bad one's Refusal is raised; with
-        `partial` each is kept or refused for itself, and Refusals stand in their place. With
-        `item_path` the fields of Refusals are put below `item_path[index]`.
+        `partial` each is kept or refused for itself, and Refusals stand in their place, as does
+        whatever else kept one from it while others were decided. With `item_path` the fields
+        of Refusals are put below `item_path[index]`.
         """
         if not commands:
             return []
@@ -240,20 +241,20 @@ def _snapshots(
     return execute
 
 
-def _outcomes(call: Call, partial: bool, item_path: str) -> list[Answer | Refusal]:
+def _outcomes(call: Call, partial: bool, item_path: str) -> list[Answer | Exception]:
     """One per command; raises what concerns the whole call."""
     failures = [group.failure for group in call.groups if group.failure is not None]
     for failure in failures:
-        if not isinstance(failure, Refusal) or _refuses_all(failure, call):
+        if _refuses_all(failure, call):
             raise failure
-    if len(failures) == len(call.groups) and all(isinstance(f, _NOT_NOW) for f in failures):
+    if len(failures) == len(call.groups) and not any(map(_is_decided, failures)):
         raise failures[0]
-    outcomes: list[Answer | Refusal] = []
+    outcomes: list[Answer | Exception] = []
     for place, group in enumerate(call.groups):
-        if not isinstance(group.failure, Refusal):
+        if group.failure is None:
             outcomes += group.results
             continue
-        if item_path:
+        if item_path and isinstance(group.failure, Refusal):
             group.failure.under(f"{item_path}[{place if partial else group.refused_at}]")
         if not partial:
             raise group.failure
@@ -267,3 +268,7 @@ _NOT_NOW = (Overloaded, StorageUnavailable)
 
 def _refuses_all(failure: Exception, call: Call) -> bool:
     return call.one_request and isinstance(failure, RequestIdReused)
+
+
+def _is_decided(failure: Exception) -> bool:
+    return isinstance(failure, Refusal) and not isinstance(failure, _NOT_NOW)

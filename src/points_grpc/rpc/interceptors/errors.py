@@ -13,7 +13,7 @@ from grpc.aio import AbortError
 
 from points_grpc.errors import Refusal
 from points_grpc.rpc.interceptors import Context, Ended, Handler, Request
-from points_grpc.rpc.status import status_of
+from points_grpc.rpc.status import Unforeseen, status_of
 
 DETAILS_KEY = "grpc-status-details-bin"
 
@@ -26,9 +26,6 @@ class Errors:
     What nobody foresaw is logged once, with its traceback and an id, and the caller gets
     INTERNAL and that id.
     """
-
-    def __init__(self) -> None:
-        self._log = structlog.get_logger("points_grpc.rpc")
 
     def wrap(self, method: str, inner: Handler) -> Handler:
         """`inner`, answering with a status whatever it raises."""
@@ -62,9 +59,15 @@ class Errors:
             await context.abort(grpc.StatusCode[error.code], str(error))
         if _is_for_the_runtime(error):
             raise error
-        error_id = uuid.uuid4().hex
-        self._log.error("unforeseen", method=method, error_id=error_id, exc_info=error)
-        await context.abort(grpc.StatusCode.INTERNAL, f"internal error {error_id}")
+        await context.abort(grpc.StatusCode.INTERNAL, str(report(error, method=method)))
+
+
+def report(error: BaseException, **where: str) -> Unforeseen:
+    """Log what nobody foresaw, with its traceback and an id for the caller to be told."""
+    error_id = uuid.uuid4().hex
+    log = structlog.get_logger("points_grpc.rpc")
+    log.error("unforeseen", **where, error_id=error_id, exc_info=error)
+    return Unforeseen(error_id)
 
 
 def _is_for_the_runtime(error: BaseException) -> bool:

@@ -10,6 +10,8 @@ from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command
 from points_grpc.errors import InvalidField, Refusal
 from points_grpc.rpc.backends import Engine
+from points_grpc.rpc.interceptors.errors import report
+from points_grpc.rpc.status import Unforeseen
 
 ITEMS_MAX = 1000
 
@@ -17,6 +19,10 @@ STEP = 100
 """How many items are read or shown at a stretch: a few milliseconds' worth."""
 
 T = TypeVar("T")
+
+Failure = Refusal | Unforeseen
+
+Outcome = Answer | Failure
 
 
 class Steps:
@@ -51,23 +57,21 @@ async def write_items(
     *,
     partial: bool,
     validate_only: bool,
-) -> list[Answer | Refusal]:
+) -> list[Outcome]:
     """One outcome per item, in their order, the paths of Refusals below `field[index]`.
 
     An item is a command or what is wrong with it. Raises the first Refusal unless `partial`.
     """
     if not partial:
         commands = [_sound(item, f"{field}[{index}]") for index, item in enumerate(items)]
-        return await engine.write(caller, commands, validate_only=validate_only, item_path=field)
+        decided = await engine.write(caller, commands, validate_only=validate_only, item_path=field)
+        return _placed(decided, field)
     commands = [item for item in items if not isinstance(item, Refusal)]
-    outcomes: list[Answer | Refusal] = []
+    decided = []
     if commands:
-        outcomes = await engine.write(caller, commands, partial=True, validate_only=validate_only)
-    decided = iter(outcomes)
-    return [
-        _placed(item if isinstance(item, Refusal) else next(decided), f"{field}[{index}]")
-        for index, item in enumerate(items)
-    ]
+        decided = await engine.write(caller, commands, partial=True, validate_only=validate_only)
+    outcomes = iter(decided)
+    return _placed([i if isinstance(i, Refusal) else next(outcomes) for i in items], field)
 
 
 def _sound(item: Command | InvalidField, path: str) -> Command:
@@ -76,5 +80,18 @@ def _sound(item: Command | InvalidField, path: str) -> Command:
     return item
 
 
-def _placed(outcome: Answer | Refusal, path: str) -> Answer | Refusal:
-    return outcome.under(path) if isinstance(outcome, Refusal) else outcome
+def _placed(outcomes: Sequence[Answer | Exception], field: str) -> list[Outcome]:
+    placed: list[Outcome] = []
+    reported: dict[int, Unforeseen] = {}
+    for index, outcome in enumerate(outcomes):
+        path = f"{field}[{index}]"
+        if isinstance(outcome, Refusal):
+            placed.append(outcome.under(path))
+        elif isinstance(outcome, Exception):
+            # The same may have befallen many items; that makes one entry in the log.
+            if id(outcome) not in reported:
+                reported[id(outcome)] = report(outcome, item=path)
+            placed.append(reported[id(outcome)])
+        else:
+            placed.append(outcome)
+    return placed

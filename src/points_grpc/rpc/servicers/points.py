@@ -34,7 +34,7 @@ from points_grpc.rpc.codec.moves import draft_moves, finish_moves
 from points_grpc.rpc.interceptors.context import caller
 from points_grpc.rpc.interceptors.log import count_items
 from points_grpc.rpc.page_token import read_page_token, write_page_token
-from points_grpc.rpc.servicers.batches import Steps, check_count, write_items
+from points_grpc.rpc.servicers.batches import Failure, Steps, check_count, write_items
 from points_grpc.rpc.status import status_of
 
 A = TypeVar("A")
@@ -73,7 +73,7 @@ class PointsServicer:
         response = earn_pb2.BatchEarnResponse()
         async for outcome in self._steps.through(outcomes):
             result = response.results.add()
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, Failure):
                 result.error.CopyFrom(status_of(outcome))
             else:
                 answers.put_earned(result.earn, _as(Earned, outcome), tenant)
@@ -112,7 +112,7 @@ class PointsServicer:
         response = update_expiry_pb2.UpdateExpiryResponse()
         async for outcome in self._steps.through(outcomes):
             result = response.results.add()
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, Failure):
                 result.error.CopyFrom(status_of(outcome))
             else:
                 answers.put_expiry_moved(result.moved, _as(ExpiryMoved, outcome))
@@ -147,7 +147,7 @@ class PointsServicer:
         response = transaction_status_pb2.ApproveTransactionsResponse()
         async for outcome in self._steps.through(outcomes):
             result = response.results.add()
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, Failure):
                 result.error.CopyFrom(status_of(_at_the_id(outcome)))
             else:
                 answers.put_state_moved(result.moved, _as(StateMoved, outcome), tenant)
@@ -240,11 +240,12 @@ def _try_earn(message: earn_pb2.EarnRequest) -> Command | InvalidField:
         return refusal
 
 
-def _at_the_id(refusal: Refusal) -> Refusal:
-    """The refusal with the path of the id that its item consists of."""
-    path, bracket, _ = refusal.field.partition("]")
-    refusal.field = path + bracket
-    return refusal
+def _at_the_id(failure: Failure) -> Failure:
+    """The failure; if it has a path, with that of the id that its item consists of."""
+    if isinstance(failure, Refusal):
+        path, bracket, _ = failure.field.partition("]")
+        failure.field = path + bracket
+    return failure
 
 
 def _as(kind: type[A], answer: object) -> A:
