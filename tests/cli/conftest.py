@@ -1,4 +1,7 @@
-"""Servers as people start them: processes of their own, on free ports."""
+"""Servers as people start them: processes of their own, on free ports.
+
+Tests of this folder may import `proxy`, the network of the service's tests.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from points_grpc.config import Settings, variable
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
 
 SECONDS_MAX = 120
 START = "2022-01-01T00:00:00Z"

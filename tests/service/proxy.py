@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from dataclasses import dataclass
 from enum import Enum
 
 from sqlalchemy import make_url
@@ -22,13 +23,32 @@ class Failure(Enum):
     HELD = "the client loses the connection; the server gets it on `release`"
 
 
+@dataclass
+class Line:
+    """A client's connection to the server, and what became of its last COMMIT."""
+
+    client: socket.socket
+    server: socket.socket
+    failure: Failure = Failure.NONE
+
+    def cut(self) -> None:
+        """Both sides lose it."""
+        _shut(self.client)
+        _shut(self.server)
+
+
 class Proxy:
-    """Listens on `url`; `fail_next_commit` and `stop` make it fail."""
+    """Listens on `url`; `fail_next_commit` and `stop` make it fail.
+
+    `failed` is set when a COMMIT has met its fate: as soon as it is held, otherwise when its
+    answer has come from the server.
+    """
 
     def __init__(self, url: str) -> None:
         self._target = make_url(url)
         self._lock = threading.Lock()
         self._next = Failure.NONE
+        self._marker = b""
         self._held: list[tuple[socket.socket, bytes]] = []
         self._sockets: set[socket.socket] = set()
         self._listener: socket.socket | None = None
@@ -63,11 +83,11 @@ class Proxy:
         for one in sockets:
             _shut(one)
 
-    def fail_next_commit(self, failure: Failure) -> None:
-        """Once."""
+    def fail_next_commit(self, failure: Failure, marker: bytes = b"") -> None:
+        """Once; with a marker it is the next of a connection that has sent that."""
         self.failed.clear()
         with self._lock:
-            self._next = failure
+            self._next, self._marker = failure, marker
 
     def release(self) -> None:
         """Deliver to the server the COMMITs that were held."""
@@ -84,9 +104,9 @@ class Proxy:
                 return
             with self._lock:
                 self._sockets |= {client, server}
-            silent = threading.Event()
+            line = Line(client, server)
             for pump in (self._to_server, self._to_client):
-                threading.Thread(target=pump, args=(client, server, silent), daemon=True).start()
+                threading.Thread(target=pump, args=(line,), daemon=True).start()
 
     def _connect(self) -> socket.socket:
         host = str(self._target.query.get("host", self._target.host or "127.0.0.1"))
@@ -97,54 +117,50 @@ class Proxy:
             return server
         return socket.create_connection((host, port))
 
-    def _to_server(
-        self, client: socket.socket, server: socket.socket, silent: threading.Event
-    ) -> None:
+    def _to_server(self, line: Line) -> None:
+        seen: bytes | None = None
         with contextlib.suppress(OSError):
-            while data := client.recv(65536):
-                failure = self._failure_of(data)
-                if failure in (Failure.CUT, Failure.SWALLOWED):
-                    silent.set()
-                if failure is Failure.NOT_SENT:
-                    break
-                if failure is Failure.HELD:
-                    self._held.append((server, data))
-                    self.failed.set()
-                    _shut(client)
+            while data := line.client.recv(65536):
+                if self._marker in data:
+                    seen = self._marker
+                line.failure = self._failure_of(data, seen)
+                if line.failure is Failure.NOT_SENT:
+                    line.cut()
                     return
-                server.sendall(data)
-                if failure is Failure.SWALLOWED:
+                if line.failure is Failure.HELD:
+                    self._held.append((line.server, data))
                     self.failed.set()
-        if not silent.is_set():
-            _shut(client)
-            _shut(server)
+                    _shut(line.client)
+                    return
+                line.server.sendall(data)
+        if line.failure is Failure.NONE:
+            line.cut()
 
-    def _failure_of(self, data: bytes) -> Failure:
+    def _failure_of(self, data: bytes, seen: bytes | None) -> Failure:
         if b"COMMIT" not in data:
             return Failure.NONE
         with self._lock:
+            if seen != self._marker:
+                return Failure.NONE
             failure, self._next = self._next, Failure.NONE
         return failure
 
-    def _to_client(
-        self, client: socket.socket, server: socket.socket, silent: threading.Event
-    ) -> None:
+    def _to_client(self, line: Line) -> None:
         with contextlib.suppress(OSError):
-            while data := server.recv(65536):
-                if silent.is_set():
-                    self._lose(client, server)
+            while data := line.server.recv(65536):
+                if line.failure is not Failure.NONE:
+                    self._lose(line)
                     return
-                client.sendall(data)
-        if not silent.is_set():
-            _shut(client)
-            _shut(server)
+                line.client.sendall(data)
+        if line.failure is Failure.NONE:
+            line.cut()
 
-    def _lose(self, client: socket.socket, server: socket.socket) -> None:
+    def _lose(self, line: Line) -> None:
         """The answer to a COMMIT has come; it goes nowhere."""
-        if not self.failed.is_set():
-            self.failed.set()
-            _shut(client)
-        _shut(server)
+        self.failed.set()
+        if line.failure is Failure.CUT:
+            _shut(line.client)
+        _shut(line.server)
 
 
 def _shut(one: socket.socket) -> None:
