@@ -197,9 +197,11 @@ def serve(engine: FakeEngine) -> Callable[..., Any]:
         settings = ServerOptions(address="127.0.0.1:0", **options)
         server = Server(Backends(**whole), authenticator, settings)
         await server.start()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            yield Served(server, channel, engine)
-        await server.stop(0)
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+                yield Served(server, channel, engine)
+        finally:
+            await server.stop(0)
 
     def run(
         scenario: Callable[[Served], Awaitable[Any]],
