@@ -17,13 +17,15 @@ from google.protobuf.message_factory import GetMessageClass
 from points_grpc.cli import seed, wiring
 from points_grpc.config import Settings
 from points_grpc.domain.commands import Caller
+from points_grpc.domain.grants import Grant
 from points_grpc.gateway.app import make_app
 from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.http_server import listen, serving
 from points_grpc.gateway.pages import documentation
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import METHODS, Channel, Inbound
-from points_grpc.rpc.interceptors.context import DevAuthenticator, Metadata
+from points_grpc.rpc.credentials.development import DevAuthenticator
+from points_grpc.rpc.interceptors import Context
 from points_grpc.rpc.server import Backends, Server, ServerOptions
 from points_grpc.storage import programs as storage
 from points_grpc.storage.database import Database
@@ -55,8 +57,8 @@ class _Door:
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
 
-    def authenticate(self, metadata: Metadata) -> Caller:
-        return DevAuthenticator(self.caller).authenticate(metadata)
+    async def authenticate(self, context: Context) -> Grant:
+        return await DevAuthenticator(self.caller).authenticate(context)
 
 
 class Live:

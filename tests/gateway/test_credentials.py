@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from points_grpc.gateway.credentials import Form, find_token
+from points_grpc.gateway.catalogue import DIALECTS
+from points_grpc.gateway.credentials import Form, challenge_of, find_token
 
 CAPILLARY = (Form.BEARER, Form.BASIC, Form.X_CAP_API_AUTH)
 
@@ -83,3 +86,34 @@ def test_forms_of_other_pages_are_not_looked_at() -> None:
     headers = {"authorization": ["Bearer demo"], "x-cap-api-auth": ["demo"]}
     assert find_token((Form.X_TOKEN,), headers, (("api_key", "demo"),), "demo") == ""
     assert find_token((), headers) == ""
+
+
+@pytest.mark.parametrize(
+    ("forms", "scheme"),
+    [
+        ((Form.BEARER,), "Bearer"),
+        (CAPILLARY, "Bearer"),
+        ((Form.X_TOKEN,), "X-Token"),
+        ((Form.CT_API_KEY, Form.API_KEY), "CTApiKey"),
+        ((Form.BODY,), "Bearer"),
+    ],
+)
+def test_a_challenge_names_the_form_that_goes_first(forms: tuple[Form, ...], scheme: str) -> None:
+    """A 401 names the scheme of the form that is looked for first."""
+    assert challenge_of(forms) == scheme
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "scheme"),
+    [
+        ("POST", "/api/points/create", "X-Token"),
+        ("POST", "/admin/points/anna/expire", "Bearer"),
+        ("POST", "/v2/points/updateExpiry", "Bearer"),
+    ],
+)
+def test_every_401_has_its_challenge(
+    caller: Callable[..., Any], method: str, target: str, scheme: str
+) -> None:
+    """Whichever dialect answers 401, WWW-Authenticate says what would be let in."""
+    answered = caller(*DIALECTS)(method, target, {}, authorization="")
+    assert (answered.status, answered.headers["www-authenticate"]) == (401, scheme)

@@ -33,7 +33,7 @@ from points_grpc.domain.commands import Caller, Earn, Expire, MoveExpiry, MoveSt
 from points_grpc.domain.model import AwardKind, Currency, LotState, TransactionType
 from points_grpc.domain.queries import Page
 from points_grpc.errors import InvalidField, Refusal
-from points_grpc.rpc.interceptors.context import DevAuthenticator
+from points_grpc.rpc.credentials.development import DevAuthenticator
 from points_grpc.rpc.server import Backends, Server, ServerOptions
 
 NOW = datetime(2031, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)

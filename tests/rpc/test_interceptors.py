@@ -3,30 +3,61 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
-from points.v1 import earn_pb2, listing_pb2, lookup_pb2
+from points.dev.v1 import test_clock_pb2
+from points.v1 import (
+    earn_pb2,
+    listing_pb2,
+    lookup_pb2,
+    member_service_pb2,
+    points_service_pb2,
+    program_service_pb2,
+)
+from points_grpc.clock import TestClock
 from points_grpc.domain.commands import Caller
+from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.domain.queries import Page
-from points_grpc.errors import LotNotFound, TokenInvalid
-from points_grpc.rpc.interceptors.context import NoCredentials
+from points_grpc.errors import LotNotFound, ScopeMissing, TokenInvalid
+from points_grpc.rpc.credentials import NoCredentials
+from points_grpc.rpc.credentials.development import DevAuthenticator
+from points_grpc.rpc.interceptors.context import Authentication, Authorization, declared_scopes
 from points_grpc.rpc.interceptors.deadline import Deadline
 
+METHODS = [
+    method
+    for file in (
+        points_service_pb2.DESCRIPTOR,
+        program_service_pb2.DESCRIPTOR,
+        member_service_pb2.DESCRIPTOR,
+        test_clock_pb2.DESCRIPTOR,
+    )
+    for service in file.services_by_name.values()
+    for method in service.methods
+]
+NOW = datetime(2031, 5, 6, tzinfo=UTC)
+CALLER = Caller(7, "demo", "dev", 469)
 LOT = lookup_pb2.GetLotRequest(lot_id=2**46)
 
 
 class Tokens:
     """An authenticator that knows two tokens."""
 
-    def authenticate(self, metadata):
-        tenant = dict(metadata).get("authorization", "").removeprefix("Bearer ")
+    def __init__(self, *scopes):
+        self.scopes = frozenset(scopes or SCOPES)
+
+    async def authenticate(self, context):
+        metadata = dict(context.invocation_metadata())
+        tenant = metadata.get("authorization", "").removeprefix("Bearer ")
         if tenant not in ("acme", "rival"):
             raise TokenInvalid
-        return Caller(len(tenant), tenant, f"key of {tenant}")
+        return Grant(Caller(len(tenant), tenant, f"key of {tenant}"), self.scopes)
 
 
 def earn(number):
@@ -94,6 +125,55 @@ def test_calls_at_once_keep_their_callers(serve, engine):
 
     answers = serve(scenario, authenticator=Tokens())
     assert [answer.account.tenant for answer in answers] == ["acme", "rival"]
+
+
+# Scopes
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_every_method_declares_its_scopes(method):
+    """Every method of the contract declares at least one scope, and only such as there are."""
+    name = f"{method.containing_service.full_name}/{method.name}"
+    declared = declared_scopes([method.containing_service])[name]
+    assert declared and declared <= set(SCOPES)
+
+
+def test_a_method_without_scopes_is_refused_to_all():
+    """A method of which nothing is declared is nobody's to call."""
+
+    async def answer(request, context):
+        raise AssertionError("was called")
+
+    async def scenario():
+        context = SimpleNamespace(invocation_metadata=lambda: ())
+        handle = Authorization({}).wrap("a.B/C", answer)
+        return await Authentication(DevAuthenticator(CALLER)).wrap("a.B/C", handle)(None, context)
+
+    with pytest.raises(ScopeMissing):
+        asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_a_call_needs_its_scope(serve, method, scope):
+    """A method is refused without a scope of its own, whatever is wrong with the request besides.
+
+    With one, the same malformed request is refused for its content.
+    """
+    service = method.containing_service.full_name
+    sent = {"metadata": (("authorization", "Bearer acme"),)}
+
+    async def scenario(served):
+        call = served.channel.stream_unary(f"/{service}/{method.name}")
+        return await served.refusal(call(iter([b"\xff"]), **sent))
+
+    clock = TestClock(NOW) if service.startswith("points.dev.") else None
+    status = serve(scenario, authenticator=Tokens(scope), backends={"test_clock": clock})
+    may = scope in declared_scopes([method.containing_service])[f"{service}/{method.name}"]
+    wanted = (
+        ("INVALID_ARGUMENT", "INVALID_FIELD") if may else ("PERMISSION_DENIED", "SCOPE_MISSING")
+    )
+    assert (status.code, status.reason) == wanted
 
 
 def test_health_needs_no_credential(serve):

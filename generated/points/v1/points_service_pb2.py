@@ -28,12 +28,13 @@ from points.v1 import expire_pb2 as points_dot_v1_dot_expire__pb2
 from points.v1 import expiring_pb2 as points_dot_v1_dot_expiring__pb2
 from points.v1 import listing_pb2 as points_dot_v1_dot_listing__pb2
 from points.v1 import lookup_pb2 as points_dot_v1_dot_lookup__pb2
+from points.v1 import options_pb2 as points_dot_v1_dot_options__pb2
 from points.v1 import redeem_pb2 as points_dot_v1_dot_redeem__pb2
 from points.v1 import transaction_status_pb2 as points_dot_v1_dot_transaction__status__pb2
 from points.v1 import update_expiry_pb2 as points_dot_v1_dot_update__expiry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epoints/v1/points_service.proto\x12\tpoints.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x14points/v1/earn.proto\x1a\x16points/v1/expire.proto\x1a\x18points/v1/expiring.proto\x1a\x17points/v1/listing.proto\x1a\x16points/v1/lookup.proto\x1a\x16points/v1/redeem.proto\x1a\"points/v1/transaction_status.proto\x1a\x1dpoints/v1/update_expiry.proto2\xf1\r\n\rPointsService\x12S\n\x04\x45\x61rn\x12\x16.points.v1.EarnRequest\x1a\x17.points.v1.EarnResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/points:earn:\x01*\x12g\n\tBatchEarn\x12\x1b.points.v1.BatchEarnRequest\x1a\x1c.points.v1.BatchEarnResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/points:batchEarn:\x01*\x12[\n\x06\x45xpire\x12\x18.points.v1.ExpireRequest\x1a\x19.points.v1.ExpireResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/points:expire:\x01*\x12q\n\x0cUpdateExpiry\x12\x1e.points.v1.UpdateExpiryRequest\x1a\x1f.points.v1.UpdateExpiryResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/v1/lots:updateExpiry:\x01*\x12{\n\x11GetExpiringPoints\x12#.points.v1.GetExpiringPointsRequest\x1a$.points.v1.GetExpiringPointsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/points:expiring\x12\x91\x01\n\x15GetExpirationSchedule\x12\'.points.v1.GetExpirationScheduleRequest\x1a(.points.v1.GetExpirationScheduleResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/points:expirationSchedule\x12[\n\x06Redeem\x12\x18.points.v1.RedeemRequest\x1a\x19.points.v1.RedeemResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/points:redeem:\x01*\x12\x83\x01\n\nGetAccount\x12\x1c.points.v1.GetAccountRequest\x1a\x1d.points.v1.GetAccountResponse\"8\x82\xd3\xe4\x93\x02\x32\x12\x19/v1/accounts/{account_id}Z\x15\x12\x13/v1/accounts:lookup\x12\x80\x01\n\x0eGetTransaction\x12 .points.v1.GetTransactionRequest\x1a!.points.v1.GetTransactionResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/transactions/{transaction_id}\x12X\n\x06GetLot\x12\x18.points.v1.GetLotRequest\x1a\x19.points.v1.GetLotResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/lots/{lot_id}\x12u\n\x10ListTransactions\x12\".points.v1.ListTransactionsRequest\x1a#.points.v1.ListTransactionsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/transactions\x12U\n\x08ListLots\x12\x1a.points.v1.ListLotsRequest\x1a\x1b.points.v1.ListLotsResponse\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/v1/lots\x12y\n\x11ListExpiryChanges\x12#.points.v1.ListExpiryChangesRequest\x1a$.points.v1.ListExpiryChangesResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/expiryChanges\x12\xab\x01\n\x17UpdateTransactionStatus\x12).points.v1.UpdateTransactionStatusRequest\x1a*.points.v1.UpdateTransactionStatusResponse\"9\x82\xd3\xe4\x93\x02\x33\"./v1/transactions/{transaction_id}:updateStatus:\x01*\x12\x89\x01\n\x13\x41pproveTransactions\x12%.points.v1.ApproveTransactionsRequest\x1a&.points.v1.ApproveTransactionsResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/transactions:approve:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epoints/v1/points_service.proto\x12\tpoints.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x14points/v1/earn.proto\x1a\x16points/v1/expire.proto\x1a\x18points/v1/expiring.proto\x1a\x17points/v1/listing.proto\x1a\x16points/v1/lookup.proto\x1a\x17points/v1/options.proto\x1a\x16points/v1/redeem.proto\x1a\"points/v1/transaction_status.proto\x1a\x1dpoints/v1/update_expiry.proto2\xe1\x0f\n\rPointsService\x12\x63\n\x04\x45\x61rn\x12\x16.points.v1.EarnRequest\x1a\x17.points.v1.EarnResponse\"*\xda\xb5\x18\x0cpoints.write\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/points:earn:\x01*\x12w\n\tBatchEarn\x12\x1b.points.v1.BatchEarnRequest\x1a\x1c.points.v1.BatchEarnResponse\"/\xda\xb5\x18\x0cpoints.write\x82\xd3\xe4\x93\x02\x19\"\x14/v1/points:batchEarn:\x01*\x12l\n\x06\x45xpire\x12\x18.points.v1.ExpireRequest\x1a\x19.points.v1.ExpireResponse\"-\xda\xb5\x18\rpoints.expire\x82\xd3\xe4\x93\x02\x16\"\x11/v1/points:expire:\x01*\x12\x82\x01\n\x0cUpdateExpiry\x12\x1e.points.v1.UpdateExpiryRequest\x1a\x1f.points.v1.UpdateExpiryResponse\"1\xda\xb5\x18\rpoints.expire\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/lots:updateExpiry:\x01*\x12\x8a\x01\n\x11GetExpiringPoints\x12#.points.v1.GetExpiringPointsRequest\x1a$.points.v1.GetExpiringPointsResponse\"*\xda\xb5\x18\x0bpoints.read\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/points:expiring\x12\xa0\x01\n\x15GetExpirationSchedule\x12\'.points.v1.GetExpirationScheduleRequest\x1a(.points.v1.GetExpirationScheduleResponse\"4\xda\xb5\x18\x0bpoints.read\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/points:expirationSchedule\x12k\n\x06Redeem\x12\x18.points.v1.RedeemRequest\x1a\x19.points.v1.RedeemResponse\",\xda\xb5\x18\x0cpoints.write\x82\xd3\xe4\x93\x02\x16\"\x11/v1/points:redeem:\x01*\x12\x92\x01\n\nGetAccount\x12\x1c.points.v1.GetAccountRequest\x1a\x1d.points.v1.GetAccountResponse\"G\xda\xb5\x18\x0bpoints.read\x82\xd3\xe4\x93\x02\x32\x12\x19/v1/accounts/{account_id}Z\x15\x12\x13/v1/accounts:lookup\x12\x8f\x01\n\x0eGetTransaction\x12 .points.v1.GetTransactionRequest\x1a!.points.v1.GetTransactionResponse\"8\xda\xb5\x18\x0bpoints.read\x82\xd3\xe4\x93\x02#\x12!/v1/transactions/{transaction_id}\x12g\n\x06GetLot\x12\x18.points.v1.GetLotRequest\x1a\x19.points.v1.GetLotResponse\"(\xda\xb5\x18\x0bpoints.read\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/lots/{lot_id}\x12\x84\x01\n\x10ListTransactions\x12\".points.v1.ListTransactionsRequest\x1a#.points.v1.ListTransactionsResponse\"\'\xda\xb5\x18\x0bpoints.read\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/transactions\x12\x64\n\x08ListLots\x12\x1a.points.v1.ListLotsRequest\x1a\x1b.points.v1.ListLotsResponse\"\x1f\xda\xb5\x18\x0bpoints.read\x82\xd3\xe4\x93\x02\n\x12\x08/v1/lots\x12\x88\x01\n\x11ListExpiryChanges\x12#.points.v1.ListExpiryChangesRequest\x1a$.points.v1.ListExpiryChangesResponse\"(\xda\xb5\x18\x0bpoints.read\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/expiryChanges\x12\xbb\x01\n\x17UpdateTransactionStatus\x12).points.v1.UpdateTransactionStatusRequest\x1a*.points.v1.UpdateTransactionStatusResponse\"I\xda\xb5\x18\x0cpoints.write\x82\xd3\xe4\x93\x02\x33\"./v1/transactions/{transaction_id}:updateStatus:\x01*\x12\x9b\x01\n\x13\x41pproveTransactions\x12%.points.v1.ApproveTransactionsRequest\x1a&.points.v1.ApproveTransactionsResponse\"5\xda\xb5\x18\x0epoints.approve\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/transactions:approve:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,35 +42,35 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'points.v1.points_service_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_POINTSSERVICE'].methods_by_name['Earn']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['Earn']._serialized_options = b'\202\323\344\223\002\024\"\017/v1/points:earn:\001*'
+  _globals['_POINTSSERVICE'].methods_by_name['Earn']._serialized_options = b'\332\265\030\014points.write\202\323\344\223\002\024\"\017/v1/points:earn:\001*'
   _globals['_POINTSSERVICE'].methods_by_name['BatchEarn']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['BatchEarn']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/points:batchEarn:\001*'
+  _globals['_POINTSSERVICE'].methods_by_name['BatchEarn']._serialized_options = b'\332\265\030\014points.write\202\323\344\223\002\031\"\024/v1/points:batchEarn:\001*'
   _globals['_POINTSSERVICE'].methods_by_name['Expire']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['Expire']._serialized_options = b'\202\323\344\223\002\026\"\021/v1/points:expire:\001*'
+  _globals['_POINTSSERVICE'].methods_by_name['Expire']._serialized_options = b'\332\265\030\rpoints.expire\202\323\344\223\002\026\"\021/v1/points:expire:\001*'
   _globals['_POINTSSERVICE'].methods_by_name['UpdateExpiry']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['UpdateExpiry']._serialized_options = b'\202\323\344\223\002\032\"\025/v1/lots:updateExpiry:\001*'
+  _globals['_POINTSSERVICE'].methods_by_name['UpdateExpiry']._serialized_options = b'\332\265\030\rpoints.expire\202\323\344\223\002\032\"\025/v1/lots:updateExpiry:\001*'
   _globals['_POINTSSERVICE'].methods_by_name['GetExpiringPoints']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['GetExpiringPoints']._serialized_options = b'\202\323\344\223\002\025\022\023/v1/points:expiring'
+  _globals['_POINTSSERVICE'].methods_by_name['GetExpiringPoints']._serialized_options = b'\332\265\030\013points.read\202\323\344\223\002\025\022\023/v1/points:expiring'
   _globals['_POINTSSERVICE'].methods_by_name['GetExpirationSchedule']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['GetExpirationSchedule']._serialized_options = b'\202\323\344\223\002\037\022\035/v1/points:expirationSchedule'
+  _globals['_POINTSSERVICE'].methods_by_name['GetExpirationSchedule']._serialized_options = b'\332\265\030\013points.read\202\323\344\223\002\037\022\035/v1/points:expirationSchedule'
   _globals['_POINTSSERVICE'].methods_by_name['Redeem']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['Redeem']._serialized_options = b'\202\323\344\223\002\026\"\021/v1/points:redeem:\001*'
+  _globals['_POINTSSERVICE'].methods_by_name['Redeem']._serialized_options = b'\332\265\030\014points.write\202\323\344\223\002\026\"\021/v1/points:redeem:\001*'
   _globals['_POINTSSERVICE'].methods_by_name['GetAccount']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['GetAccount']._serialized_options = b'\202\323\344\223\0022\022\031/v1/accounts/{account_id}Z\025\022\023/v1/accounts:lookup'
+  _globals['_POINTSSERVICE'].methods_by_name['GetAccount']._serialized_options = b'\332\265\030\013points.read\202\323\344\223\0022\022\031/v1/accounts/{account_id}Z\025\022\023/v1/accounts:lookup'
   _globals['_POINTSSERVICE'].methods_by_name['GetTransaction']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['GetTransaction']._serialized_options = b'\202\323\344\223\002#\022!/v1/transactions/{transaction_id}'
+  _globals['_POINTSSERVICE'].methods_by_name['GetTransaction']._serialized_options = b'\332\265\030\013points.read\202\323\344\223\002#\022!/v1/transactions/{transaction_id}'
   _globals['_POINTSSERVICE'].methods_by_name['GetLot']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['GetLot']._serialized_options = b'\202\323\344\223\002\023\022\021/v1/lots/{lot_id}'
+  _globals['_POINTSSERVICE'].methods_by_name['GetLot']._serialized_options = b'\332\265\030\013points.read\202\323\344\223\002\023\022\021/v1/lots/{lot_id}'
   _globals['_POINTSSERVICE'].methods_by_name['ListTransactions']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['ListTransactions']._serialized_options = b'\202\323\344\223\002\022\022\020/v1/transactions'
+  _globals['_POINTSSERVICE'].methods_by_name['ListTransactions']._serialized_options = b'\332\265\030\013points.read\202\323\344\223\002\022\022\020/v1/transactions'
   _globals['_POINTSSERVICE'].methods_by_name['ListLots']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['ListLots']._serialized_options = b'\202\323\344\223\002\n\022\010/v1/lots'
+  _globals['_POINTSSERVICE'].methods_by_name['ListLots']._serialized_options = b'\332\265\030\013points.read\202\323\344\223\002\n\022\010/v1/lots'
   _globals['_POINTSSERVICE'].methods_by_name['ListExpiryChanges']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['ListExpiryChanges']._serialized_options = b'\202\323\344\223\002\023\022\021/v1/expiryChanges'
+  _globals['_POINTSSERVICE'].methods_by_name['ListExpiryChanges']._serialized_options = b'\332\265\030\013points.read\202\323\344\223\002\023\022\021/v1/expiryChanges'
   _globals['_POINTSSERVICE'].methods_by_name['UpdateTransactionStatus']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['UpdateTransactionStatus']._serialized_options = b'\202\323\344\223\0023\"./v1/transactions/{transaction_id}:updateStatus:\001*'
+  _globals['_POINTSSERVICE'].methods_by_name['UpdateTransactionStatus']._serialized_options = b'\332\265\030\014points.write\202\323\344\223\0023\"./v1/transactions/{transaction_id}:updateStatus:\001*'
   _globals['_POINTSSERVICE'].methods_by_name['ApproveTransactions']._loaded_options = None
-  _globals['_POINTSSERVICE'].methods_by_name['ApproveTransactions']._serialized_options = b'\202\323\344\223\002\035\"\030/v1/transactions:approve:\001*'
-  _globals['_POINTSSERVICE']._serialized_start=288
-  _globals['_POINTSSERVICE']._serialized_end=2065
+  _globals['_POINTSSERVICE'].methods_by_name['ApproveTransactions']._serialized_options = b'\332\265\030\016points.approve\202\323\344\223\002\035\"\030/v1/transactions:approve:\001*'
+  _globals['_POINTSSERVICE']._serialized_start=313
+  _globals['_POINTSSERVICE']._serialized_end=2330
 # @@protoc_insertion_point(module_scope)

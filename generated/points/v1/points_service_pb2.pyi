@@ -4,6 +4,7 @@ from points.v1 import expire_pb2 as _expire_pb2
 from points.v1 import expiring_pb2 as _expiring_pb2
 from points.v1 import listing_pb2 as _listing_pb2
 from points.v1 import lookup_pb2 as _lookup_pb2
+from points.v1 import options_pb2 as _options_pb2
 from points.v1 import redeem_pb2 as _redeem_pb2
 from points.v1 import transaction_status_pb2 as _transaction_status_pb2
 from points.v1 import update_expiry_pb2 as _update_expiry_pb2

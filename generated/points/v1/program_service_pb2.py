@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from points.v1 import currency_pb2 as points_dot_v1_dot_currency__pb2
+from points.v1 import options_pb2 as points_dot_v1_dot_options__pb2
 from points.v1 import policy_pb2 as points_dot_v1_dot_policy__pb2
 from points.v1 import program_pb2 as points_dot_v1_dot_program__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpoints/v1/program_service.proto\x12\tpoints.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x18points/v1/currency.proto\x1a\x16points/v1/policy.proto\x1a\x17points/v1/program.proto2\xc8\x0c\n\x0eProgramService\x12k\n\rCreateProgram\x12\x1f.points.v1.CreateProgramRequest\x1a .points.v1.CreateProgramResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/programs:\x01*\x12l\n\nGetProgram\x12\x1c.points.v1.GetProgramRequest\x1a\x1d.points.v1.GetProgramResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/programs/{program_id}\x12\x65\n\x0cListPrograms\x12\x1e.points.v1.ListProgramsRequest\x1a\x1f.points.v1.ListProgramsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/programs\x12x\n\rUpdateProgram\x12\x1f.points.v1.UpdateProgramRequest\x1a .points.v1.UpdateProgramResponse\"$\x82\xd3\xe4\x93\x02\x1e\x32\x19/v1/programs/{program_id}:\x01*\x12\x86\x01\n\x0e\x43reateCurrency\x12 .points.v1.CreateCurrencyRequest\x1a!.points.v1.CreateCurrencyResponse\"/\x82\xd3\xe4\x93\x02)\"$/v1/programs/{program_id}/currencies:\x01*\x12\xaa\x01\n\x0bGetCurrency\x12\x1d.points.v1.GetCurrencyRequest\x1a\x1e.points.v1.GetCurrencyResponse\"\\\x82\xd3\xe4\x93\x02V\x12\x34/v1/programs/{program_id}/currencies/{currency_code}Z\x1e\x12\x1c/v1/currencies/{currency_id}\x12\x83\x01\n\x0eListCurrencies\x12 .points.v1.ListCurrenciesRequest\x1a!.points.v1.ListCurrenciesResponse\",\x82\xd3\xe4\x93\x02&\x12$/v1/programs/{program_id}/currencies\x12\xb9\x01\n\x0eUpdateCurrency\x12 .points.v1.UpdateCurrencyRequest\x1a!.points.v1.UpdateCurrencyResponse\"b\x82\xd3\xe4\x93\x02\\24/v1/programs/{program_id}/currencies/{currency_code}:\x01*Z!2\x1c/v1/currencies/{currency_id}:\x01*\x12~\n\x0c\x43reatePolicy\x12\x1e.points.v1.CreatePolicyRequest\x1a\x1f.points.v1.CreatePolicyResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/programs/{program_id}/policies:\x01*\x12{\n\tGetPolicy\x12\x1b.points.v1.GetPolicyRequest\x1a\x1c.points.v1.GetPolicyResponse\"3\x82\xd3\xe4\x93\x02-\x12+/v1/programs/{program_id}/policies/{policy}\x12{\n\x0cListPolicies\x12\x1e.points.v1.ListPoliciesRequest\x1a\x1f.points.v1.ListPoliciesResponse\"*\x82\xd3\xe4\x93\x02$\x12\"/v1/programs/{program_id}/policies\x12\x87\x01\n\x0cUpdatePolicy\x12\x1e.points.v1.UpdatePolicyRequest\x1a\x1f.points.v1.UpdatePolicyResponse\"6\x82\xd3\xe4\x93\x02\x30\x32+/v1/programs/{program_id}/policies/{policy}:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpoints/v1/program_service.proto\x12\tpoints.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x18points/v1/currency.proto\x1a\x17points/v1/options.proto\x1a\x16points/v1/policy.proto\x1a\x17points/v1/program.proto2\xcf\x0e\n\x0eProgramService\x12{\n\rCreateProgram\x12\x1f.points.v1.CreateProgramRequest\x1a .points.v1.CreateProgramResponse\"\'\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/programs:\x01*\x12\xbe\x01\n\nGetProgram\x12\x1c.points.v1.GetProgramRequest\x1a\x1d.points.v1.GetProgramResponse\"s\xda\xb5\x18\x0bpoints.read\xda\xb5\x18\x0cpoints.write\xda\xb5\x18\rpoints.expire\xda\xb5\x18\x0epoints.approve\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/programs/{program_id}\x12u\n\x0cListPrograms\x12\x1e.points.v1.ListProgramsRequest\x1a\x1f.points.v1.ListProgramsResponse\"$\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/programs\x12\x88\x01\n\rUpdateProgram\x12\x1f.points.v1.UpdateProgramRequest\x1a .points.v1.UpdateProgramResponse\"4\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02\x1e\x32\x19/v1/programs/{program_id}:\x01*\x12\x96\x01\n\x0e\x43reateCurrency\x12 .points.v1.CreateCurrencyRequest\x1a!.points.v1.CreateCurrencyResponse\"?\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02)\"$/v1/programs/{program_id}/currencies:\x01*\x12\xba\x01\n\x0bGetCurrency\x12\x1d.points.v1.GetCurrencyRequest\x1a\x1e.points.v1.GetCurrencyResponse\"l\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02V\x12\x34/v1/programs/{program_id}/currencies/{currency_code}Z\x1e\x12\x1c/v1/currencies/{currency_id}\x12\x93\x01\n\x0eListCurrencies\x12 .points.v1.ListCurrenciesRequest\x1a!.points.v1.ListCurrenciesResponse\"<\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02&\x12$/v1/programs/{program_id}/currencies\x12\xc9\x01\n\x0eUpdateCurrency\x12 .points.v1.UpdateCurrencyRequest\x1a!.points.v1.UpdateCurrencyResponse\"r\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02\\24/v1/programs/{program_id}/currencies/{currency_code}:\x01*Z!2\x1c/v1/currencies/{currency_id}:\x01*\x12\x8e\x01\n\x0c\x43reatePolicy\x12\x1e.points.v1.CreatePolicyRequest\x1a\x1f.points.v1.CreatePolicyResponse\"=\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02\'\"\"/v1/programs/{program_id}/policies:\x01*\x12\x8b\x01\n\tGetPolicy\x12\x1b.points.v1.GetPolicyRequest\x1a\x1c.points.v1.GetPolicyResponse\"C\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02-\x12+/v1/programs/{program_id}/policies/{policy}\x12\x8b\x01\n\x0cListPolicies\x12\x1e.points.v1.ListPoliciesRequest\x1a\x1f.points.v1.ListPoliciesResponse\":\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02$\x12\"/v1/programs/{program_id}/policies\x12\x97\x01\n\x0cUpdatePolicy\x12\x1e.points.v1.UpdatePolicyRequest\x1a\x1f.points.v1.UpdatePolicyResponse\"F\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02\x30\x32+/v1/programs/{program_id}/policies/{policy}:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,29 +37,29 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'points.v1.program_service_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROGRAMSERVICE'].methods_by_name['CreateProgram']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['CreateProgram']._serialized_options = b'\202\323\344\223\002\021\"\014/v1/programs:\001*'
+  _globals['_PROGRAMSERVICE'].methods_by_name['CreateProgram']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\002\021\"\014/v1/programs:\001*'
   _globals['_PROGRAMSERVICE'].methods_by_name['GetProgram']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['GetProgram']._serialized_options = b'\202\323\344\223\002\033\022\031/v1/programs/{program_id}'
+  _globals['_PROGRAMSERVICE'].methods_by_name['GetProgram']._serialized_options = b'\332\265\030\013points.read\332\265\030\014points.write\332\265\030\rpoints.expire\332\265\030\016points.approve\332\265\030\014points.admin\202\323\344\223\002\033\022\031/v1/programs/{program_id}'
   _globals['_PROGRAMSERVICE'].methods_by_name['ListPrograms']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['ListPrograms']._serialized_options = b'\202\323\344\223\002\016\022\014/v1/programs'
+  _globals['_PROGRAMSERVICE'].methods_by_name['ListPrograms']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\002\016\022\014/v1/programs'
   _globals['_PROGRAMSERVICE'].methods_by_name['UpdateProgram']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['UpdateProgram']._serialized_options = b'\202\323\344\223\002\0362\031/v1/programs/{program_id}:\001*'
+  _globals['_PROGRAMSERVICE'].methods_by_name['UpdateProgram']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\002\0362\031/v1/programs/{program_id}:\001*'
   _globals['_PROGRAMSERVICE'].methods_by_name['CreateCurrency']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['CreateCurrency']._serialized_options = b'\202\323\344\223\002)\"$/v1/programs/{program_id}/currencies:\001*'
+  _globals['_PROGRAMSERVICE'].methods_by_name['CreateCurrency']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\002)\"$/v1/programs/{program_id}/currencies:\001*'
   _globals['_PROGRAMSERVICE'].methods_by_name['GetCurrency']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['GetCurrency']._serialized_options = b'\202\323\344\223\002V\0224/v1/programs/{program_id}/currencies/{currency_code}Z\036\022\034/v1/currencies/{currency_id}'
+  _globals['_PROGRAMSERVICE'].methods_by_name['GetCurrency']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\002V\0224/v1/programs/{program_id}/currencies/{currency_code}Z\036\022\034/v1/currencies/{currency_id}'
   _globals['_PROGRAMSERVICE'].methods_by_name['ListCurrencies']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['ListCurrencies']._serialized_options = b'\202\323\344\223\002&\022$/v1/programs/{program_id}/currencies'
+  _globals['_PROGRAMSERVICE'].methods_by_name['ListCurrencies']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\002&\022$/v1/programs/{program_id}/currencies'
   _globals['_PROGRAMSERVICE'].methods_by_name['UpdateCurrency']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['UpdateCurrency']._serialized_options = b'\202\323\344\223\002\\24/v1/programs/{program_id}/currencies/{currency_code}:\001*Z!2\034/v1/currencies/{currency_id}:\001*'
+  _globals['_PROGRAMSERVICE'].methods_by_name['UpdateCurrency']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\002\\24/v1/programs/{program_id}/currencies/{currency_code}:\001*Z!2\034/v1/currencies/{currency_id}:\001*'
   _globals['_PROGRAMSERVICE'].methods_by_name['CreatePolicy']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['CreatePolicy']._serialized_options = b'\202\323\344\223\002\'\"\"/v1/programs/{program_id}/policies:\001*'
+  _globals['_PROGRAMSERVICE'].methods_by_name['CreatePolicy']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\002\'\"\"/v1/programs/{program_id}/policies:\001*'
   _globals['_PROGRAMSERVICE'].methods_by_name['GetPolicy']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['GetPolicy']._serialized_options = b'\202\323\344\223\002-\022+/v1/programs/{program_id}/policies/{policy}'
+  _globals['_PROGRAMSERVICE'].methods_by_name['GetPolicy']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\002-\022+/v1/programs/{program_id}/policies/{policy}'
   _globals['_PROGRAMSERVICE'].methods_by_name['ListPolicies']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['ListPolicies']._serialized_options = b'\202\323\344\223\002$\022\"/v1/programs/{program_id}/policies'
+  _globals['_PROGRAMSERVICE'].methods_by_name['ListPolicies']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\002$\022\"/v1/programs/{program_id}/policies'
   _globals['_PROGRAMSERVICE'].methods_by_name['UpdatePolicy']._loaded_options = None
-  _globals['_PROGRAMSERVICE'].methods_by_name['UpdatePolicy']._serialized_options = b'\202\323\344\223\00202+/v1/programs/{program_id}/policies/{policy}:\001*'
-  _globals['_PROGRAMSERVICE']._serialized_start=152
-  _globals['_PROGRAMSERVICE']._serialized_end=1760
+  _globals['_PROGRAMSERVICE'].methods_by_name['UpdatePolicy']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\00202+/v1/programs/{program_id}/policies/{policy}:\001*'
+  _globals['_PROGRAMSERVICE']._serialized_start=177
+  _globals['_PROGRAMSERVICE']._serialized_end=2048
 # @@protoc_insertion_point(module_scope)

@@ -119,7 +119,7 @@ class ProgramServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetProgram(self, request, context):
-        """Reads one program. PROGRAM_NOT_FOUND.
+        """Reads one program, which any scope allows: dates are days of its time zone. PROGRAM_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

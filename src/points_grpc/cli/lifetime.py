@@ -15,7 +15,8 @@ from points_grpc.cli import garbage, gateway, seed
 from points_grpc.cli.place import Place, reason_of
 from points_grpc.cli.wiring import Parts
 from points_grpc.config import Settings, joined_address, split_address
-from points_grpc.rpc.interceptors.context import Authenticator, DevAuthenticator, NoCredentials
+from points_grpc.rpc.credentials import Authenticator, NoCredentials
+from points_grpc.rpc.credentials.development import DevAuthenticator
 from points_grpc.rpc.server import Backends, Server, ServerOptions
 from points_grpc.storage.checkup import examine
 

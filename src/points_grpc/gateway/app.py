@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from points_grpc.gateway.calls import Call, Now, read_headers
+from points_grpc.gateway.credentials import challenge_of
 from points_grpc.gateway.dialects import Dialect
 from points_grpc.gateway.failures import RETRY_S, Failure, Problem, no_such_path
 from points_grpc.gateway.intake import Sent, media_type_of, take_in
@@ -139,6 +140,8 @@ class Gateway:
         except Exception as error:
             failure = self._unforeseen(error, call)
             response = self._canonical.error(failure, call)
+        if response.status_code == 401:
+            response.headers["www-authenticate"] = challenge_of(owner.credentials)
         if response.status_code in (429, 503):
             response.headers["retry-after"] = str(math.ceil(failure.retry_s or RETRY_S))
         return response

@@ -32,6 +32,8 @@ _HEADER = {
     Form.CT_API_KEY: ("x-ct-authorization", "ctapikey"),
 }
 
+_CHALLENGE = {Form.X_TOKEN: "X-Token", Form.CT_API_KEY: "CTApiKey"}
+
 # What fits into a line of metadata. Anything else cannot be a token of the service's.
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}", re.ASCII)
 
@@ -58,6 +60,14 @@ def find_token(
             token = given[0] if len(given) == 1 else ""
             return token if _TOKEN.fullmatch(token) else ""
     return ""
+
+
+def challenge_of(forms: Sequence[Form]) -> str:
+    """What a 401 says in WWW-Authenticate: the scheme of the form that is looked for first.
+
+    Never Basic, at which a browser would ask its user for a password.
+    """
+    return _CHALLENGE.get(forms[0], "Bearer") if forms else "Bearer"
 
 
 def _in_header(form: Form, headers: Mapping[str, Sequence[str]]) -> list[str]:

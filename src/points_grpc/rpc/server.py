@@ -14,7 +14,12 @@ from points.v1 import member_service_pb2, points_service_pb2, program_service_pb
 from points_grpc.clock import TestClock
 from points_grpc.rpc import health, reflection
 from points_grpc.rpc.backends import Engine, MemberBook, ProgramBook
-from points_grpc.rpc.interceptors.context import Authentication, Authenticator
+from points_grpc.rpc.credentials import Authenticator
+from points_grpc.rpc.interceptors.context import (
+    Authentication,
+    Authorization,
+    declared_scopes,
+)
 from points_grpc.rpc.interceptors.deadline import Deadline
 from points_grpc.rpc.interceptors.errors import Errors
 from points_grpc.rpc.interceptors.log import Log
@@ -77,14 +82,15 @@ class Server:
         options: ServerOptions = ServerOptions(),
     ) -> None:
         errors = Errors()
+        services = _services(backends)
         interceptors = (
             errors,
             Log(),
             Authentication(authenticator),
+            Authorization(declared_scopes(service for service, _ in services)),
             Shedding(options.calls_max, options.calls_bytes_max),
             Deadline(options.deadline_s, options.deadline_max_s),
         )
-        services = _services(backends)
         names = [service.full_name for service, _ in services]
         self._options = options
         self._health = health.Health(names)

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from points.v1 import options_pb2 as points_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epoints/dev/v1/test_clock.proto\x12\rpoints.dev.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n\x0fGetClockRequest\"L\n\x10GetClockResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66rozen\x18\x02 \x01(\x08\";\n\x0fSetClockRequest\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x10SetClockResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66rozen\x18\x02 \x01(\x08\x32\xdd\x01\n\x10TestClockService\x12\x62\n\x08GetClock\x12\x1e.points.dev.v1.GetClockRequest\x1a\x1f.points.dev.v1.GetClockResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/dev/clock\x12\x65\n\x08SetClock\x12\x1e.points.dev.v1.SetClockRequest\x1a\x1f.points.dev.v1.SetClockResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x1a\r/v1/dev/clock:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epoints/dev/v1/test_clock.proto\x12\rpoints.dev.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17points/v1/options.proto\"\x11\n\x0fGetClockRequest\"L\n\x10GetClockResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66rozen\x18\x02 \x01(\x08\";\n\x0fSetClockRequest\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x10SetClockResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66rozen\x18\x02 \x01(\x08\x32\xfc\x01\n\x10TestClockService\x12q\n\x08GetClock\x12\x1e.points.dev.v1.GetClockRequest\x1a\x1f.points.dev.v1.GetClockResponse\"$\xda\xb5\x18\x0bpoints.read\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/dev/clock\x12u\n\x08SetClock\x12\x1e.points.dev.v1.SetClockRequest\x1a\x1f.points.dev.v1.SetClockResponse\"(\xda\xb5\x18\x0cpoints.admin\x82\xd3\xe4\x93\x02\x12\x1a\r/v1/dev/clock:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,17 +35,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'points.dev.v1.test_clock_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TESTCLOCKSERVICE'].methods_by_name['GetClock']._loaded_options = None
-  _globals['_TESTCLOCKSERVICE'].methods_by_name['GetClock']._serialized_options = b'\202\323\344\223\002\017\022\r/v1/dev/clock'
+  _globals['_TESTCLOCKSERVICE'].methods_by_name['GetClock']._serialized_options = b'\332\265\030\013points.read\202\323\344\223\002\017\022\r/v1/dev/clock'
   _globals['_TESTCLOCKSERVICE'].methods_by_name['SetClock']._loaded_options = None
-  _globals['_TESTCLOCKSERVICE'].methods_by_name['SetClock']._serialized_options = b'\202\323\344\223\002\022\032\r/v1/dev/clock:\001*'
-  _globals['_GETCLOCKREQUEST']._serialized_start=112
-  _globals['_GETCLOCKREQUEST']._serialized_end=129
-  _globals['_GETCLOCKRESPONSE']._serialized_start=131
-  _globals['_GETCLOCKRESPONSE']._serialized_end=207
-  _globals['_SETCLOCKREQUEST']._serialized_start=209
-  _globals['_SETCLOCKREQUEST']._serialized_end=268
-  _globals['_SETCLOCKRESPONSE']._serialized_start=270
-  _globals['_SETCLOCKRESPONSE']._serialized_end=346
-  _globals['_TESTCLOCKSERVICE']._serialized_start=349
-  _globals['_TESTCLOCKSERVICE']._serialized_end=570
+  _globals['_TESTCLOCKSERVICE'].methods_by_name['SetClock']._serialized_options = b'\332\265\030\014points.admin\202\323\344\223\002\022\032\r/v1/dev/clock:\001*'
+  _globals['_GETCLOCKREQUEST']._serialized_start=137
+  _globals['_GETCLOCKREQUEST']._serialized_end=154
+  _globals['_GETCLOCKRESPONSE']._serialized_start=156
+  _globals['_GETCLOCKRESPONSE']._serialized_end=232
+  _globals['_SETCLOCKREQUEST']._serialized_start=234
+  _globals['_SETCLOCKREQUEST']._serialized_end=293
+  _globals['_SETCLOCKRESPONSE']._serialized_start=295
+  _globals['_SETCLOCKRESPONSE']._serialized_end=371
+  _globals['_TESTCLOCKSERVICE']._serialized_start=374
+  _globals['_TESTCLOCKSERVICE']._serialized_end=626
 # @@protoc_insertion_point(module_scope)

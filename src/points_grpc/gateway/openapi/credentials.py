@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from google.protobuf.descriptor import MethodDescriptor
+
+from points.v1 import options_pb2
 from points_grpc.gateway.credentials import Form
 
 _SCHEMES: dict[Form, tuple[str, dict[str, Any]]] = {
@@ -66,6 +69,17 @@ def schemes(forms: Iterable[Form]) -> dict[str, Any]:
     return dict(_SCHEMES[form] for form in forms if form is not Form.BODY)
 
 
-def any_of(forms: Iterable[Form]) -> list[dict[str, list[str]]]:
-    """What a call needs: one of them."""
-    return [{name: []} for name in schemes(forms)]
+def any_of(forms: Iterable[Form], scopes: Iterable[str] = ()) -> list[dict[str, list[str]]]:
+    """What a call needs: one of them, with one of `scopes` where there are any."""
+    roles = [[scope] for scope in scopes] or [[]]
+    return [{name: role} for name in schemes(forms) for role in roles]
+
+
+def scopes_of(method: MethodDescriptor) -> list[str]:
+    """The scopes of which the method needs one."""
+    return list(method.GetOptions().Extensions[options_pb2.scopes])  # type: ignore[index]  # the stubs know none
+
+
+def scopes_said(scopes: Iterable[str]) -> str:
+    """The same for people to read."""
+    return f"Needs the scope {' or '.join(f'`{scope}`' for scope in scopes)}."

@@ -73,11 +73,13 @@ def _by(binding: Binding) -> str:
 def _operation(name: str, binding: Binding, schemas: Schemas) -> dict[str, Any]:
     method = binding.method
     said = schemas.comment(method.full_name)
+    scopes = credentials.scopes_of(method)
     operation: dict[str, Any] = {
         "operationId": method.name,
         "tags": [method.containing_service.name],
         "summary": _SENTENCE_END.split(said)[0] or method.name,
-        "description": said,
+        "description": f"{said}\n\n{credentials.scopes_said(scopes)}",
+        "security": credentials.any_of((Form.BEARER,), scopes),
         "parameters": [*_parameters(binding, schemas)],
     }
     if binding.body:

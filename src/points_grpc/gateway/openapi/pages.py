@@ -8,11 +8,14 @@ from typing import Any
 
 import msgspec
 
+from points.v1 import points_service_pb2
 from points_grpc.gateway.calls import JSON
 from points_grpc.gateway.dialects import Dialect
 from points_grpc.gateway.openapi import answers, credentials
 
 Json = dict[str, Any]
+
+POINTS = points_service_pb2.DESCRIPTOR.services_by_name["PointsService"]
 
 _REFERENCE = "#/components/schemas/{name}"
 
@@ -39,9 +42,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is declared about one route; `body` is the name of the schema of its JSON body."""
+    """What is declared about one route; `body` is the name of the schema of its JSON body.
+
+    `asks` is the method of PointsService that the route stands for, which needs a scope.
+    """
 
     id: str
+    asks: str
     summary: str
     answers: Mapping[int, Answer]
     description: str = ""
@@ -53,8 +60,8 @@ class Operation:
     def shown(self) -> Json:
         """As the document has it."""
         made: Json = {"operationId": self.id, "tags": ["Points"], "summary": self.summary}
-        if self.description:
-            made["description"] = self.description
+        needs = credentials.scopes_said(credentials.scopes_of(POINTS.methods_by_name[self.asks]))
+        made["description"] = f"{self.description}\n\n{needs}".lstrip()
         made["parameters"] = [*self.parameters, *map(answers.reference, _OF_THE_FRAME)]
         if self.body:
             content = {JSON: _content(self.body, self.examples), **self.media}

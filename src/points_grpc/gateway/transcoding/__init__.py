@@ -40,10 +40,7 @@ def all_bindings() -> Iterator[tuple[str, Binding]]:
 
 def error(failure: Failure, _: Call) -> Response:
     """The answer to a failure."""
-    response = Response(error_body(failure), failure.http_status, media_type=JSON)
-    if failure.http_status == 401:
-        response.headers["www-authenticate"] = "Bearer"
-    return response
+    return Response(error_body(failure), failure.http_status, media_type=JSON)
 
 
 def error_body(failure: Failure) -> bytes:

@@ -1,68 +1,25 @@
-"""Says on whose behalf a call is made."""
+"""Says on whose behalf a call is made, and refuses what that caller may not do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
-from typing import Protocol
 
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+from points.v1 import options_pb2
 from points_grpc.domain.commands import Caller
-from points_grpc.errors import TokenInvalid
+from points_grpc.domain.grants import NOBODY, Grant
+from points_grpc.errors import ScopeMissing
+from points_grpc.rpc.credentials import Authenticator
 from points_grpc.rpc.interceptors import Context, Handler, Request
 
-Metadata = Iterable[tuple[str, str | bytes]]
-
-_CALLER: ContextVar[Caller] = ContextVar("caller")
-
-DEV_TOKEN = "demo"  # noqa: S105  # no secret: development has only one tenant
-"""The token of the tenant demo, for those who cannot call without one."""
-
-NOBODY = Caller(tenant_id=0, tenant="", principal="")
+_GRANT: ContextVar[Grant] = ContextVar("grant", default=NOBODY)
 
 
 def caller() -> Caller:
-    """Who makes the present call; NOBODY before the call is authenticated."""
-    return _CALLER.get(NOBODY)
-
-
-class Authenticator(Protocol):
-    """Knows credentials."""
-
-    def authenticate(self, metadata: Metadata) -> Caller:
-        """Whose credential the call's metadata carries. Raises TokenInvalid."""
-        ...
-
-
-class DevAuthenticator:
-    """Takes every call for the same caller's that has no credential, or DEV_TOKEN.
-
-    Any other credential is refused, because nobody here could tell whether it is valid.
-    """
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-
-    def authenticate(self, metadata: Metadata) -> Caller:
-        """The one caller. Raises TokenInvalid where there is another `authorization`."""
-        for key, value in metadata:
-            if key == "authorization" and not _is_dev_token(value):
-                raise TokenInvalid
-        return self._caller
-
-
-def _is_dev_token(authorization: str | bytes) -> bool:
-    if isinstance(authorization, bytes):
-        return False
-    scheme, _, token = authorization.partition(" ")
-    return scheme.lower() == "bearer" and token == DEV_TOKEN
-
-
-class NoCredentials:
-    """Refuses every call: for a server outside dev mode that has no credentials to check."""
-
-    def authenticate(self, metadata: Metadata) -> Caller:  # noqa: ARG002  # nothing would do
-        """Raises TokenInvalid."""
-        raise TokenInvalid
+    """Who makes the present call; nobody before the call is authenticated."""
+    return _GRANT.get().caller
 
 
 class Authentication:
@@ -77,7 +34,43 @@ class Authentication:
 
         async def handle(request: Request, context: Context) -> bytes:
             # Each call is a task of its own, so there is nothing to set back.
-            _CALLER.set(authenticate(context.invocation_metadata() or []))
+            _GRANT.set(await authenticate(context))
             return await inner(request, context)
 
         return handle
+
+
+class Authorization:
+    """Lets a call through that its credential has one of the method's scopes for.
+
+    It stands before whatever reads the request, so that nobody learns what is wrong with a
+    request that would be refused in any case.
+    """
+
+    def __init__(self, scopes: Mapping[str, frozenset[str]]) -> None:
+        """`scopes` has every method by its full name; one that is not there is refused to all."""
+        self._scopes = scopes
+
+    def wrap(self, method: str, inner: Handler) -> Handler:
+        """`inner`, refused with ScopeMissing to everybody without one of its scopes."""
+        suffices = self._scopes.get(method, frozenset())
+
+        async def handle(request: Request, context: Context) -> bytes:
+            if suffices.isdisjoint(_GRANT.get().scopes):
+                raise ScopeMissing
+            return await inner(request, context)
+
+        return handle
+
+
+def declared_scopes(services: Iterable[ServiceDescriptor]) -> dict[str, frozenset[str]]:
+    """The scopes that the contract declares for each method, by the method's full name."""
+    return {
+        f"{service.full_name}/{method.name}": _scopes_of(method)
+        for service in services
+        for method in service.methods
+    }
+
+
+def _scopes_of(method: MethodDescriptor) -> frozenset[str]:
+    return frozenset(method.GetOptions().Extensions[options_pb2.scopes])  # type: ignore[index]  # the stubs know none

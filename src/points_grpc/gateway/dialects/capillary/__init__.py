@@ -29,10 +29,7 @@ def error(failure: Failure, _: Call) -> Response:
     """The failure as the page has it."""
     number, message = of_call(failure)
     body = {"errors": [{"status": False, "code": number, "message": message}]}
-    response = answer(body, failure.http_status)
-    if failure.http_status == 401:
-        response.headers["www-authenticate"] = "Bearer"
-    return response
+    return answer(body, failure.http_status)
 
 
 DIALECT = Dialect(

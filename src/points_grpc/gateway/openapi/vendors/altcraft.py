@@ -124,6 +124,7 @@ PAGE = Page(
     operations={
         ("POST", "/api/v1.1/loyalty/account/expiring_points"): Operation(
             id="expiringPoints",
+            asks="GetExpiringPoints",
             summary="Expiring points for a period",
             description="Returns the number of points that are subject to expiration during the"
             " specified period for the selected points currency.",

@@ -96,6 +96,7 @@ PAGE = Page(
     operations={
         ("POST", "/admin/points/{user_id}/expire"): Operation(
             id="expirePoints",
+            asks="Expire",
             summary="Expire points",
             description="Admin operation. Manually trigger points expiration, deducting the"
             " specified points from available balance and marking them as expired. If the requested"

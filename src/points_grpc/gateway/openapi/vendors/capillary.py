@@ -219,6 +219,7 @@ PAGE = Page(
     operations={
         ("POST", "/v2/points/updateExpiry"): Operation(
             id="updateExpiry",
+            asks="UpdateExpiry",
             summary="Update currency expiry",
             description="This API updates the expiry date of points earned by a customer. It uses a"
             " customer ID and transaction reference data.",

@@ -105,6 +105,7 @@ PAGE = Page(
     operations={
         ("GET", PATH): Operation(
             id="pointsExpiration",
+            asks="GetExpirationSchedule",
             summary="Points expiration",
             description="Details of points expiring for a specific member based on point expiration"
             " rules.",

@@ -122,6 +122,7 @@ PAGE = Page(
     operations={
         ("POST", "/api/points/create"): Operation(
             id="createPoints",
+            asks="Earn",
             summary="Create points",
             description="Create a new point transaction for a user, with the status `Open`.",
             body="Creation",
@@ -136,6 +137,7 @@ PAGE = Page(
         ),
         ("GET", "/api/user/points"): Operation(
             id="getUserPoints",
+            asks="ListTransactions",
             summary="Get user points",
             description="Retrieve point transactions with optional filtering. Results are sorted by"
             " amount in descending order.",
@@ -144,6 +146,7 @@ PAGE = Page(
         ),
         ("GET", "/api/user/points&{filters}"): Operation(
             id="getUserPointsWithoutQuestionMark",
+            asks="ListTransactions",
             summary="Get user points, as the page has it once",
             description="The filters in the path, without a question mark.",
             parameters=(
@@ -160,6 +163,7 @@ PAGE = Page(
         ),
         ("PATCH", "/api/points/update"): Operation(
             id="updatePoints",
+            asks="UpdateTransactionStatus",
             summary="Update points status",
             description="Update the status of a point transaction. Only transactions with `Open`"
             " status can be modified.",
