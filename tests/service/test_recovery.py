@@ -17,6 +17,7 @@ from till import PROGRAM, Till, earn, named, outcomes, redeem
 from points_grpc.domain.answers import Earned
 from points_grpc.domain.queries import ListLots
 from points_grpc.errors import InvalidField, StorageUnavailable
+from points_grpc.service import attempts as persisting
 from points_grpc.service import ledger
 from points_grpc.storage.database import Connection, Timeouts
 from points_grpc.storage.faults import Unreachable
@@ -101,7 +102,7 @@ def test_a_commit_in_doubt_for_long_is_unavailable(
     till: Till, far: Till, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the database stays away after a COMMIT the caller is told so; a retry finds it."""
-    monkeypatch.setattr(ledger, "IN_DOUBT_SECONDS", 0.3)
+    monkeypatch.setattr(persisting, "IN_DOUBT_SECONDS", 0.3)
     proxy.fail_next_commit(Failure.CUT)
 
     def go_away() -> None:

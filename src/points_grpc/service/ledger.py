@@ -6,40 +6,27 @@ elsewhere (`missed`) or needs more lots than this ledger takes on (`crowded`).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from uuid import uuid4
 
 from points_grpc.clock import Clock
 from points_grpc.errors import InvalidField, Overloaded, StorageUnavailable
 from points_grpc.service.apply import apply
+from points_grpc.service.attempts import carry_out
 from points_grpc.service.batch import Call, Group
 from points_grpc.service.deciding import Batch, Leftover, decide_all, left_of
 from points_grpc.service.gather import Gatherer, Locking
 from points_grpc.service.idempotency import answer_known, give_keys
 from points_grpc.service.naming import Ids, Item
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.storage import units
 from points_grpc.storage.database import Connection, Link
-from points_grpc.storage.faults import Fault, Unreachable, fault_of, is_lock_timeout
+from points_grpc.storage.faults import Fault, fault_of, is_lock_timeout
 from points_grpc.storage.ids import bucket_of_id
-
-CONFLICTS_MAX = 8
-"""How often a batch is gathered again because another unit of work was first."""
 
 WAITS_MAX = 3
 """How often a call may wait in vain, up to lock_timeout each time, for the same account."""
-
-LOST_SECONDS = 1.0
-"""For how long a batch tries to reach the database again."""
-
-IN_DOUBT_SECONDS = 5.0
-"""For how long it tries that when the answer to its COMMIT was lost."""
-
-RETRY_SECONDS = 0.05
 
 _DIVISIBLE = frozenset((Fault.CONTENT, Fault.CONFLICT, Fault.OWN))
 """Faults that may be those of a single group: each half of the batch is tried by itself."""
@@ -134,35 +121,13 @@ class Ledger:
         self, calls: Sequence[Call], pending: Sequence[Group], locking: Locking
     ) -> Leftover:
         """One unit of work for all, tried until its outcome is known."""
-        unit_id = uuid4()
-        conflicts = 0
-        doubt = _Doubt()
-        leftover = Leftover()
-        while True:
-            committing = False
-            try:
-                with self._link.unit() as connection:
-                    now = self._clock.now()
-                    if not units.open_unit(connection, unit_id, now):
-                        return leftover
-                    doubt.lost_commit = False
-                    for group in pending:
-                        group.reset()
-                    leftover = self._work(connection, calls, now, locking)
-                    committing = True
-                return leftover
-            except Exception as error:
-                fault = fault_of(error)
-                doubt.lost_commit |= committing and fault is Fault.LOST
-                if doubt.lost_commit or fault is Fault.LOST:
-                    if doubt.over():
-                        raise Unreachable from error
-                elif fault is Fault.CONFLICT and not is_lock_timeout(error):
-                    conflicts += 1
-                    if conflicts > CONFLICTS_MAX:
-                        raise
-                else:
-                    raise
+
+        def work(connection: Connection, now: datetime) -> Leftover:
+            for group in pending:
+                group.reset()
+            return self._work(connection, calls, now, locking)
+
+        return carry_out(self._link, self._clock, work)
 
     def _work(
         self, connection: Connection, calls: Sequence[Call], now: datetime, locking: Locking
@@ -214,23 +179,6 @@ class _Placeholders:
     def new_id(self, _: int) -> int:
         """Another one, whatever the bucket or account."""
         return next(self._numbers)
-
-
-class _Doubt:
-    """How long to go on when the connection was lost: longer if the COMMIT was under way."""
-
-    def __init__(self) -> None:
-        self.lost_commit = False
-        self._since: float | None = None
-
-    def over(self) -> bool:
-        """Whether to give up now; waits a moment where not."""
-        now = time.monotonic()
-        self._since = self._since or now
-        if now - self._since > (IN_DOUBT_SECONDS if self.lost_commit else LOST_SECONDS):
-            return True
-        time.sleep(RETRY_SECONDS)
-        return False
 
 
 def _pending(call: Call) -> list[Group]:

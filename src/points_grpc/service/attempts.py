@@ -1,0 +1,80 @@
+"""One unit of work, tried until its outcome is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+from uuid import uuid4
+
+from points_grpc.clock import Clock
+from points_grpc.storage import units
+from points_grpc.storage.database import Connection, Link
+from points_grpc.storage.faults import Fault, Unreachable, fault_of, is_lock_timeout
+
+CONFLICTS_MAX = 8
+"""How often the work is done again because another unit of work was first."""
+
+LOST_SECONDS = 1.0
+"""For how long the database is tried to be reached again."""
+
+IN_DOUBT_SECONDS = 5.0
+"""For how long that is tried when the answer to the COMMIT was lost."""
+
+RETRY_SECONDS = 0.05
+
+T = TypeVar("T")
+
+
+def carry_out(link: Link, clock: Clock, work: Callable[[Connection, datetime], T]) -> T:
+    """What `work` returned in the attempt that was committed.
+
+    Its unit of work has an id, by which a COMMIT whose answer was lost is known to have
+    succeeded. Raises Unreachable when the database stays away, and whatever `work` raised that
+    trying again would not mend, a lock timeout included.
+    """
+    unit_id = uuid4()
+    conflicts = 0
+    doubt = _Doubt()
+    results: list[T] = []
+    while True:
+        committing = False
+        try:
+            with link.unit() as connection:
+                now = clock.now()
+                if not units.open_unit(connection, unit_id, now):
+                    return results[-1]
+                doubt.lost_commit = False
+                results[:] = [work(connection, now)]
+                committing = True
+            return results[-1]
+        except Exception as error:
+            fault = fault_of(error)
+            doubt.lost_commit |= committing and fault is Fault.LOST
+            if doubt.lost_commit or fault is Fault.LOST:
+                if doubt.over():
+                    raise Unreachable from error
+            elif fault is Fault.CONFLICT and not is_lock_timeout(error):
+                conflicts += 1
+                if conflicts > CONFLICTS_MAX:
+                    raise
+            else:
+                raise
+
+
+class _Doubt:
+    """How long to go on when the connection was lost: longer if the COMMIT was under way."""
+
+    def __init__(self) -> None:
+        self.lost_commit = False
+        self._since: float | None = None
+
+    def over(self) -> bool:
+        """Whether to give up now; waits a moment where not."""
+        now = time.monotonic()
+        self._since = self._since or now
+        if now - self._since > (IN_DOUBT_SECONDS if self.lost_commit else LOST_SECONDS):
+            return True
+        time.sleep(RETRY_SECONDS)
+        return False
