@@ -24,7 +24,9 @@ def help_of(*command: str) -> str:
 
 def test_the_commands() -> None:
     """The program has these commands and no others."""
-    assert set(GROUP.commands) == {"serve", "gateway", "sweep", "db", "demo", "doctor"}
+    assert set(GROUP.commands) == {
+        "serve", "gateway", "sweep", "tenant", "token", "db", "demo", "doctor",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("command", [("serve",), ("sweep",), ("db", "upgrade"), ("doctor",)])

@@ -90,15 +90,6 @@ def test_demo_data_is_loaded_once(serve: Serve, database_url: str) -> None:
     assert seen[0] == seen[1]
 
 
-def test_without_dev_nobody_is_let_in(serve: Serve, database_url: str) -> None:
-    """Outside of development a server without credentials serves its health and nothing else."""
-    running = serve(POINTS_DATABASE_URL=database_url)
-    running.await_health("SERVING")
-    with pytest.raises(grpc.RpcError) as refused:
-        earn(running.address)
-    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
-
-
 def ended(*arguments: str) -> tuple[int, str]:
     """The exit code and the words of a server that does not start.
 
@@ -107,6 +98,13 @@ def ended(*arguments: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "points_grpc.cli.main", "serve", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stderr
+
+
+def test_without_credentials_it_does_not_start(database_url: str) -> None:
+    """Outside of development a server that nobody could call does not start, and says why."""
+    code, said = ended("--grpc", "127.0.0.1:0", "--database-url", database_url)
+    assert code == 2
+    assert "there are no credentials" in said and "points-grpc token create" in said
 
 
 def test_an_old_schema_is_not_served(empty_database_url: str) -> None:
@@ -126,7 +124,7 @@ def test_a_port_that_is_taken_is_told(database_url: str) -> None:
     """A server whose port is taken ends with one line that says so."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        code, said = ended("--grpc", address, "--database-url", database_url)
+        code, said = ended("--dev", "--grpc", address, "--database-url", database_url)
     assert code == 1
     assert address in said
     assert "Traceback" not in said

@@ -11,11 +11,11 @@ from typing import Any
 
 import structlog
 
-from points_grpc.cli import garbage, gateway, seed
+from points_grpc.cli import garbage, gateway, seed, trust
 from points_grpc.cli.place import Place, reason_of
 from points_grpc.cli.wiring import Parts
 from points_grpc.config import Settings, joined_address, split_address
-from points_grpc.rpc.credentials import Authenticator, NoCredentials
+from points_grpc.rpc.credentials import Authenticator
 from points_grpc.rpc.credentials.development import DevAuthenticator
 from points_grpc.rpc.server import Backends, Server, ServerOptions
 from points_grpc.storage.checkup import examine
@@ -41,7 +41,11 @@ async def live(
         await server.start()
         upstream = joined_address(split_address(settings.grpc)[0], server.port)
         async with (
-            _tasks(_report_health(server, parts, place), _sweep_now_and_then(settings, parts)),
+            _tasks(
+                _report_health(server, parts, place),
+                _sweep_now_and_then(settings, parts),
+                trust.keep(parts),
+            ),
             gateway.beside(settings, upstream, parts.clock) as http,
         ):
             garbage.collect_seldom()
@@ -66,7 +70,7 @@ def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> S
 
 async def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
     if not settings.dev:
-        return NoCredentials()
+        return trust.authenticator(parts)
     caller = seed.tenant(parts.database, parts.clock.now())
     if settings.demo:
         await seed.programs(parts.programs, caller)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from points_grpc.cli import db, demo, doctor, gateway, serve, sweep
+from points_grpc.cli import db, demo, doctor, gateway, serve, sweep, tenant, token
 
 app = typer.Typer(
     name="points-grpc",
@@ -18,6 +18,8 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("gateway")(gateway.gateway)
 app.command("sweep")(sweep.sweep)
+app.add_typer(tenant.app, name="tenant")
+app.add_typer(token.app, name="token")
 app.add_typer(db.app, name="db")
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)

@@ -8,7 +8,8 @@ from typing import NoReturn
 import typer
 import uvloop
 
-from points_grpc.cli import gateway, lifetime, logs, options, place, wiring
+from points_grpc.cli import gateway, lifetime, logs, options, place, trust, wiring
+from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, is_loopback, joined_address, split_address
 from points_grpc.storage import migrate
 from points_grpc.storage.faults import Fault, fault_of
@@ -50,6 +51,7 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
     ):
         with place.faults_told():
             _prepare_schema(settings, there)
+            trust.refuse_without_credentials(settings, database, SystemClock().now())
         with wiring.parts(settings, database) as parts:
             _run(settings, parts, there)
 

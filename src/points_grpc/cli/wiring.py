@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from points_grpc.clock import Clock, SystemClock, TestClock
 from points_grpc.config import Settings
+from points_grpc.service.credentials import CredentialBook
 from points_grpc.service.desk import Desk
 from points_grpc.service.engine import Engine
 from points_grpc.service.forecast import Forecaster
@@ -31,6 +32,7 @@ class Parts:
     programs: ProgramBook
     members: MemberBook
     sweeper: Sweeper
+    credentials: CredentialBook
 
     @property
     def test_clock(self) -> TestClock | None:
@@ -49,13 +51,15 @@ def parts(settings: Settings, database: Database) -> Iterator[Parts]:
     engine = Engine(database, cache, ids, clock, bounds)
     sweeper = Sweeper(database, cache, ids, clock)
     programs, members = ProgramBook(desk, ids), MemberBook(desk, ids)
+    credentials = CredentialBook(database, clock)
     engine.start()
     try:
-        yield Parts(database, clock, desk, engine, programs, members, sweeper)
+        yield Parts(database, clock, desk, engine, programs, members, sweeper, credentials)
     finally:
         engine.stop()
         desk.close()
         sweeper.close()
+        credentials.close()
 
 
 @contextmanager

@@ -73,8 +73,8 @@ class Desk:
         self, database: Database, clock: Clock, changes_max: int = 256, reads_max: int = 2_000
     ) -> None:
         self._clock = clock
-        self._changes = _Clerk("changes", database.link(), changes_max)
-        self._reads = _Clerk("reads", database.link(snapshot=True), reads_max)
+        self._changes = Clerk("changes", database.link(), changes_max)
+        self._reads = Clerk("reads", database.link(snapshot=True), reads_max)
 
     def close(self) -> None:
         """Finish what was begun, drop what waits and close the connections."""
@@ -99,7 +99,7 @@ class Desk:
         return await self._changes.run(attempt)
 
 
-class _Clerk:
+class Clerk:
     """Runs units of work one after the other, on one thread and one connection."""
 
     def __init__(self, name: str, link: Link, waiting_max: int) -> None:

@@ -42,6 +42,9 @@ class Tenant:
 _tenant_by_name = select(tenants.c.tenant_id, tenants.c.name, tenants.c.default_program_id).where(
     tenants.c.name == bindparam("name")
 )
+_tenants = select(tenants.c.tenant_id, tenants.c.name, tenants.c.default_program_id).order_by(
+    tenants.c.name
+)
 _tenant_names = select(tenants.c.tenant_id, tenants.c.name)
 _next_tenant_id = select(func.coalesce(func.max(tenants.c.tenant_id), 0) + 1)
 _set_default_program = (
@@ -55,6 +58,11 @@ def tenant_by_name(connection: Connection, name: str) -> Tenant | None:
     """The tenant of that name."""
     row = connection.execute(_tenant_by_name, {"name": name}).one_or_none()
     return Tenant(*row) if row is not None else None
+
+
+def every_tenant(connection: Connection) -> list[Tenant]:
+    """All tenants, by name."""
+    return [Tenant(*row) for row in connection.execute(_tenants)]
 
 
 def tenant_names(connection: Connection) -> dict[int, str]:

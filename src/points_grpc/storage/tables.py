@@ -6,17 +6,13 @@ hold the numbers of `domain.model`; amounts are in the currency's smallest unit.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
-    Column,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -25,15 +21,14 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.schema import SchemaItem
-from sqlalchemy.types import TypeEngine
 
 from points_grpc.domain.model import TransactionType
+from points_grpc.storage import columns, token_table
 
-metadata = MetaData()
+metadata = columns.metadata
 
-INSTANT = TIMESTAMP(timezone=True)
+INSTANT = columns.INSTANT
 
 ACTIVITY_COLUMNS = {
     kind: f"last_{kind.name.lower()}_at"
@@ -43,16 +38,9 @@ ACTIVITY_COLUMNS = {
 """The account's column that holds its last activity of each type that can qualify."""
 
 
-def _column(
-    name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]], null: bool = False, default: str = ""
-) -> Column[Any]:
-    return Column(
-        name,
-        kind,
-        nullable=null,
-        autoincrement=False,
-        server_default=text(default) if default else None,
-    )
+_column = columns.column
+
+tokens = token_table.tokens
 
 
 def _facts(name: str, *rest: SchemaItem, fill: int = 0) -> Table:

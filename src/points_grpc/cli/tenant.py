@@ -1,0 +1,74 @@
+"""points-grpc tenant: whom the server keeps points for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from points_grpc.cli import office, options
+from points_grpc.clock import SystemClock
+from points_grpc.storage import programs
+from points_grpc.storage.database import Connection
+from points_grpc.storage.faults import Fault, fault_of
+
+app = typer.Typer(help="Whom the server keeps points for.", no_args_is_help=True)
+
+NAME_MAX = 64
+
+Name = Annotated[str, typer.Argument(help="The tenant's name.")]
+
+
+@app.command()
+def create(
+    name: Name,
+    database_url: options.DatabaseUrl = None,
+    data_dir: options.DataDir = None,
+) -> None:
+    """Make a tenant. Its programs are made by a token of its own with points.admin."""
+    if not name.isprintable() or name != name.strip() or not 0 < len(name) <= NAME_MAX:
+        options.fail(f"a name has 1 to {NAME_MAX} printable characters", code=2)
+    now = SystemClock().now()
+    with office.opened(database_url=database_url, data_dir=data_dir) as database:
+        try:
+            made = database.run(lambda at: programs.create_tenant(at, name, now))
+        except Exception as error:
+            if fault_of(error) is not Fault.CONFLICT:
+                raise
+            options.fail(f"there is a tenant {name} already")
+        else:
+            typer.echo(f"tenant {made.name} made")
+
+
+@app.command("list")
+def list_(database_url: options.DatabaseUrl = None, data_dir: options.DataDir = None) -> None:
+    """Show every tenant, and the program that its calls mean where they name none."""
+    with office.opened(database_url=database_url, data_dir=data_dir) as database:
+        for found in database.run(programs.every_tenant):
+            typer.echo(f"{found.name}  default program {found.default_program_id or 'none'}")
+
+
+@app.command("default-program")
+def default_program(
+    name: Name,
+    program_id: Annotated[int, typer.Argument(help="One of its programs; 0 for none.")],
+    database_url: options.DatabaseUrl = None,
+    data_dir: options.DataDir = None,
+) -> None:
+    """Say which program calls of a tenant mean that name none (program_id 0).
+
+    Servers that run notice within five seconds.
+    """
+
+    def change(connection: Connection) -> None:
+        tenant = programs.tenant_by_name(connection, name)
+        if tenant is None:
+            options.fail(f"there is no tenant {name}")
+            return
+        if program_id and programs.view(connection, tenant.tenant_id, program_id) is None:
+            options.fail(f"{name} has no program {program_id}")
+        programs.set_default_program(connection, tenant.tenant_id, program_id)
+
+    with office.opened(database_url=database_url, data_dir=data_dir) as database:
+        database.run(change)
+        typer.echo(f"default program of {name}: {program_id or 'none'}")

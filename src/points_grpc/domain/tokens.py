@@ -1,0 +1,66 @@
+"""API tokens: what one looks like, and what is kept of it.
+
+A token is `points_` and 48 characters of URL-safe base64: 32 random bytes and their CRC-32, by
+which a mistyped one, or one that a scanner finds in a repository, is told without a database. Only
+the SHA-256 of the random bytes is kept: they are too many to be guessed, so a slow hash would
+protect nothing.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from zlib import crc32
+
+PREFIX = "points_"
+SECRET_BYTES = 32
+NAME_MAX = 128
+
+_LENGTH = len(PREFIX) + 48
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of a token; `expires_at` None: never. Never the token itself."""
+
+    token_id: str
+    tenant: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+    def state(self, now: datetime) -> str:
+        """`live`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "live"
+
+
+def written(secret: bytes) -> str:
+    """The token of SECRET_BYTES random bytes."""
+    whole = secret + crc32(secret).to_bytes(4, "big")
+    return PREFIX + urlsafe_b64encode(whole).decode()
+
+
+def digest(secret: bytes) -> bytes:
+    """What is kept of a token."""
+    return sha256(secret).digest()
+
+
+def digest_of(token: str) -> bytes | None:
+    """The digest that stands for a token; None for what cannot be one."""
+    if len(token) != _LENGTH or not token.startswith(PREFIX):
+        return None
+    try:
+        whole = urlsafe_b64decode(token[len(PREFIX) :])
+    except (binascii.Error, ValueError):
+        return None
+    secret = whole[:SECRET_BYTES]
+    # Also what decodes to the same bytes, but is written in another way, is no token.
+    return digest(secret) if written(secret) == token else None
