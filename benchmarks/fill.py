@@ -22,17 +22,25 @@ AMOUNT = 1_000_000
 SPENT = 100
 """Of each closed lot."""
 
+INSTANTS = 10
+"""At how many instants overdue lots have lapsed, days apart."""
+
 PER_REDEEM = 10
 """How many closed lots a REDEEM of the history has spent."""
 
 
 @dataclass(frozen=True)
 class Filling:
-    """So many members, each with so many live lots and so many closed ones."""
+    """So many members, each with so many live lots and so many closed ones.
+
+    Of the live ones so many are overdue: lapsed, one after the other at INSTANTS instants, which
+    nothing has recorded yet.
+    """
 
     members: int
     live: int = 1
     closed: int = 0
+    overdue: int = 0
 
     @property
     def lots(self) -> int:
@@ -74,7 +82,8 @@ def _settings(connection: psycopg.Connection, filling: Filling) -> None:
         " SELECT t.tenant_id, p.program_id, c.currency_id, o.policy_version_id,"
         " i.next AS base, %(members)s::bigint AS members, %(live)s::int AS live,"
         " %(closed)s::int AS closed, %(redeems)s::int AS redeems,"
-        " %(per_member)s::int AS per_member, now() AS at"
+        " %(per_member)s::int AS per_member, %(overdue)s::int AS overdue, now() AS at,"
+        " now() - interval '100 days' * sign(%(overdue)s::int) AS past"
         " FROM tenants t"
         " JOIN programs p ON p.tenant_id = t.tenant_id AND p.program_id = t.default_program_id"
         " JOIN currencies c ON c.tenant_id = t.tenant_id"
@@ -86,6 +95,7 @@ def _settings(connection: psycopg.Connection, filling: Filling) -> None:
             "members": filling.members,
             "live": filling.live,
             "closed": filling.closed,
+            "overdue": filling.overdue,
             "redeems": redeems,
             "per_member": per_member,
         },
@@ -127,10 +137,13 @@ _REDEEM = f"{_NUMBER} + f.closed + f.live + r.r) * {BUCKETS} + s.bucket"
 
 _LIVE = "k.k >= f.closed"
 _LOTS = "generate_series(0, f.closed + f.live - 1) AS k (k)"
-_EARNED_AT = "f.at - interval '1 hour' * (f.closed + f.live - k.k) - interval '1 day'"
+# What happened had happened before anything lapsed.
+_EARNED_AT = "f.past - interval '1 hour' * (f.closed + f.live - k.k) - interval '1 day'"
 # Of the closed lots some have an expiry behind them and most one that is still to come.
 _EXPIRES_AT = (
-    f"CASE WHEN {_LIVE} THEN f.at + interval '1 day' * (30 + (s.n + k.k * 37) % 300)"
+    f"CASE WHEN k.k >= f.closed + f.overdue"
+    " THEN f.at + interval '1 day' * (30 + (s.n + k.k * 37) % 300)"
+    f" WHEN {_LIVE} THEN f.at - interval '1 day' * (1 + (k.k - f.closed) % {INSTANTS})"
     " ELSE f.at + interval '1 day' * ((s.n + k.k * 37) % 330 - 30) END"
 )
 _LOT_AMOUNT = f"CASE WHEN {_LIVE} THEN {AMOUNT} ELSE {SPENT} END"
@@ -159,9 +172,11 @@ _STATEMENTS = (
         f" SELECT s.bucket, f.tenant_id, {_ACCOUNT}, f.program_id, {_MEMBER}, f.currency_id,"
         f" 1, f.live * {AMOUNT}::bigint, 0, 0,"
         f" f.live * {AMOUNT}::bigint + f.closed * {SPENT}, f.closed * {SPENT}, 0,"
-        " f.closed + f.live + f.redeems, f.at - interval '700 days', f.at - interval '1 hour',"
-        " f.at - interval '25 hours',"
-        " CASE WHEN f.closed > 0 THEN f.at - interval '1 hour' END, f.at + interval '30 days'"
+        " f.closed + f.live + f.redeems, f.past - interval '700 days', f.past - interval '1 hour',"
+        " f.past - interval '25 hours',"
+        " CASE WHEN f.closed > 0 THEN f.past - interval '1 hour' END,"
+        " f.at + interval '1 day' * CASE WHEN f.overdue > 0"
+        f" THEN -least(f.overdue, {INSTANTS}) ELSE 30 END"
         " FROM seed s, filling f ORDER BY 1, 3"
     ),
     (
@@ -192,7 +207,7 @@ _STATEMENTS = (
         " f.closed + f.live + 1 + r.r, 5,"
         f" ({_SPENT_BY_THEN} - {PER_REDEEM} * r.r) * {SPENT},"
         f" f.live * {AMOUNT}::bigint + (f.closed - {_SPENT_BY_THEN}) * {SPENT}, 0, 0, 'dev',"
-        " f.at - interval '1 hour', f.at - interval '1 hour'"
+        " f.past - interval '1 hour', f.past - interval '1 hour'"
         " FROM filling f, (SELECT * FROM seed ORDER BY bucket, n) s,"
         " LATERAL generate_series(0, f.redeems - 1) AS r (r)"
     ),

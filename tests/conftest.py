@@ -137,6 +137,13 @@ def database_url(server_url: str, template_database: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def other_database_url(server_url: str, template_database: str) -> Iterator[str]:
+    """Another one like `database_url`, to compare with."""
+    with _fresh_database(server_url, template_database) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def module_database_url(server_url: str, template_database: str) -> Iterator[str]:
     """Like `database_url`, shared by the tests of a module."""

@@ -369,7 +369,7 @@ def test_a_sweep_goes_on_after_an_account_that_it_cannot_record(
     from points_grpc.domain import decisions  # noqa: PLC0415  # patched below
 
     for name in ("ann", "bob", "cyd"):
-        till.do(earn(10, name, policy="month"))
+        till.do(earn(10, name, policy="idle-first"))
     till.clock.set(START + 31 * DAY)
     real = decisions.lapse_due
 

@@ -16,6 +16,7 @@ from points_grpc.domain.model import AwardKind, LotState, TransactionType
 from points_grpc.storage import (
     accounts,
     expiry_changes,
+    lapsing,
     lots,
     members,
     requests,
@@ -170,6 +171,8 @@ AT = [(1, number(1, m), NOW + 40 * DAY) for m in SOME]
 STREAMS = [(1, number(1, m), rule) for m in SOME for rule in (0, IDLE_RULE)]
 PAIRS = [(1, number(0, m), 7) for m in SOME]
 VENDORS = [(1, number(0, m), 2) for m in SOME]
+PLACES = [accounts.DuePlace(b, 1, 469, NOW - DAY, 1) for b in range(BUCKETS)]
+LAPSING = [(account_of(m), NOW + 40 * DAY) for m in SOME]
 
 HOT: dict[str, Callable[[Connection], object]] = {
     "accounts.find": lambda at: accounts.find(at, PAIRS),
@@ -178,7 +181,12 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "accounts.lock waiting": lambda at: accounts.lock(at, KEYS, wait=True),
     "accounts.insert": lambda at: accounts.insert(at, [account_of(MEMBERS + 1)]),
     "accounts.update": lambda at: accounts.update(at, [account_of(m) for m in SOME]),
-    "accounts.due": lambda at: accounts.due(at, [(1, 469)], NOW + DAY, 10, 100),
+    "accounts.due": lambda at: accounts.due(at, PLACES, NOW + 40 * DAY, 10),
+    "accounts.count_due": lambda at: accounts.count_due(at, PLACES, NOW + 40 * DAY),
+    "lapsing.survey": lambda at: lapsing.survey(at, LAPSING),
+    "lapsing.record": lambda at: lapsing.record(
+        at, [(*pair, 2**42 + 9 * n) for n, pair in enumerate(LAPSING)]
+    ),
     "lots.places": lambda at: lots.places(at, LOT_KEYS),
     "lots.by_vendor_id": lambda at: lots.by_vendor_id(at, VENDORS),
     "lots.possibly_due": lambda at: lots.possibly_due(at, AT, 257),

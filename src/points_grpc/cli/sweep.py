@@ -10,10 +10,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from points_grpc.cli import options, place, wiring
+from points_grpc.cli import options, place, progress, wiring
 from points_grpc.cli.place import reason_of
 from points_grpc.config import Settings
 from points_grpc.domain.amounts import print_units
@@ -57,7 +56,7 @@ def sweep(
         if dry_run:
             _foretell(settings, forecaster, tenants)
         else:
-            _record(settings, sweeper, len(forecaster.accounts()), tenants)
+            _record(settings, sweeper, tenants)
 
 
 @dataclass
@@ -71,6 +70,7 @@ class _Tally:
         default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0])
     )
     swept: int = 0
+    lots: int = 0
     skipped: int = 0
     failures: list[Exception] = field(default_factory=list)
 
@@ -85,23 +85,20 @@ class _Tally:
         self.skipped += chunk.skipped
         self.failures += chunk.failures
         for lapsed in chunk.lapses:
-            owner = lapsed.owner
-            currency = owner.currency
-            place = (lapsed.tenant_id, owner.program_id, currency.code, currency.scale)
+            currency = lapsed.currency
+            place = (lapsed.tenant_id, lapsed.program_id, currency.code, currency.scale)
+            self.lots += lapsed.lots
             figures = (bool(lapsed.lots), lapsed.lots, lapsed.expired, lapsed.closed)
             total = self.totals[place]
             self.totals[place] = [a + b for a, b in zip(total, figures, strict=True)]
 
 
-def _record(
-    settings: Settings, sweeper: Sweeper, expected: int, tenants: Mapping[int, str]
-) -> None:
+def _record(settings: Settings, sweeper: Sweeper, tenants: Mapping[int, str]) -> None:
     tally = _Tally()
-    with _progress() as progress:
-        task = progress.add_task("sweeping", total=expected)
+    with progress.shown("sweeping", sweeper.estimate()) as pace:
         for chunk in sweeper.sweep(settings.sweep_chunk):
             tally.add(chunk)
-            progress.update(task, completed=tally.done, total=max(tally.done, expected))
+            pace.reached(tally.done, tally.lots)
         forgotten = sweeper.purge(timedelta(days=settings.request_retention_days))
     _tell(tally, forgotten, tenants)
     if tally.failures:
@@ -113,17 +110,15 @@ def _tell(tally: _Tally, forgotten: int, tenants: Mapping[int, str]) -> None:
     table = Table("tenant", "program", "currency")
     for column in ("accounts", "lots", "expired", "cancelled"):
         table.add_column(column, justify="right")
-    lots_in_all = 0
     for (tenant, program, code, scale), (accounts, lots, expired, closed) in sorted(
         tally.totals.items()
     ):
         points = (print_units(expired, scale), print_units(closed, scale))
         name = _name_of(tenant, tenants)
         table.add_row(name, str(program), code, str(accounts), str(lots), *points)
-        lots_in_all += lots
     if tally.totals:
         console.print(table)
-    console.print(f"{lots_in_all} lots lapsed in {tally.swept} accounts")
+    console.print(f"{tally.lots} lots lapsed in {tally.swept} accounts")
     if tally.skipped:
         console.print(f"{tally.skipped} accounts were in use; the next sweep will find them again")
     if tally.failures:
@@ -135,15 +130,13 @@ def _tell(tally: _Tally, forgotten: int, tenants: Mapping[int, str]) -> None:
 
 def _foretell(settings: Settings, forecaster: Forecaster, tenants: Mapping[int, str]) -> None:
     totals: dict[Day, list[int]] = defaultdict(lambda: [0, 0, 0])
-    keys = forecaster.accounts()
-    with _progress() as progress:
-        for found in progress.track(
-            forecaster.due(keys, settings.sweep_chunk),
-            total=-(-len(keys) // settings.sweep_chunk),
-            description="looking",
-        ):
+    accounts = lots = 0
+    with progress.shown("looking", forecaster.estimate()) as pace:
+        for looked, found in forecaster.due(settings.sweep_chunk):
             for due in found:
                 totals[due.on] = _added(totals[due.on], due)
+            accounts, lots = accounts + looked, lots + len(found)
+            pace.reached(accounts, lots)
     table = Table("tenant", "program", "currency", "day")
     for column in ("lots", "expires", "is cancelled"):
         table.add_column(column, justify="right")
@@ -173,8 +166,3 @@ def _name_of(tenant_id: int, tenants: Mapping[int, str]) -> str:
 def _console() -> Console:
     """Shows names and codes as they are, whatever they would mean to rich."""
     return Console(markup=False, emoji=False)
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True))

@@ -11,17 +11,14 @@ from points_grpc.domain.books import Holding, Lot
 from points_grpc.domain.calendar import nearest_local_date
 from points_grpc.domain.commands import Caller, Lapse
 from points_grpc.domain.model import LotState
+from points_grpc.service import overdue
 from points_grpc.service.batch import Call, Group
 from points_grpc.service.gather import Gatherer, Locking
 from points_grpc.service.naming import Item
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.storage import accounts, programs
 from points_grpc.storage.accounts import AccountKey
 from points_grpc.storage.database import Connection, Database
 from points_grpc.storage.ids import IdSource
-
-ACCOUNTS_MAX = 10_000_000
-"""More due accounts per bucket than this are not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +52,18 @@ class Forecaster:
         self._ids = ids
         self._clock = clock
 
-    def accounts(self) -> list[AccountKey]:
-        """Every account that may have lots due by now."""
-        with self._link.unit() as connection:
-            keys = programs.all_keys(connection)
-            return accounts.due(connection, keys, self._clock.now(), ACCOUNTS_MAX)
+    def estimate(self) -> int:
+        """About how many accounts `due` will look at. Raises StorageUnavailable."""
+        return overdue.estimate(self._link, self._clock.now())
 
-    def due(self, keys: list[AccountKey], chunk: int) -> Iterator[list[Due]]:
-        """What is due in these accounts, chunk by chunk."""
-        for start in range(0, len(keys), chunk):
-            with self._link.unit() as connection:
-                yield self._look(connection, keys[start : start + chunk])
+    def due(self, chunk: int) -> Iterator[tuple[int, list[Due]]]:
+        """So many accounts and what is due in them, chunk by chunk. Raises StorageUnavailable."""
+        for page in overdue.overdue(self._link, self._clock.now()):
+            for start in range(0, len(page), chunk):
+                keys = page[start : start + chunk]
+                with self._link.unit() as connection:
+                    found = self._look(connection, keys)
+                yield len(keys), found
 
     def close(self) -> None:
         """Close the connection."""

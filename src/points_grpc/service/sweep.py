@@ -1,38 +1,59 @@
 """The sweep: recording expiries that have already happened.
 
-Correctness never waits for it. It goes through the same ledger as every write, account by
-account in chunks, leaves alone what others have locked, and cleans up what is kept only for a
-time: answers to request ids, and the ids of units of work.
+Correctness never waits for it. Plain accounts are recorded by statement, all others go through
+the same ledger as every write; both in chunks that leave alone what others have locked. It also
+cleans up what is kept only for a time: answers to request ids, and the ids of units of work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from points_grpc.clock import Clock
 from points_grpc.domain.answers import Lapsed
+from points_grpc.domain.books import Account
 from points_grpc.domain.commands import Caller, Lapse
+from points_grpc.domain.lapse import may_be_due
+from points_grpc.domain.model import Currency, Program
 from points_grpc.errors import StorageUnavailable
+from points_grpc.service import overdue
+from points_grpc.service.attempts import carry_out
 from points_grpc.service.batch import Call, Group
 from points_grpc.service.gather import Locking
 from points_grpc.service.ledger import Ledger, Terms
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.storage import accounts, programs, requests, units
+from points_grpc.storage import accounts, lapsing, requests, units
 from points_grpc.storage.accounts import AccountKey
-from points_grpc.storage.database import Database
+from points_grpc.storage.database import Connection, Database
 from points_grpc.storage.faults import Fault, fault_of
-from points_grpc.storage.ids import IdSource
+from points_grpc.storage.ids import BLOCK, IdSource
+from points_grpc.storage.lapsing import Due
 
 CHUNK = 500
 """Accounts in one unit of work."""
 
-LOOK_AHEAD = 20
-"""Chunks that are looked up at once."""
+LOTS_MAX = 5_000
+"""Lots that one unit of work ends by statement, but for a single account that has more."""
 
 PURGE_ROWS = 5_000
 """Rows deleted in one unit of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLapse:
+    """What was recorded of one account: lots ended, points expired and promises closed.
+
+    All zero where its bound was too low, or another had recorded it.
+    """
+
+    tenant_id: int
+    program_id: int
+    currency: Currency
+    lots: int
+    expired: int
+    closed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +64,27 @@ class Swept:
     be recorded for another reason. Both are left to the next sweep.
     """
 
-    lapses: tuple[Lapsed, ...]
+    lapses: tuple[AccountLapse, ...]
     skipped: int
     failures: tuple[Exception, ...] = ()
+
+
+@dataclass(slots=True)
+class _Plain:
+    """What a unit of work did by statement.
+
+    `later` are accounts that it had no room for, `odd` those that are not plain.
+    """
+
+    lapses: list[AccountLapse] = field(default_factory=list)
+    later: list[AccountKey] = field(default_factory=list)
+    odd: list[AccountKey] = field(default_factory=list)
+    missed: int = 0
+
+    @property
+    def looked(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self.lapses or self.missed)
 
 
 class Sweeper:
@@ -56,6 +95,8 @@ class Sweeper:
     ) -> None:
         self._link = database.link(brief=True)
         self._clock = clock
+        self._programs = program_cache
+        self._ids = ids
         self._ledger = Ledger(
             self._link, program_cache, ids, clock, Terms(Locking.SKIP, lots_max=None)
         )
@@ -65,11 +106,13 @@ class Sweeper:
 
         Accounts that cannot be recorded are left to the next sweep. Raises StorageUnavailable.
         """
-        as_of = self._clock.now()
-        left: set[AccountKey] = set()
-        while due := self._due(as_of, chunk * LOOK_AHEAD, left):
-            for start in range(0, len(due), chunk):
-                yield self._record(due[start : start + chunk], left)
+        for page in overdue.overdue(self._link, self._clock.now()):
+            for start in range(0, len(page), chunk):
+                yield from self._record(page[start : start + chunk])
+
+    def estimate(self) -> int:
+        """About how many accounts a sweep would look at now. Raises StorageUnavailable."""
+        return overdue.estimate(self._link, self._clock.now())
 
     def purge(self, older_than: timedelta) -> int:
         """Forget request ids and units of work from before that; how many rows they were.
@@ -83,36 +126,81 @@ class Sweeper:
         """Close the connection."""
         self._link.close()
 
-    def _due(self, as_of: datetime, limit: int, left: set[AccountKey]) -> list[AccountKey]:
-        # Those that were left are found again, in front of the others.
-        most = limit + len(left)
-        try:
-            with self._link.unit() as connection:
-                keys = programs.all_keys(connection)
-                found = accounts.due(connection, keys, as_of, most, total=most)
-        except Exception as error:
-            if fault_of(error) is Fault.LOST:
-                raise StorageUnavailable from error
-            raise
-        return [key for key in found if key not in left]
+    def _record(self, keys: list[AccountKey]) -> Iterator[Swept]:
+        """Plain accounts by statement, the rest by the core."""
+        size = len(keys)
+        while keys:
+            done = self._by_statement(keys[:size])
+            if done.looked:
+                yield Swept(tuple(done.lapses), done.missed)
+            if done.odd:
+                yield self._by_core(done.odd)
+            keys = done.later + keys[size:]
+            if done.later:  # so many lots as that have no room
+                size = max(1, len(done.lapses))
 
-    def _record(self, due: list[AccountKey], left: set[AccountKey]) -> Swept:
+    def _by_statement(self, keys: list[AccountKey]) -> _Plain:
+        """Record those that are plain, as many of them as one unit of work may.
+
+        Where that is refused for its content, all are the core's, which finds out whose.
+        """
+        try:
+            return carry_out(
+                self._link, self._clock, lambda connection, now: self._work(connection, keys, now)
+            )
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is Fault.LOST:
+                raise StorageUnavailable from error
+            if fault is Fault.OTHER:
+                raise
+            return _Plain(odd=keys)
+
+    def _work(self, connection: Connection, keys: list[AccountKey], now: datetime) -> _Plain:
+        locked = accounts.lock(connection, keys, wait=False)
+        done = _Plain(missed=len(keys) - len(locked))
+        known = self._programs.current(connection, {(a.tenant_id, a.program_id) for a in locked})
+        asked = [
+            (account, at)
+            for account in locked
+            if may_be_due(account.next_due_at, at := max(now, account.last_at))
+        ]
+        found = lapsing.survey(connection, asked)
+        plain: list[tuple[Account, datetime, int]] = []
+        lots = 0
+        for account, at in asked:
+            due = found[account.account_id]
+            key = (account.tenant_id, account.account_id)
+            if due.odd or due.instants > BLOCK:
+                done.odd.append(key)
+            elif plain and lots + due.lots > LOTS_MAX:
+                done.later.append(key)
+            else:
+                lots += due.lots
+                plain.append((account, at, self._ids.numbers(due.instants)))
+                program = known[account.tenant_id, account.program_id]
+                done.lapses.append(_lapse_of(account, program, due))
+        lapsing.record(connection, plain)
+        for account, at, _ in plain:
+            _move(account, found[account.account_id], at)
+        accounts.update(connection, [account for account, _, _ in plain])
+        return done
+
+    def _by_core(self, keys: Sequence[AccountKey]) -> Swept:
         calls = [
-            Call(Caller(tenant_id, "", "sweep"), [Group((Lapse(account_id),))])
-            for tenant_id, account_id in due
+            Call(Caller(tenant_id, "", lapsing.PRINCIPAL), [Group((Lapse(account_id),))])
+            for tenant_id, account_id in keys
         ]
         leftover = self._ledger.execute(calls)
-        lapses: list[Lapsed] = []
+        lapses: list[AccountLapse] = []
         failures: list[Exception] = []
-        for key, call in zip(due, calls, strict=True):
+        for call in calls:
             (group,) = call.groups
             if isinstance(group.failure, StorageUnavailable):
                 raise group.failure
             if group.failure is not None:
                 failures.append(group.failure)
-            if group.failure is not None or not group.settled:
-                left.add(key)
-            lapses += [answer for answer in group.results if isinstance(answer, Lapsed)]
+            lapses += [_lapse_told(a) for a in group.results if isinstance(a, Lapsed)]
         return Swept(tuple(lapses), len(leftover.missed), tuple(failures))
 
     def _purge_rows(self, before: datetime) -> int:
@@ -124,3 +212,27 @@ class Sweeper:
                     deleted = delete(connection, before, PURGE_ROWS)
                 total += deleted
         return total
+
+
+def _lapse_of(account: Account, program: Program, due: Due) -> AccountLapse:
+    currency = program.currencies[account.currency_id]
+    return AccountLapse(
+        account.tenant_id, account.program_id, currency, due.lots, due.amount, closed=0
+    )
+
+
+def _lapse_told(told: Lapsed) -> AccountLapse:
+    owner = told.owner
+    return AccountLapse(
+        told.tenant_id, owner.program_id, owner.currency, told.lots, told.expired, told.closed
+    )
+
+
+def _move(account: Account, due: Due, now: datetime) -> None:
+    """Give a plain account the figures that it has after what was due is recorded."""
+    account.available -= due.amount
+    account.total_expired += due.amount
+    account.version += due.instants
+    account.next_due_at = due.next_at
+    if due.lots:
+        account.last_at = now

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, true
+from sqlalchemy import Connection, and_, bindparam, func, select, true, tuple_
 
 from points_grpc.domain.books import Account
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows, update_rows
-from points_grpc.storage.ids import BUCKETS, bucket_of_id
+from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import ACTIVITY_COLUMNS, INSTANT, accounts
 
 AccountKey = tuple[int, int]
@@ -79,7 +79,61 @@ _find = (
 _insert = insert_rows(accounts, (*_KEY, *_FIXED, *_MOVING))
 _update = update_rows(accounts, _KEY, _MOVING)
 
-_places = rows("places", bucket=INT, tenant_id=INT, program_id=BIGINT, now=INSTANT)
+_places = rows(
+    "places",
+    bucket=INT,
+    tenant_id=INT,
+    program_id=BIGINT,
+    after_at=INSTANT,
+    after_account=BIGINT,
+    until=INSTANT,
+)
+_PLACES = ("bucket", "tenant_id", "program_id", "after_at", "after_account", "until")
+_due_there = and_(
+    accounts.c.bucket == _places.c.bucket,
+    accounts.c.tenant_id == _places.c.tenant_id,
+    accounts.c.program_id == _places.c.program_id,
+    accounts.c.next_due_at <= _places.c.until,
+)
+_next_due = (
+    select(accounts.c.next_due_at, accounts.c.account_id)
+    .where(
+        _due_there,
+        tuple_(accounts.c.next_due_at, accounts.c.account_id)
+        > tuple_(_places.c.after_at, _places.c.after_account),
+    )
+    .order_by(accounts.c.next_due_at, accounts.c.account_id)
+    .limit(bindparam("most", type_=BIGINT))
+    .lateral("next_due")
+)
+_due = (
+    select(
+        _places.c.bucket,
+        _places.c.tenant_id,
+        _places.c.program_id,
+        _next_due.c.next_due_at,
+        _next_due.c.account_id,
+    )
+    .select_from(_places)
+    .join(_next_due, true())
+)
+_count = select(func.count().label("number")).where(_due_there).lateral("counted")
+_count_due = (
+    select(func.coalesce(func.sum(_count.c.number), 0)).select_from(_places).join(_count, true())
+)
+
+
+class DuePlace(NamedTuple):
+    """How far one has come among the due accounts of a program in one bucket.
+
+    They are in the order of their bounds, then of their ids.
+    """
+
+    bucket: int
+    tenant_id: int
+    program_id: int
+    after_at: datetime = datetime(1, 1, 1, tzinfo=UTC)
+    after_account: int = 0
 
 
 def find(connection: Connection, pairs: Collection[MemberCurrency]) -> dict[MemberCurrency, int]:
@@ -134,40 +188,25 @@ def update(connection: Connection, changed: Sequence[Account]) -> None:
 
 
 def due(
-    connection: Connection,
-    programs: Collection[tuple[int, int]],
-    now: datetime,
-    limit: int,
-    total: int | None = None,
-) -> list[AccountKey]:
-    """Accounts of these (tenant, program) that may have lots due by `now`.
+    connection: Connection, places: Sequence[DuePlace], until: datetime, limit: int
+) -> list[DuePlace]:
+    """The next accounts, up to `limit` from each place, that may have lots due by `until`.
 
-    Up to `limit` of each bucket and program, the longest due first, and up to `total` of all.
+    Each as the place right after it: its `after_account` is the account.
     """
-    values = [(b, t, p, now) for t, p in sorted(programs) for b in range(BUCKETS)]
-    if not values:
+    if not places:
         return []
-    names = ("bucket", "tenant_id", "program_id", "now")
-    nearest = (
-        select(accounts.c.tenant_id, accounts.c.account_id)
-        .where(
-            accounts.c.bucket == _places.c.bucket,
-            accounts.c.tenant_id == _places.c.tenant_id,
-            accounts.c.program_id == _places.c.program_id,
-            accounts.c.next_due_at <= _places.c.now,
-        )
-        .order_by(accounts.c.next_due_at)
-        .limit(limit)
-        .lateral("nearest")
-    )
-    found = connection.execute(
-        select(nearest.c.tenant_id, nearest.c.account_id)
-        .select_from(_places)
-        .join(nearest, true())
-        .limit(total),
-        fill("places", names, values),
-    )
-    return [(tenant, account) for tenant, account in found]
+    params = fill("places", _PLACES, [(*place, until) for place in places])
+    found = connection.execute(_due, {**params, "most": limit})
+    return [DuePlace(*row) for row in found]
+
+
+def count_due(connection: Connection, places: Sequence[DuePlace], until: datetime) -> int:
+    """How many accounts of these places, from their beginning, may have lots due by `until`."""
+    if not places:
+        return 0
+    params = fill("places", _PLACES, [(*place, until) for place in places])
+    return int(connection.execute(_count_due, params).scalar_one())
 
 
 def to_account(row: Sequence[Any]) -> Account:

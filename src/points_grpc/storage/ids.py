@@ -47,13 +47,17 @@ class IdSource:
 
     def new_id(self, bucket: int) -> int:
         """A new id in `bucket`; takes a block from the database when none is left."""
+        return self.numbers(1) * BUCKETS + bucket
+
+    def numbers(self, count: int) -> int:
+        """The first of so many numbers in a row, at most BLOCK, for ids in any buckets."""
         with self._lock:
-            if self._next == self._end:
+            if self._end - self._next < count:
                 self._next = self._run(take_block)
                 self._end = self._next + BLOCK
-            number = self._next
-            self._next += 1
-        return number * BUCKETS + bucket
+            first = self._next
+            self._next += count
+        return first
 
 
 def take_block(connection: Connection) -> int:
