@@ -16,10 +16,14 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from points_grpc.storage.faults import Fault, Unreachable, fault_of
+from points_grpc.storage.wire import forget, open_wire
 
 __all__ = ["Connection", "Database", "Link", "Timeouts", "Watchdog"]
 
 T = TypeVar("T")
+
+_BEGIN = b"BEGIN"
+_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ class Link:
         except Exception as error:
             if fault_of(error) is Fault.LOST:
                 self.close()
+            elif not connection.closed:
+                forget(connection)
             raise
 
     def close(self) -> None:
@@ -138,6 +144,7 @@ class Link:
                 self._connection = self._connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
+            open_wire(self._connection, _SNAPSHOT if self._snapshot else _BEGIN)
         return self._connection
 
 
