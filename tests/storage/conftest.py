@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Executable, event
 
+from points_grpc.storage import wire
 from points_grpc.storage.database import Database
 
 
@@ -22,6 +23,12 @@ def database(database_url: str) -> Iterator[Database]:
 def generic_plans(connection: Connection, work: Callable[[], object]) -> str:
     """The plans, as for any parameters, of all statements that `work` sends on `connection`."""
     sent: list[tuple[str, int]] = []
+    compiled = wire.statement_of
+
+    def note_compiled(expression: Executable) -> wire.Statement:
+        statement = compiled(expression)
+        sent.append((statement.text.decode(), len(statement)))
+        return statement
 
     def note(_: object, __: object, statement: str, *___: object) -> None:
         names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
@@ -30,7 +37,9 @@ def generic_plans(connection: Connection, work: Callable[[], object]) -> str:
         sent.append((statement, len(names)))
 
     event.listen(connection, "before_cursor_execute", note)
-    work()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "statement_of", note_compiled)
+        work()
     event.remove(connection, "before_cursor_execute", note)
     connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
     lines: list[str] = []

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import IntegrityError
 
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MemberName
@@ -87,7 +87,7 @@ def test_a_known_identifier_is_a_conflict(database: Database) -> None:
         members.insert_identifiers(connection, [(1, "email", "a", ANNA)])
 
     database.run(work)
-    with pytest.raises(IntegrityError) as error:
+    with pytest.raises(UniqueViolation) as error:
         database.run(work)
     assert fault_of(error.value) is Fault.CONFLICT
 

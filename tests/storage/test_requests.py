@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, func, insert, select
-from sqlalchemy.exc import IntegrityError
 
 from points_grpc.storage import requests, units
 from points_grpc.storage.database import Database
@@ -46,7 +46,7 @@ def test_a_key_is_taken_once(database: Database) -> None:
     """Adding a key that is there already fails as a race would."""
     database.run(lambda at: requests.insert(at, [row(1)]))
     database.run(lambda at: requests.insert(at, [row(1, tenant_id=2)]))
-    with pytest.raises(IntegrityError) as error:
+    with pytest.raises(UniqueViolation) as error:
         database.run(lambda at: requests.insert(at, [row(1)]))
     assert fault_of(error.value) is Fault.CONFLICT
 

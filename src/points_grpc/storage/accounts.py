@@ -12,6 +12,7 @@ from points_grpc.domain.books import Account
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows, update_rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import ACTIVITY_COLUMNS, INSTANT, accounts
+from points_grpc.storage.wire import execute
 
 AccountKey = tuple[int, int]
 """tenant_id, account_id"""
@@ -142,7 +143,7 @@ def find(connection: Connection, pairs: Collection[MemberCurrency]) -> dict[Memb
         return {}
     values = [(bucket_of_id(m), t, m, c) for t, m, c in pairs]
     names = ("bucket", "tenant_id", "member_id", "currency_id")
-    found = connection.execute(_find, fill("pairs", names, values)).all()
+    found = execute(connection, _find, fill("pairs", names, values))
     return {(tenant, member, currency): account for tenant, member, currency, account in found}
 
 
@@ -176,7 +177,7 @@ def insert(connection: Connection, new: Sequence[Account]) -> None:
         )
         for a in sorted(new, key=_unique)
     ]
-    connection.execute(_insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
+    execute(connection, _insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
 
 
 def update(connection: Connection, changed: Sequence[Account]) -> None:
@@ -184,7 +185,7 @@ def update(connection: Connection, changed: Sequence[Account]) -> None:
     if not changed:
         return
     values = [(*_key_of(a), *_moving_of(a)) for a in sorted(changed, key=_key_of)]
-    connection.execute(_update, fill("new", (*_KEY, *_MOVING), values))
+    execute(connection, _update, fill("new", (*_KEY, *_MOVING), values))
 
 
 def due(
@@ -237,9 +238,7 @@ def _accounts(connection: Connection, statement: Any, keys: Iterable[AccountKey]
     values = sorted((bucket_of_id(account), tenant, account) for tenant, account in keys)
     if not values:
         return []
-    return [
-        to_account(row) for row in connection.execute(statement, fill("asked", _KEY, values)).all()
-    ]
+    return [to_account(row) for row in execute(connection, statement, fill("asked", _KEY, values))]
 
 
 def _key_of(account: Account) -> tuple[int, int, int]:

@@ -12,6 +12,7 @@ from points_grpc.domain.model import ReasonType
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import expiry_changes
+from points_grpc.storage.wire import execute
 
 _COLUMNS = (
     "event_id",
@@ -55,7 +56,7 @@ def by_id(connection: Connection, keys: Iterable[tuple[int, int]]) -> dict[int, 
     if not values:
         return {}
     names = ("bucket", "tenant_id", "event_id")
-    found = connection.execute(_by_id, fill("asked", names, values))
+    found = execute(connection, _by_id, fill("asked", names, values))
     return {row[0]: to_expiry_change(row) for row in found}
 
 
@@ -84,7 +85,7 @@ def insert(connection: Connection, new: Sequence[tuple[int, ExpiryChange]]) -> N
         )
         for tenant, row in new
     )
-    connection.execute(_insert, fill("new", _INSERTED, values))
+    execute(connection, _insert, fill("new", _INSERTED, values))
 
 
 def to_expiry_change(row: Sequence[Any]) -> ExpiryChange:

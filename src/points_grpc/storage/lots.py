@@ -17,6 +17,7 @@ from points_grpc.domain.model import AwardKind, LotState
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows, update_rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import INSTANT, lots
+from points_grpc.storage.wire import execute
 
 _KEY = ("bucket", "tenant_id", "lot_id")
 _FIXED = (
@@ -174,7 +175,7 @@ def places(
     """Where the lots with these (tenant_id, lot_id) belong, which never changes, by that key."""
     if not keys:
         return {}
-    found = connection.execute(_places, fill("asked", _KEY, _asked_for(keys))).all()
+    found = execute(connection, _places, fill("asked", _KEY, _asked_for(keys)))
     return {(tenant, lot): LotPlace(lot, *place) for tenant, lot, *place in found}
 
 
@@ -203,7 +204,7 @@ def next_fixed_due(
     """By account, the soonest fixed expiry of an unfinished lot after its `now`."""
     if not accounts:
         return {}
-    found = connection.execute(_next_fixed, fill("checked", _CHECKED, _with_bucket(accounts)))
+    found = execute(connection, _next_fixed, fill("checked", _CHECKED, _with_bucket(accounts)))
     return {account: at for account, at in found if at is not None}
 
 
@@ -224,7 +225,7 @@ def insert(connection: Connection, new: Sequence[tuple[int, Lot]]) -> None:
         (bucket_of_id(lot.lot_id), tenant, lot.lot_id, *_fixed_of(lot), *_moving_of(lot))
         for tenant, lot in sorted(new, key=_unique)
     ]
-    connection.execute(_insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
+    execute(connection, _insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
 
 
 def update(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
@@ -234,7 +235,7 @@ def update(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
     values = sorted(
         (bucket_of_id(lot.lot_id), tenant, lot.lot_id, *_moving_of(lot)) for tenant, lot in changed
     )
-    connection.execute(_update, fill("new", (*_KEY, *_MOVING), values))
+    execute(connection, _update, fill("new", (*_KEY, *_MOVING), values))
 
 
 def to_lot(row: Sequence[Any]) -> Lot:
@@ -299,7 +300,7 @@ def _lots(
 ) -> dict[int, Lot]:
     if not values:
         return {}
-    found = connection.execute(statement, fill(name, columns, values)).all()
+    found = execute(connection, statement, fill(name, columns, values))
     return {row[0]: to_lot(row) for row in found}
 
 

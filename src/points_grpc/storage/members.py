@@ -17,6 +17,7 @@ from points_grpc.domain.commands import MemberName
 from points_grpc.storage.arrays import BIGINT, INT, TEXT, Params, fill, rows
 from points_grpc.storage.ids import bucket_of_id, bucket_of_name
 from points_grpc.storage.tables import INSTANT, identifiers, member_identifiers, members
+from points_grpc.storage.wire import execute
 
 Name = tuple[int, str, str]
 """tenant_id, type, value"""
@@ -73,10 +74,10 @@ def resolve(connection: Connection, names: Collection[Name]) -> dict[Name, int]:
     if not names:
         return {}
     asked = [(bucket_of_name(*name), *name) for name in names]
-    found = connection.execute(
-        _resolve, fill("names", ("bucket", "tenant_id", "type", "value"), asked)
+    found = execute(
+        connection, _resolve, fill("names", ("bucket", "tenant_id", "type", "value"), asked)
     )
-    return {(tenant_id, kind, value): id_ for tenant_id, kind, value, id_ in found.all()}
+    return {(tenant_id, kind, value): id_ for tenant_id, kind, value, id_ in found}
 
 
 def labels(connection: Connection, keys: Collection[MemberKey]) -> dict[MemberKey, MemberLabel]:
@@ -84,10 +85,10 @@ def labels(connection: Connection, keys: Collection[MemberKey]) -> dict[MemberKe
     if not keys:
         return {}
     asked = [(bucket_of_id(member_id), tenant_id, member_id) for tenant_id, member_id in keys]
-    found = connection.execute(_labels, fill("keys", ("bucket", "tenant_id", "member_id"), asked))
+    found = execute(connection, _labels, fill("keys", ("bucket", "tenant_id", "member_id"), asked))
     return {
         (tenant_id, member_id): MemberLabel(member_id, vendor_id, external_id)
-        for tenant_id, member_id, vendor_id, external_id in found.all()
+        for tenant_id, member_id, vendor_id, external_id in found
     }
 
 
@@ -123,7 +124,7 @@ def insert_members(connection: Connection, new: Iterable[MemberRow]) -> None:
     """Add members, in the order of their keys."""
     ordered = sorted((bucket_of_id(row[1]), *row) for row in new)
     if ordered:
-        connection.execute(_insert_members, fill("new_members", _MEMBER, ordered))
+        execute(connection, _insert_members, fill("new_members", _MEMBER, ordered))
 
 
 def insert_identifiers(connection: Connection, new: Iterable[IdentifierRow]) -> None:
@@ -136,8 +137,8 @@ def insert_identifiers(connection: Connection, new: Iterable[IdentifierRow]) -> 
         return
     by_name = sorted((bucket_of_name(*row[:3]), *row) for row in new)
     by_member = sorted((bucket_of_id(row[3]), *row) for row in new)
-    connection.execute(_insert_identifiers, fill("new_identifiers", _IDENTIFIER, by_name))
-    connection.execute(_insert_member_identifiers, fill("new_identifiers", _IDENTIFIER, by_member))
+    execute(connection, _insert_identifiers, fill("new_identifiers", _IDENTIFIER, by_name))
+    execute(connection, _insert_member_identifiers, fill("new_identifiers", _IDENTIFIER, by_member))
 
 
 # One member

@@ -20,6 +20,7 @@ from points_grpc.storage.arrays import BIGINT, INT, Params, fill, rows
 from points_grpc.storage.policies import COLUMNS as POLICY_COLUMNS
 from points_grpc.storage.policies import policy_of_row
 from points_grpc.storage.tables import currencies, policies, programs, tenants
+from points_grpc.storage.wire import execute
 
 ProgramKey = tuple[int, int]
 """tenant_id, program_id"""
@@ -145,7 +146,7 @@ def _keys(keys: Collection[ProgramKey]) -> Params:
 
 def versions(connection: Connection, keys: Collection[ProgramKey]) -> dict[ProgramKey, int]:
     """The present version of each program; unknown ones are absent."""
-    found = connection.execute(_versions, _keys(keys))
+    found = execute(connection, _versions, _keys(keys))
     return {(tenant_id, program_id): version for tenant_id, program_id, version in found}
 
 

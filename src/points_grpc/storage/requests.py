@@ -10,6 +10,7 @@ from sqlalchemy import insert as insert_into
 
 from points_grpc.storage.arrays import BIGINT, BYTES, INT, fill, rows
 from points_grpc.storage.tables import INSTANT, requests
+from points_grpc.storage.wire import execute
 
 RequestKey = tuple[int, int, bytes]
 """tenant_id, bucket, key"""
@@ -65,17 +66,16 @@ def find(
     """The fingerprint and answer kept under each key, by (tenant_id, key); unknown ones absent."""
     if not keys:
         return {}
-    found = connection.execute(_find, fill("asked", ("tenant_id", "bucket", "key"), list(keys)))
+    found = execute(connection, _find, fill("asked", ("tenant_id", "bucket", "key"), list(keys)))
     return {
-        (tenant_id, key): (fingerprint, answer)
-        for tenant_id, key, fingerprint, answer in found.all()
+        (tenant_id, key): (fingerprint, answer) for tenant_id, key, fingerprint, answer in found
     }
 
 
 def insert(connection: Connection, new: Sequence[RequestRow]) -> None:
     """Add rows, sorted by the caller; one whose key is there already is a conflict (23505)."""
     if new:
-        connection.execute(_insert, fill("new", _COLUMNS, new))
+        execute(connection, _insert, fill("new", _COLUMNS, new))
 
 
 def delete_older_than(connection: Connection, before: datetime, limit: int) -> int:

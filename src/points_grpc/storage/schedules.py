@@ -20,6 +20,7 @@ from sqlalchemy import (
     and_,
     case,
     func,
+    or_,
     select,
     true,
 )
@@ -31,6 +32,7 @@ from points_grpc.domain.standing import FixedLots
 from points_grpc.storage.arrays import BIGINT, INT, SMALL, fill, rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import INSTANT, lots, transactions
+from points_grpc.storage.wire import execute
 
 Place = int
 """The position of a question in its batch."""
@@ -258,7 +260,7 @@ _moved = (
         _of(transactions, _month),
         transactions.c.effective_at >= _month.c.start_at,
         transactions.c.effective_at < _month.c.end_at,
-        transactions.c.type.in_((_EXPIRE, _REDEEM, _REVERSE)),
+        or_(*(transactions.c.type == kind for kind in (_EXPIRE, _REDEEM, _REVERSE))),
     )
     .order_by(transactions.c.effective_at)
     .lateral("moved")
@@ -335,4 +337,4 @@ def _execute(
 ) -> Iterable[Any]:
     if not values:
         return ()
-    return connection.execute(statement, fill(name, columns, values))
+    return execute(connection, statement, fill(name, columns, values))

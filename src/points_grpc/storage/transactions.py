@@ -12,6 +12,7 @@ from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import allocations, transactions
+from points_grpc.storage.wire import execute
 
 _KEY = ("bucket", "tenant_id")
 _COLUMNS = (
@@ -118,7 +119,7 @@ def parts(connection: Connection, keys: Collection[tuple[int, int, int]]) -> dic
         return {}
     values = [(bucket_of_id(transaction), t, transaction, lot) for t, transaction, lot in keys]
     names = ("bucket", "tenant_id", "transaction_id", "lot_id")
-    found = connection.execute(_part, fill("parts", names, values))
+    found = execute(connection, _part, fill("parts", names, values))
     return {row[0]: row[1] for row in found}
 
 
@@ -130,7 +131,7 @@ def insert(connection: Connection, new: Sequence[tuple[int, Transaction]]) -> No
         (bucket_of_id(row.transaction_id), tenant, *_values_of(row))
         for tenant, row in sorted(new, key=_place)
     ]
-    connection.execute(_insert, fill("new", (*_KEY, *_COLUMNS), values))
+    execute(connection, _insert, fill("new", (*_KEY, *_COLUMNS), values))
 
 
 def insert_allocations(connection: Connection, new: Sequence[tuple[int, Allocation]]) -> None:
@@ -141,7 +142,7 @@ def insert_allocations(connection: Connection, new: Sequence[tuple[int, Allocati
         (bucket_of_id(a.transaction_id), tenant, a.transaction_id, a.lot_id, a.amount)
         for tenant, a in new
     )
-    connection.execute(_insert_allocations, fill("new", _ALLOCATION, values))
+    execute(connection, _insert_allocations, fill("new", _ALLOCATION, values))
 
 
 def to_transaction(row: Sequence[Any]) -> Transaction:
@@ -180,7 +181,7 @@ def _by_transaction(
     if not values:
         return ()
     names = ("bucket", "tenant_id", "transaction_id")
-    return connection.execute(statement, fill("asked", names, values)).all()
+    return execute(connection, statement, fill("asked", names, values))
 
 
 def _place(pair: tuple[int, Transaction]) -> tuple[int, int, int]:

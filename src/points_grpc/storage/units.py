@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from points_grpc.storage.arrays import BIGINT
 from points_grpc.storage.tables import INSTANT, units
+from points_grpc.storage.wire import Ask
 
 _FOREVER_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -29,13 +30,17 @@ _delete_old = delete(units).where(
 )
 
 
-def open_unit(connection: Connection, unit_id: UUID, now: datetime, bucket: int = 0) -> bool:
+def opening(unit_id: UUID, now: datetime, bucket: int = 0) -> Ask[bool]:
     """Put the id into its unit of work, as the first statement; False: it was committed before.
 
     Where the first attempt's COMMIT is still under way, this waits for it, up to lock_timeout.
     """
-    row = {"bucket": bucket, "unit_id": unit_id, "created_at": now}
-    return connection.execute(_open, row).first() is not None
+    return Ask(_open, {"bucket": bucket, "unit_id": unit_id, "created_at": now}, bool)
+
+
+def open_unit(connection: Connection, unit_id: UUID, now: datetime, bucket: int = 0) -> bool:
+    """As `opening`, in a round trip of its own."""
+    return opening(unit_id, now, bucket).alone(connection)
 
 
 def delete_older_than(connection: Connection, before: datetime, limit: int) -> int:

@@ -31,46 +31,54 @@ _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-unt
 
 
 class Statement:
-    """An expression with its text and its parameters in order, made when first asked for."""
+    """A compiled expression: the text that PostgreSQL reads, and its parameters in order."""
 
-    __slots__ = ("_compiled", "expression")
+    __slots__ = ("_parameters", "text")
 
-    def __init__(self, expression: Executable) -> None:
-        self.expression = expression
-        self._compiled: tuple[bytes, tuple[_Parameter, ...]] | None = None
+    def __init__(self, expression: Any) -> None:
+        compiled = expression.compile(dialect=_DIALECT)
+        self.text: bytes = compiled.string.encode()
+        self._parameters = [_parameter(compiled.binds[n]) for n in compiled.positiontup or ()]
 
-    @property
-    def text(self) -> bytes:
-        """The statement as PostgreSQL reads it."""
-        return self._compile()[0]
+    def __len__(self) -> int:
+        """How many parameters it has."""
+        return len(self._parameters)
 
     def values(self, params: Params) -> list[bytes | None]:
-        """The parameters in the server's text form and in its order."""
-        return [parameter.write(params) for parameter in self._compile()[1]]
-
-    def _compile(self) -> tuple[bytes, tuple[_Parameter, ...]]:
-        if self._compiled is None:
-            compiled: Any = self.expression.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
-            parameters = tuple(_Parameter(compiled.binds[n]) for n in compiled.positiontup or ())
-            self._compiled = compiled.string.encode(), parameters
-        return self._compiled
+        """The parameters' values in the server's text form."""
+        return [parameter.write(params) for parameter in self._parameters]
 
 
 class _Parameter:
-    """How one parameter's value is written; a literal of the expression always the same."""
+    """One parameter, and how its values are written."""
 
-    __slots__ = ("_default", "_name", "_write")
+    __slots__ = ("_name", "_write")
 
     def __init__(self, bind: Any) -> None:
-        self._name = bind.key
-        of_type = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-        self._write: Callable[[Any], Any] = of_type or _plain
-        self._default = None if bind.required else _encode(_plain(bind.value))
+        self._name: str = bind.key
+        processor = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+        self._write: Callable[[Any], Any] = processor or _plain
 
     def write(self, params: Params) -> bytes | None:
-        if self._default is not None and self._name not in params:
-            return self._default
+        """Its value of these."""
         return _encode(self._write(params[self._name]))
+
+
+class _Literal:
+    """A parameter that has always the same value."""
+
+    __slots__ = ("_written",)
+
+    def __init__(self, value: Any) -> None:
+        self._written = _encode(_plain(value))
+
+    def write(self, _: Params) -> bytes | None:
+        """The value."""
+        return self._written
+
+
+def _parameter(bind: Any) -> _Parameter | _Literal:
+    return _Parameter(bind) if bind.required else _Literal(bind.value)
 
 
 def _plain(value: Any) -> str | None:
@@ -92,6 +100,18 @@ def _encode(text: str | UUID | None) -> bytes | None:
     return encoded
 
 
+_statements: dict[Executable, Statement] = {}
+"""Every expression that was sent; expressions are made once, so that these are few."""
+
+
+def statement_of(expression: Executable) -> Statement:
+    """The expression compiled, once and for all."""
+    statement = _statements.get(expression)
+    if statement is None:
+        statement = _statements[expression] = Statement(expression)
+    return statement
+
+
 @dataclass(frozen=True, slots=True)
 class Ask(Generic[T]):
     """A statement with its parameters, and what to make of the rows it gives back.
@@ -99,13 +119,23 @@ class Ask(Generic[T]):
     Without a statement there is nothing to ask: the answer is that of no rows.
     """
 
-    statement: Statement | None
+    expression: Executable | None
     params: Params
     read: Callable[[Sequence[Row]], T]
 
     def alone(self, connection: Connection) -> T:
         """Its answer, in a round trip of its own."""
-        return together(connection, self)[0]
+        answer: T = together(connection, self)[0]
+        return answer
+
+
+def execute(connection: Connection, expression: Executable, params: Params) -> Sequence[Row]:
+    """The rows that one statement gives back, in a round trip of its own."""
+    return Ask(expression, params, _same).alone(connection)
+
+
+def _same(rows: Sequence[Row]) -> Sequence[Row]:
+    return rows
 
 
 class _Wire:
@@ -127,7 +157,7 @@ class _Prepared:
     """A statement as a connection knows it; `loader` once it has given back rows."""
 
     name: bytes
-    loader: Transformer | None = None
+    loader: Any = None
 
 
 def open_wire(connection: Connection, begin: bytes) -> None:
@@ -149,8 +179,15 @@ def together(connection: Connection, *asks: Ask[Any], commit: bool = False) -> l
     driver: Any = connection.connection.driver_connection
     wire: _Wire = connection.info[_WIRE]
     pgconn = driver.pgconn
-    if not commit and all(ask.statement is None for ask in asks):
+    if not commit and all(ask.expression is None for ask in asks):
         return [ask.read(()) for ask in asks]
+    # Written before anything is sent: what cannot be written must leave the connection whole.
+    queue = [
+        (statement, statement.values(ask.params))
+        for ask in asks
+        if ask.expression is not None
+        for statement in (statement_of(ask.expression),)
+    ]
     sent: list[_Prepared | None] = []
     is_idle = pgconn.transaction_status == pq.TransactionStatus.IDLE
     try:
@@ -158,9 +195,8 @@ def together(connection: Connection, *asks: Ask[Any], commit: bool = False) -> l
         if is_idle:
             pgconn.send_query_params(wire.begin, None)
             sent.append(None)
-        for ask in asks:
-            if ask.statement is not None:
-                sent += _send(pgconn, wire, ask.statement, ask.params)
+        for statement, values in queue:
+            sent += _send(pgconn, wire, statement, values)
         if commit:
             pgconn.send_query_params(b"COMMIT", None)
             sent.append(None)
@@ -168,18 +204,17 @@ def together(connection: Connection, *asks: Ask[Any], commit: bool = False) -> l
         results = driver.wait(_exchanged(pgconn))
         pgconn.exit_pipeline_mode()
     except BaseException:
-        # What is in flight belongs to nobody; the link opens another connection.
         if pgconn.pipeline_status != pq.PipelineStatus.OFF:
-            pgconn.finish()
+            pgconn.finish()  # what is in flight belongs to nobody: the link opens another
         raise
     rows = _rows_of(driver, sent, results)
-    return [ask.read(() if ask.statement is None else next(rows)) for ask in asks]
+    return [ask.read(() if ask.expression is None else next(rows)) for ask in asks]
 
 
 def _send(
-    pgconn: Any, wire: _Wire, statement: Statement, params: Params
+    pgconn: Any, wire: _Wire, statement: Statement, values: list[bytes | None]
 ) -> list[_Prepared | None]:
-    values = statement.values(params)
+    """Queue a statement; what each of its results will be: None for those without rows."""
     prepared = wire.prepared.get(statement)
     if prepared is not None:
         pgconn.send_query_prepared(prepared.name, values, result_format=pq.Format.BINARY)
@@ -230,6 +265,7 @@ def _rows_of(
             yield ()
             continue
         is_new = prepared.loader is None
-        loader = prepared.loader = prepared.loader or Transformer(driver)
-        loader.set_pgresult(result, set_loaders=is_new)
-        yield loader.load_rows(0, result.ntuples, tuple)
+        if is_new:
+            prepared.loader = Transformer(driver)
+        prepared.loader.set_pgresult(result, set_loaders=is_new)
+        yield prepared.loader.load_rows(0, result.ntuples, tuple)

@@ -1,0 +1,189 @@
+"""Statements sent together: in order, as one, and without harm to the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import DBAPIError
+
+from points_grpc.storage import requests, units
+from points_grpc.storage import tables as t
+from points_grpc.storage.arrays import BIGINT, BYTES, FLAG, INT, SMALL, TEXT, fill, rows
+from points_grpc.storage.database import Database
+from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.tables import INSTANT
+from points_grpc.storage.wire import Ask, execute, together
+
+NOW = datetime(2031, 5, 6, 1, 2, 3, 456789, tzinfo=UTC)
+
+_KINDS = {"n": INT, "big": BIGINT, "small": SMALL, "text": TEXT, "raw": BYTES, "flag": FLAG}
+_all = rows("all", **_KINDS, at=INSTANT)
+_echo = select(*_all.c).select_from(_all)
+_divide = rows("divide", n=INT)
+_quotient = select(100 / _divide.c.n).select_from(_divide)
+_counted = select(func.count()).select_from(t.units)
+
+
+def same(found: Sequence[Any]) -> list[Any]:
+    return list(found)
+
+
+def echo(values: Sequence[tuple[Any, ...]]) -> Ask[list[Any]]:
+    return Ask(_echo, fill("all", (*_KINDS, "at"), values), same)
+
+
+def quotients(*divisors: int) -> Ask[list[Any]]:
+    return Ask(_quotient, fill("divide", ("n",), [(n,) for n in divisors]), same)
+
+
+def test_values_come_back_as_they_were(database: Database) -> None:
+    """Every kind of value that is sent comes back the same, through either way of executing."""
+    values = [
+        (1, 2**62, 3, 'a"\\,{}é\u2028', b"\0\xff", True, NOW),
+        (-1, -(2**62), None, "", b"", False, NOW + timedelta(days=400_000)),
+        (None, None, None, None, None, None, None),
+    ]
+
+    def work(at: Connection) -> None:
+        (sent,) = together(at, echo(values))
+        assert sent == values
+        assert [tuple(row) for row in at.execute(_echo, echo(values).params)] == values
+
+    database.run(work)
+    database.run(work)
+
+
+def test_answers_are_in_order(database: Database) -> None:
+    """Each gets its own answer, also those that ask nothing and those that find nothing."""
+
+    def work(at: Connection) -> None:
+        nothing: Ask[list[Any]] = Ask(None, {}, same)
+        assert together(at, quotients(4), nothing, quotients(), quotients(5, 10), nothing) == [
+            [(25,)],
+            [],
+            [],
+            [(20,), (10,)],
+            [],
+        ]
+        assert together(at, nothing) == [[]]
+
+    database.run(work)
+
+
+def test_many_rows_are_sent_and_received_together(database: Database) -> None:
+    """More than the sockets hold goes both ways at once without standing still."""
+    values = [(n, n, 1, "x" * 200, b"y", True, NOW) for n in range(20_000)]
+
+    def work(at: Connection) -> None:
+        first, second = together(at, echo(values), echo(values))
+        assert first == second == values
+
+    database.run(work)
+
+
+def test_each_sees_what_was_done_before(database: Database) -> None:
+    """A statement sees the effects of those sent with it before, and not of those after."""
+
+    def work(at: Connection) -> None:
+        count: Ask[Any] = Ask(_counted, {}, same)
+        one = units.opening(UUID(int=1), NOW)
+        assert together(at, count, one, count, one, count) == [[(0,)], True, [(1,)], False, [(1,)]]
+
+    database.run(work)
+
+
+def test_the_first_failure_is_raised(database: Database) -> None:
+    """What fails is told as the driver's error, and takes back the whole unit of work."""
+    with pytest.raises(psycopg.errors.DivisionByZero) as error:
+        database.run(
+            lambda at: together(at, units.opening(UUID(int=1), NOW), quotients(0), quotients(1))
+        )
+    assert fault_of(error.value) is Fault.CONTENT
+    assert database.run(lambda at: execute(at, _counted, {})) == [(0,)]
+
+
+def test_a_link_works_on_after_a_failure(database: Database) -> None:
+    """A failed statement, or one that cannot be written, costs neither connection nor answers."""
+    link = database.link()
+    bad = echo([(1, 1, 1, "nul\0", b"", True, NOW)])
+    with link.unit() as at:
+        before = together(at, quotients(1), Ask(select(func.pg_backend_pid()), {}, same))
+    for ask in (quotients(0), bad):
+        with pytest.raises(psycopg.DataError), link.unit() as at:
+            together(at, quotients(1), ask)
+    with pytest.raises(UnicodeEncodeError), link.unit() as at:
+        together(at, echo([(1, 1, 1, "\ud800", b"", True, NOW)]))
+    with link.unit() as at:
+        assert together(at, quotients(1), Ask(select(func.pg_backend_pid()), {}, same)) == before
+    link.close()
+
+
+def test_a_commit_goes_along(database: Database) -> None:
+    """With `commit` the unit of work is over when the answers are there."""
+    link, other = database.link(), database.link()
+    with link.unit() as at:
+        together(at, units.opening(UUID(int=1), NOW), commit=True)
+        with other.unit() as elsewhere:
+            assert execute(elsewhere, _counted, {}) == [(1,)]
+    with suppress(ZeroDivisionError), link.unit() as at:
+        together(at, units.opening(UUID(int=2), NOW))
+        raise ZeroDivisionError
+    with link.unit() as at:
+        assert execute(at, _counted, {}) == [(1,)]
+    link.close()
+    other.close()
+
+
+def test_a_failed_commit_leaves_nothing(database: Database) -> None:
+    """A statement that fails before the COMMIT sent with it takes everything back."""
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        database.run(
+            lambda at: together(at, units.opening(UUID(int=1), NOW), quotients(0), commit=True)
+        )
+    assert database.run(lambda at: execute(at, _counted, {})) == [(0,)]
+
+
+def test_a_snapshot_stays_one(database: Database) -> None:
+    """A link of snapshots neither writes nor sees what is committed while its unit runs."""
+    link = database.link(snapshot=True)
+    with link.unit() as at:
+        assert execute(at, _counted, {}) == [(0,)]
+        database.run(lambda other: units.open_unit(other, UUID(int=1), NOW))
+        assert execute(at, _counted, {}) == [(0,)]
+    with link.unit() as at:
+        assert execute(at, _counted, {}) == [(1,)]
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            units.open_unit(at, UUID(int=2), NOW)
+    link.close()
+
+
+def test_a_lost_connection_is_told(database: Database) -> None:
+    """A connection that the server ends while statements are under way is a lost one."""
+    link = database.link()
+    with link.unit() as at:
+        ((pid,),) = execute(at, select(func.pg_backend_pid()), {})
+    database.run(lambda other: execute(other, select(func.pg_terminate_backend(pid)), {}))
+    with pytest.raises((psycopg.Error, DBAPIError)) as error, link.unit() as at:
+        together(at, quotients(1), quotients(2))
+    assert fault_of(error.value) is Fault.LOST
+    with link.unit() as at:
+        assert together(at, quotients(1)) == [[(100,)]]
+    link.close()
+
+
+def test_requests_are_found_on_the_wire(database: Database) -> None:
+    """What one statement adds the next one finds."""
+    row = (3, 1, b"k" * 16, b"f", b"a\0", NOW)
+
+    def work(at: Connection) -> None:
+        requests.insert(at, [row])
+        assert requests.find(at, [(1, 3, b"k" * 16)]) == {(1, b"k" * 16): (b"f", b"a\0")}
+
+    database.run(work)
