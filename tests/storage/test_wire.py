@@ -43,6 +43,11 @@ def quotients(*divisors: int) -> Ask[list[Any]]:
     return Ask(_quotient, fill("divide", ("n",), [(n,) for n in divisors]), same)
 
 
+def opening(number: int) -> Ask[bool]:
+    row = {"unit_id": UUID(int=number), "created_at": NOW, "bucket": 0}
+    return Ask(units._open, row, bool)
+
+
 def test_values_come_back_as_they_were(database: Database) -> None:
     """Every kind of value that is sent comes back the same, through either way of executing."""
     values = [
@@ -93,7 +98,7 @@ def test_each_sees_what_was_done_before(database: Database) -> None:
 
     def work(at: Connection) -> None:
         count: Ask[Any] = Ask(_counted, {}, same)
-        one = units.opening(UUID(int=1), NOW)
+        one = opening(1)
         assert together(at, count, one, count, one, count) == [[(0,)], True, [(1,)], False, [(1,)]]
 
     database.run(work)
@@ -102,9 +107,7 @@ def test_each_sees_what_was_done_before(database: Database) -> None:
 def test_the_first_failure_is_raised(database: Database) -> None:
     """What fails is told as the driver's error, and takes back the whole unit of work."""
     with pytest.raises(psycopg.errors.DivisionByZero) as error:
-        database.run(
-            lambda at: together(at, units.opening(UUID(int=1), NOW), quotients(0), quotients(1))
-        )
+        database.run(lambda at: together(at, opening(1), quotients(0), quotients(1)))
     assert fault_of(error.value) is Fault.CONTENT
     assert database.run(lambda at: execute(at, _counted, {})) == [(0,)]
 
@@ -125,28 +128,42 @@ def test_a_link_works_on_after_a_failure(database: Database) -> None:
     link.close()
 
 
-def test_a_commit_goes_along(database: Database) -> None:
-    """With `commit` the unit of work is over when the answers are there."""
-    link, other = database.link(), database.link()
-    with link.unit() as at:
-        together(at, units.opening(UUID(int=1), NOW), commit=True)
-        with other.unit() as elsewhere:
-            assert execute(elsewhere, _counted, {}) == [(1,)]
+def test_what_waits_goes_with_the_next(database: Database) -> None:
+    """A statement that waits is executed before whatever is asked next, in either way."""
+
+    def work(at: Connection) -> None:
+        units.open_first(at, UUID(int=1), NOW)
+        assert execute(at, _counted, {}) == [(1,)]
+        units.open_first(at, UUID(int=2), NOW)
+        assert at.execute(_counted).scalar_one() == 2
+        units.open_first(at, UUID(int=3), NOW)
+
+    database.run(work)
+    assert database.run(lambda at: execute(at, _counted, {})) == [(3,)]
+
+
+def test_what_waits_is_dropped_with_its_unit(database: Database) -> None:
+    """A unit of work that is given up takes along what it had not yet sent."""
+    link = database.link()
     with suppress(ZeroDivisionError), link.unit() as at:
-        together(at, units.opening(UUID(int=2), NOW))
+        execute(at, _counted, {})
+        units.open_first(at, UUID(int=1), NOW)
         raise ZeroDivisionError
     with link.unit() as at:
-        assert execute(at, _counted, {}) == [(1,)]
+        assert execute(at, _counted, {}) == [(0,)]
     link.close()
-    other.close()
 
 
-def test_a_failed_commit_leaves_nothing(database: Database) -> None:
-    """A statement that fails before the COMMIT sent with it takes everything back."""
-    with pytest.raises(psycopg.errors.DivisionByZero):
-        database.run(
-            lambda at: together(at, units.opening(UUID(int=1), NOW), quotients(0), commit=True)
-        )
+def test_a_commit_that_brings_a_failure_leaves_nothing(database: Database) -> None:
+    """What fails only with the COMMIT is told there, and takes everything back."""
+
+    def work(at: Connection) -> None:
+        units.open_first(at, UUID(int=1), NOW)
+        requests.insert(at, [(3, 1, b"k" * 16, b"f", b"a", NOW)] * 2)
+
+    with pytest.raises(psycopg.errors.UniqueViolation) as error:
+        database.run(work)
+    assert fault_of(error.value) is Fault.CONFLICT
     assert database.run(lambda at: execute(at, _counted, {})) == [(0,)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from itertools import count
 from typing import TypeVar
 from uuid import uuid4
 
@@ -38,12 +39,15 @@ def carry_out(link: Link, clock: Clock, work: Callable[[Connection, datetime], T
     conflicts = 0
     doubt = _Doubt()
     results: list[T] = []
+    attempts = count()
     while True:
         committing = False
         try:
             with link.unit() as connection:
                 now = clock.now()
-                if not units.open_unit(connection, unit_id, now):
+                if not next(attempts):
+                    units.open_first(connection, unit_id, now)
+                elif not units.open_unit(connection, unit_id, now):
                     return results[-1]
                 doubt.lost_commit = False
                 results[:] = [work(connection, now)]

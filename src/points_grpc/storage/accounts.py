@@ -12,7 +12,7 @@ from points_grpc.domain.books import Account
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows, update_rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import ACTIVITY_COLUMNS, INSTANT, accounts
-from points_grpc.storage.wire import execute
+from points_grpc.storage.wire import execute, later
 
 AccountKey = tuple[int, int]
 """tenant_id, account_id"""
@@ -177,7 +177,7 @@ def insert(connection: Connection, new: Sequence[Account]) -> None:
         )
         for a in sorted(new, key=_unique)
     ]
-    execute(connection, _insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
+    later(connection, _insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
 
 
 def update(connection: Connection, changed: Sequence[Account]) -> None:
@@ -185,7 +185,7 @@ def update(connection: Connection, changed: Sequence[Account]) -> None:
     if not changed:
         return
     values = [(*_key_of(a), *_moving_of(a)) for a in sorted(changed, key=_key_of)]
-    execute(connection, _update, fill("new", (*_KEY, *_MOVING), values))
+    later(connection, _update, fill("new", (*_KEY, *_MOVING), values))
 
 
 def due(

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from points_grpc.storage.faults import Fault, Unreachable, fault_of
-from points_grpc.storage.wire import forget, open_wire
+from points_grpc.storage.wire import abandon, finish, flush, open_wire
 
 __all__ = ["Connection", "Database", "Link", "Timeouts", "Watchdog"]
 
@@ -61,7 +61,7 @@ class Database:
             # analyzed, must not read it from end to end when it has grown.
             " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
         )
-        return create_engine(
+        engine = create_engine(
             url,
             poolclass=NullPool,
             hide_parameters=True,  # errors are logged, and parameters name people
@@ -72,6 +72,8 @@ class Database:
                 "prepare_threshold": 3,
             },
         )
+        event.listen(engine, "before_cursor_execute", _flush_before)
+        return engine
 
     def link(self, snapshot: bool = False, *, brief: bool = False) -> Link:
         """A connection of one's own; it opens when first used.
@@ -97,6 +99,11 @@ class Database:
         self._brief.dispose()
 
 
+def _flush_before(connection: Connection, *_: object) -> None:
+    """What waits on the wire goes before whatever SQLAlchemy executes."""
+    flush(connection)
+
+
 class Link:
     """One connection, used by one thread, that opens again after it was lost."""
 
@@ -117,11 +124,12 @@ class Link:
         try:
             with self._watchdog.over(connection), connection.begin():
                 yield connection
+                finish(connection)
         except Exception as error:
             if fault_of(error) is Fault.LOST:
                 self.close()
             elif not connection.closed:
-                forget(connection)
+                abandon(connection)
             raise
 
     def close(self) -> None:

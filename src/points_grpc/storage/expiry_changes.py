@@ -12,7 +12,7 @@ from points_grpc.domain.model import ReasonType
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import expiry_changes
-from points_grpc.storage.wire import execute
+from points_grpc.storage.wire import execute, later
 
 _COLUMNS = (
     "event_id",
@@ -85,7 +85,7 @@ def insert(connection: Connection, new: Sequence[tuple[int, ExpiryChange]]) -> N
         )
         for tenant, row in new
     )
-    execute(connection, _insert, fill("new", _INSERTED, values))
+    later(connection, _insert, fill("new", _INSERTED, values))
 
 
 def to_expiry_change(row: Sequence[Any]) -> ExpiryChange:

@@ -17,7 +17,7 @@ from points_grpc.domain.model import AwardKind, LotState
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows, update_rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import INSTANT, lots
-from points_grpc.storage.wire import execute
+from points_grpc.storage.wire import execute, later
 
 _KEY = ("bucket", "tenant_id", "lot_id")
 _FIXED = (
@@ -225,7 +225,7 @@ def insert(connection: Connection, new: Sequence[tuple[int, Lot]]) -> None:
         (bucket_of_id(lot.lot_id), tenant, lot.lot_id, *_fixed_of(lot), *_moving_of(lot))
         for tenant, lot in sorted(new, key=_unique)
     ]
-    execute(connection, _insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
+    later(connection, _insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
 
 
 def update(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
@@ -235,7 +235,7 @@ def update(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
     values = sorted(
         (bucket_of_id(lot.lot_id), tenant, lot.lot_id, *_moving_of(lot)) for tenant, lot in changed
     )
-    execute(connection, _update, fill("new", (*_KEY, *_MOVING), values))
+    later(connection, _update, fill("new", (*_KEY, *_MOVING), values))
 
 
 def to_lot(row: Sequence[Any]) -> Lot:

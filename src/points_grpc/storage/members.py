@@ -17,7 +17,7 @@ from points_grpc.domain.commands import MemberName
 from points_grpc.storage.arrays import BIGINT, INT, TEXT, Params, fill, rows
 from points_grpc.storage.ids import bucket_of_id, bucket_of_name
 from points_grpc.storage.tables import INSTANT, identifiers, member_identifiers, members
-from points_grpc.storage.wire import execute
+from points_grpc.storage.wire import execute, later
 
 Name = tuple[int, str, str]
 """tenant_id, type, value"""
@@ -124,7 +124,7 @@ def insert_members(connection: Connection, new: Iterable[MemberRow]) -> None:
     """Add members, in the order of their keys."""
     ordered = sorted((bucket_of_id(row[1]), *row) for row in new)
     if ordered:
-        execute(connection, _insert_members, fill("new_members", _MEMBER, ordered))
+        later(connection, _insert_members, fill("new_members", _MEMBER, ordered))
 
 
 def insert_identifiers(connection: Connection, new: Iterable[IdentifierRow]) -> None:
@@ -137,8 +137,8 @@ def insert_identifiers(connection: Connection, new: Iterable[IdentifierRow]) -> 
         return
     by_name = sorted((bucket_of_name(*row[:3]), *row) for row in new)
     by_member = sorted((bucket_of_id(row[3]), *row) for row in new)
-    execute(connection, _insert_identifiers, fill("new_identifiers", _IDENTIFIER, by_name))
-    execute(connection, _insert_member_identifiers, fill("new_identifiers", _IDENTIFIER, by_member))
+    later(connection, _insert_identifiers, fill("new_identifiers", _IDENTIFIER, by_name))
+    later(connection, _insert_member_identifiers, fill("new_identifiers", _IDENTIFIER, by_member))
 
 
 # One member

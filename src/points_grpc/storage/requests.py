@@ -10,7 +10,7 @@ from sqlalchemy import insert as insert_into
 
 from points_grpc.storage.arrays import BIGINT, BYTES, INT, fill, rows
 from points_grpc.storage.tables import INSTANT, requests
-from points_grpc.storage.wire import execute
+from points_grpc.storage.wire import execute, later
 
 RequestKey = tuple[int, int, bytes]
 """tenant_id, bucket, key"""
@@ -75,7 +75,7 @@ def find(
 def insert(connection: Connection, new: Sequence[RequestRow]) -> None:
     """Add rows, sorted by the caller; one whose key is there already is a conflict (23505)."""
     if new:
-        execute(connection, _insert, fill("new", _COLUMNS, new))
+        later(connection, _insert, fill("new", _COLUMNS, new))
 
 
 def delete_older_than(connection: Connection, before: datetime, limit: int) -> int:

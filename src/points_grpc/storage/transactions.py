@@ -12,7 +12,7 @@ from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import allocations, transactions
-from points_grpc.storage.wire import execute
+from points_grpc.storage.wire import execute, later
 
 _KEY = ("bucket", "tenant_id")
 _COLUMNS = (
@@ -131,7 +131,7 @@ def insert(connection: Connection, new: Sequence[tuple[int, Transaction]]) -> No
         (bucket_of_id(row.transaction_id), tenant, *_values_of(row))
         for tenant, row in sorted(new, key=_place)
     ]
-    execute(connection, _insert, fill("new", (*_KEY, *_COLUMNS), values))
+    later(connection, _insert, fill("new", (*_KEY, *_COLUMNS), values))
 
 
 def insert_allocations(connection: Connection, new: Sequence[tuple[int, Allocation]]) -> None:
@@ -142,7 +142,7 @@ def insert_allocations(connection: Connection, new: Sequence[tuple[int, Allocati
         (bucket_of_id(a.transaction_id), tenant, a.transaction_id, a.lot_id, a.amount)
         for tenant, a in new
     )
-    execute(connection, _insert_allocations, fill("new", _ALLOCATION, values))
+    later(connection, _insert_allocations, fill("new", _ALLOCATION, values))
 
 
 def to_transaction(row: Sequence[Any]) -> Transaction:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from points_grpc.storage.arrays import BIGINT
 from points_grpc.storage.tables import INSTANT, units
-from points_grpc.storage.wire import Ask
+from points_grpc.storage.wire import Params, execute, later
 
 _FOREVER_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -30,17 +30,21 @@ _delete_old = delete(units).where(
 )
 
 
-def opening(unit_id: UUID, now: datetime, bucket: int = 0) -> Ask[bool]:
+def open_unit(connection: Connection, unit_id: UUID, now: datetime, bucket: int = 0) -> bool:
     """Put the id into its unit of work, as the first statement; False: it was committed before.
 
     Where the first attempt's COMMIT is still under way, this waits for it, up to lock_timeout.
     """
-    return Ask(_open, {"bucket": bucket, "unit_id": unit_id, "created_at": now}, bool)
+    return bool(execute(connection, _open, _row(unit_id, now, bucket)))
 
 
-def open_unit(connection: Connection, unit_id: UUID, now: datetime, bucket: int = 0) -> bool:
-    """As `opening`, in a round trip of its own."""
-    return opening(unit_id, now, bucket).alone(connection)
+def open_first(connection: Connection, unit_id: UUID, now: datetime, bucket: int = 0) -> None:
+    """The same for an id that was never used: sent with what is asked first."""
+    later(connection, _open, _row(unit_id, now, bucket))
+
+
+def _row(unit_id: UUID, now: datetime, bucket: int) -> Params:
+    return {"bucket": bucket, "unit_id": unit_id, "created_at": now}
 
 
 def delete_older_than(connection: Connection, before: datetime, limit: int) -> int:

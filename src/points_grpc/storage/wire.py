@@ -138,12 +138,17 @@ def _same(rows: Sequence[Row]) -> Sequence[Row]:
     return rows
 
 
+_Queued = tuple["Statement", "list[bytes | None]"]
+"""A statement with its parameters as they are sent."""
+
+
 class _Wire:
-    """What is known of one connection: its prepared statements, each with its rows' loader."""
+    """What is known of one connection: its prepared statements, and what waits to be sent."""
 
     def __init__(self, begin: bytes) -> None:
         self.begin = begin
         self.prepared: dict[Statement, _Prepared] = {}
+        self.waiting: list[_Queued] = []
         self._made = 0
 
     def new_name(self) -> bytes:
@@ -165,36 +170,79 @@ def open_wire(connection: Connection, begin: bytes) -> None:
     connection.info[_WIRE] = _Wire(begin)
 
 
-def forget(connection: Connection) -> None:
-    """Prepare all anew: a ROLLBACK of the driver drops every prepared statement."""
-    connection.info[_WIRE].prepared.clear()
+def later(connection: Connection, expression: Executable, params: Params) -> None:
+    """Send a statement that gives back nothing with what is sent next, or with the COMMIT.
+
+    What it makes fail fails then.
+    """
+    _wire_of(connection).waiting.append(_queued(expression, params))
 
 
-def together(connection: Connection, *asks: Ask[Any], commit: bool = False) -> list[Any]:
+def together(connection: Connection, *asks: Ask[Any]) -> list[Any]:
     """The answers to all, in order, sent one after the other and waited for once.
 
     Each sees what the ones before it have done. The first that fails is raised, as the driver's
-    own error, and none after it is executed. With `commit` the unit of work ends with them.
+    own error, and none after it is executed.
     """
-    driver: Any = connection.connection.driver_connection
-    wire: _Wire = connection.info[_WIRE]
-    pgconn = driver.pgconn
-    if not commit and all(ask.expression is None for ask in asks):
-        return [ask.read(()) for ask in asks]
     # Written before anything is sent: what cannot be written must leave the connection whole.
-    queue = [
-        (statement, statement.values(ask.params))
-        for ask in asks
-        if ask.expression is not None
-        for statement in (statement_of(ask.expression),)
-    ]
+    queue = [_queued(a.expression, a.params) for a in asks if a.expression is not None]
+    if not queue:
+        return [ask.read(()) for ask in asks]
+    rows = _exchange(connection, queue)
+    return [ask.read(() if ask.expression is None else next(rows)) for ask in asks]
+
+
+def flush(connection: Connection) -> None:
+    """Send what waits, if anything does."""
+    if _wire_of(connection).waiting:
+        _exchange(connection, [])
+
+
+def finish(connection: Connection) -> None:
+    """Send what waits and with it the COMMIT of the unit of work, if one has begun."""
+    wire = _wire_of(connection)
+    pgconn = _driver_of(connection).pgconn
+    if wire.waiting or pgconn.transaction_status != pq.TransactionStatus.IDLE:
+        _exchange(connection, [], commit=True)
+
+
+def abandon(connection: Connection) -> None:
+    """Forget what waits, and prepare all anew: the driver's ROLLBACK drops what was prepared."""
+    wire = _wire_of(connection)
+    wire.waiting.clear()
+    wire.prepared.clear()
+
+
+def _wire_of(connection: Connection) -> _Wire:
+    wire: _Wire = connection.info[_WIRE]
+    return wire
+
+
+def _driver_of(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _queued(expression: Executable, params: Params) -> _Queued:
+    statement = statement_of(expression)
+    return statement, statement.values(params)
+
+
+def _exchange(
+    connection: Connection, queue: Sequence[_Queued], commit: bool = False
+) -> Iterator[Sequence[Row]]:
+    """Send what waits and `queue`; the rows of each statement of `queue`."""
+    wire, driver = _wire_of(connection), _driver_of(connection)
+    pgconn = driver.pgconn
+    waiting, wire.waiting = wire.waiting, []
     sent: list[_Prepared | None] = []
-    is_idle = pgconn.transaction_status == pq.TransactionStatus.IDLE
     try:
+        is_idle = pgconn.transaction_status == pq.TransactionStatus.IDLE
         pgconn.enter_pipeline_mode()
         if is_idle:
             pgconn.send_query_params(wire.begin, None)
             sent.append(None)
+        for statement, values in waiting:
+            sent += [None] * len(_send(pgconn, wire, statement, values))
         for statement, values in queue:
             sent += _send(pgconn, wire, statement, values)
         if commit:
@@ -207,8 +255,10 @@ def together(connection: Connection, *asks: Ask[Any], commit: bool = False) -> l
         if pgconn.pipeline_status != pq.PipelineStatus.OFF:
             pgconn.finish()  # what is in flight belongs to nobody: the link opens another
         raise
-    rows = _rows_of(driver, sent, results)
-    return [ask.read(() if ask.expression is None else next(rows)) for ask in asks]
+    failure = _failure(results)
+    if failure is not None:
+        raise failure
+    return _rows_of(driver, sent, results)
 
 
 def _send(
@@ -254,10 +304,7 @@ def _failure(results: Sequence[Any]) -> psycopg.Error | None:
 def _rows_of(
     driver: Any, sent: Sequence[_Prepared | None], results: Sequence[Any]
 ) -> Iterator[Sequence[Row]]:
-    """The rows of each statement that is not a command; raises the first failure."""
-    failure = _failure(results)
-    if failure is not None:
-        raise failure
+    """The rows of each statement that gives back any."""
     for prepared, result in zip(sent, results, strict=True):
         if prepared is None:
             continue
