@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     http: Address | None = Field(
         None, description="Where the REST APIs listen: host:port; without it there are none."
     )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Processes that serve side by side on the same ports, such as one per core.",
+    )
     upstream: Address = Field(
         "127.0.0.1:50051", description="The gRPC server that a gateway of its own calls: host:port."
     )
@@ -169,6 +175,16 @@ def masked(value: object) -> str:
 def variable(field: str) -> str:
     """The environment variable of a setting."""
     return f"{PREFIX}{field.upper()}"
+
+
+def handed_on(settings: Settings, **changed: Any) -> dict[str, Any]:
+    """Every setting as JSON has it, secrets included: for a process of our own and nobody else."""
+    given = settings.model_copy(update=changed)
+    values = given.model_dump(mode="json")
+    for name in values:
+        if isinstance(secret := getattr(given, name), SecretStr):
+            values[name] = secret.get_secret_value()
+    return values
 
 
 def load(**given: Any) -> Settings:

@@ -38,7 +38,8 @@ def test_help_tells_defaults_and_variables(command: tuple[str, ...]) -> None:
         if f"--{name.replace('_', '-')} " in text:
             found += 1
             default = about.default
-            shown = {None: "none", True: "yes", False: "no"}.get(default, str(default))
+            # By their text: 1 is equal to True.
+            shown = {"None": "none", "True": "yes", "False": "no"}.get(str(default), str(default))
             assert f"env var: {variable(name)}; default: ({shown})" in text
     assert found >= 2
 

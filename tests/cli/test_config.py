@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from points_grpc.config import is_loopback, load, masked, split_address
+from points_grpc.config import Settings, handed_on, is_loopback, load, masked, split_address
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -101,3 +102,14 @@ def test_a_url_of_any_common_form_will_do(scheme: str) -> None:
     """The database's URL may name its driver or not."""
     found = load(database_url=f"{scheme}://db/points").database_address
     assert found == "postgresql+psycopg://db/points"
+
+
+def test_settings_are_handed_on_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is handed settings has the same ones, secrets too, whatever is around it."""
+    settings = load(
+        database_url="postgresql://points:secret@db/points", start_time="2022-01-01T00:00:00Z"
+    )
+    monkeypatch.setenv("POINTS_HTTP", "127.0.0.1:1")
+    monkeypatch.setenv("POINTS_START_TIME", "2023-01-01T00:00:00Z")
+    handed = json.loads(json.dumps(handed_on(settings, workers=2, start_time=None)))
+    assert Settings(**handed) == settings.model_copy(update={"workers": 2, "start_time": None})

@@ -65,6 +65,14 @@ def test_doctor_finds_the_database_away() -> None:
     assert result.exit_code == 1
 
 
+def test_doctor_counts_connections(database_url: str) -> None:
+    """Doctor says whether the database allows as many connections as the workers may open."""
+    result = run("doctor", "--database-url", database_url, "--workers", "200")
+    assert result.exit_code == 1
+    assert "NOT WELL  connections: " in result.stdout
+    assert "200 workers use up to 2604" in result.stdout
+
+
 def test_doctor_makes_no_database(tmp_path: Path) -> None:
     """Doctor looks, and does not make an embedded database where there is none."""
     result = run("doctor", "--data-dir", str(tmp_path / "data"))

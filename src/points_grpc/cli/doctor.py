@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from points_grpc.cli import options, place
+from points_grpc.cli import options, place, wiring
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, masked, variable
 from points_grpc.storage import checkup, migrate
@@ -31,12 +31,16 @@ class Finding:
     found: str
 
 
-def doctor(database_url: options.DatabaseUrl = None, data_dir: options.DataDir = None) -> None:
+def doctor(
+    database_url: options.DatabaseUrl = None,
+    data_dir: options.DataDir = None,
+    workers: options.Workers = None,
+) -> None:
     """Say what is configured and whether database, clock and schema are well.
 
     Exit code 1 when they are not.
     """
-    settings = options.settings(database_url=database_url, data_dir=data_dir)
+    settings = options.settings(database_url=database_url, data_dir=data_dir, workers=workers)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"points-grpc {version('points-grpc')}\n")
     for line in _configuration(settings):
@@ -64,10 +68,10 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", False, problem)
         return
     with place.found(settings) as there, place.opened(there, settings) as database:
-        yield from _database(database, there.url)
+        yield from _database(database, there.url, settings.workers)
 
 
-def _database(database: Database, url: str) -> Iterator[Finding]:
+def _database(database: Database, url: str, workers: int) -> Iterator[Finding]:
     clock = SystemClock()
     try:
         found, now = database.run(lambda connection: (checkup.examine(connection), clock.now()))
@@ -78,6 +82,7 @@ def _database(database: Database, url: str) -> Iterator[Finding]:
     enough = found.version >= _VERSION_MIN
     yield Finding("database", enough, known if enough else f"{known}; 15 or later is needed")
     yield _durability(database)
+    yield _connections(database, workers)
     skew = abs((found.clock - now).total_seconds())
     told = f"{now:%Y-%m-%d %H:%M:%S} UTC, {skew:.1f} s from the database's"
     yield Finding("clock", skew <= _SKEW_MAX_SECONDS, told)
@@ -90,6 +95,13 @@ def _durability(database: Database) -> Finding:
     except NotDurable as error:
         return Finding("durability", False, str(error))
     return Finding("durability", True, "confirmed writes survive a crash")
+
+
+def _connections(database: Database, workers: int) -> Finding:
+    allowed, needed = database.run(checkup.connections_allowed), wiring.connections_needed(workers)
+    servers = "one worker uses" if workers == 1 else f"{workers} workers use"
+    told = f"{allowed} allowed, {servers} up to {needed}"
+    return Finding("connections", allowed >= needed, told)
 
 
 def _schema(url: str) -> Finding:

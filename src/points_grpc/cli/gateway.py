@@ -81,7 +81,7 @@ async def beside(settings: Settings, upstream: str, clock: Clock) -> AsyncIterat
     from points_grpc.gateway.upstream import Channel  # noqa: PLC0415
 
     host, _ = split_address(settings.http)
-    listener = listen(*split_address(settings.http))
+    listener = listen(*split_address(settings.http), shared=settings.workers > 1)
     port = listener.getsockname()[1]
     async with Channel(upstream) as channel:
         app = make_app(channel, canonical(), DIALECTS, documentation(), clock.now)

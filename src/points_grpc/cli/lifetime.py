@@ -19,8 +19,13 @@ from points_grpc.rpc.credentials import Authenticator
 from points_grpc.rpc.credentials.development import DevAuthenticator
 from points_grpc.rpc.server import Backends, Server, ServerOptions
 from points_grpc.storage.checkup import examine
+from points_grpc.storage.database import Database
 
-_PROBE_SECONDS = 1.0
+PROBE_SECONDS = 1.0
+"""How often the database is asked whether it is there."""
+
+OWN_HOST = "127.0.0.1"
+"""Where one of several workers listens for its own gateway, so that a call stays in one process."""
 
 log = structlog.get_logger("points_grpc")
 
@@ -39,7 +44,7 @@ async def live(
     server = _server(settings, parts, await _authenticator(settings, parts))
     try:
         await server.start()
-        upstream = joined_address(split_address(settings.grpc)[0], server.port)
+        upstream = _upstream(settings, server)
         async with (
             _tasks(
                 _report_health(server, parts, place),
@@ -56,14 +61,24 @@ async def live(
         await server.stop(settings.grace_seconds)
 
 
+def _upstream(settings: Settings, server: Server) -> str:
+    """Where the gateway finds this very process."""
+    if server.own_port:
+        return joined_address(OWN_HOST, server.own_port)
+    return joined_address(split_address(settings.grpc)[0], server.port)
+
+
 def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> Server:
     backends = Backends(parts.engine, parts.programs, parts.members, parts.test_clock)
+    several = settings.workers > 1
     options = ServerOptions(
         address=settings.grpc,
         deadline_s=settings.default_deadline_seconds,
         deadline_max_s=settings.deadline_seconds_max,
         calls_max=settings.calls_max,
         calls_bytes_max=settings.calls_bytes_max,
+        share_port=several,
+        own_address=f"{OWN_HOST}:0" if several and settings.http else "",
     )
     return Server(backends, authenticator, options)
 
@@ -71,11 +86,9 @@ def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> S
 async def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
     if not settings.dev:
         return trust.authenticator(parts)
-    caller = seed.tenant(parts.database, parts.clock.now())
-    if settings.demo:
-        await seed.programs(parts.programs, caller)
-        caller = seed.make_default(parts.database, caller)
-    return DevAuthenticator(caller)
+    return DevAuthenticator(
+        await seed.everything(settings.demo, parts.database, parts.clock, parts.programs)
+    )
 
 
 @contextlib.asynccontextmanager
@@ -94,20 +107,20 @@ async def _report_health(server: Server, parts: Parts, place: Place) -> None:
     """Say SERVING while the database answers; try to bring an embedded one back."""
     was_well: bool | None = None
     while True:
-        problem = await asyncio.to_thread(_probe, parts, place)
+        problem = await asyncio.to_thread(probe, parts.database, place)
         server.set_serving(not problem)
         if problem and was_well is not False:
             log.error("the database does not answer", problem=problem)
         elif not problem and was_well is False:
             log.info("the database answers again")
         was_well = not problem
-        await asyncio.sleep(_PROBE_SECONDS)
+        await asyncio.sleep(PROBE_SECONDS)
 
 
-def _probe(parts: Parts, place: Place) -> str:
-    """What is wrong with the database, if anything is."""
+def probe(database: Database, place: Place) -> str:
+    """What is wrong with the database, if anything is; an embedded one of ours is started again."""
     try:
-        parts.database.run(examine)
+        database.run(examine)
     except Exception as error:
         with contextlib.suppress(Exception):
             place.revive()

@@ -12,8 +12,11 @@ import structlog.tracebacks
 from points_grpc.config import Settings
 
 
-def configure(settings: Settings) -> None:
-    """Set up logging for the process, of our own events and of the libraries' warnings."""
+def configure(settings: Settings, worker: int = 0) -> None:
+    """Set up logging for the process, of our own events and of the libraries' warnings.
+
+    Lines of one of several workers say which one it is.
+    """
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     console = settings.log_format == "console" or (
         settings.log_format == "auto" and sys.stderr.isatty()
@@ -24,6 +27,7 @@ def configure(settings: Settings) -> None:
             structlog.processors.add_log_level,
             # The machine's clock, not the service's: a log tells when the process did things.
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([_naming(worker)] if worker else []),
             *_rendering(console),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -31,6 +35,14 @@ def configure(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+
+
+def _naming(worker: int) -> Any:
+    def name(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+        event["worker"] = worker
+        return event
+
+    return name
 
 
 def _rendering(console: bool) -> list[Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import typer
 
+from points_grpc.cli import wiring
 from points_grpc.cli.options import fail
 from points_grpc.config import Settings, masked
 from points_grpc.storage.database import Database, Timeouts
@@ -39,7 +40,8 @@ def found(settings: Settings) -> Iterator[Place]:
     if settings.database_address is not None:
         yield Place(settings.database_address, masked(settings.database_url))
         return
-    server = EmbeddedPostgres(settings.data_dir)
+    connections = wiring.connections_needed(settings.workers)
+    server = EmbeddedPostgres(settings.data_dir, connections=connections)
     try:
         server.start()
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from points_grpc.clock import Clock
 from points_grpc.domain.administration import (
     CreateCurrency,
     CreatePolicy,
@@ -49,6 +50,15 @@ def tenant(database: Database, now: datetime) -> Caller:
         return Caller(found.tenant_id, TENANT, PRINCIPAL, found.default_program_id)
 
     return database.run(find_or_make)
+
+
+async def everything(demo: bool, database: Database, clock: Clock, book: ProgramBook) -> Caller:
+    """The caller of development: its tenant, and with `demo` the programs too, made if missing."""
+    caller = tenant(database, clock.now())
+    if demo:
+        await programs(book, caller)
+        caller = make_default(database, caller)
+    return caller
 
 
 async def programs(book: ProgramBook, caller: Caller) -> None:

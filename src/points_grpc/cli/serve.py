@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
+import structlog
 import typer
 import uvloop
 
-from points_grpc.cli import gateway, lifetime, logs, options, place, trust, wiring
+from points_grpc.cli import gateway, lifetime, logs, options, place, supervisor, trust, wiring
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, is_loopback, joined_address, split_address
-from points_grpc.storage import migrate
+from points_grpc.storage import checkup, migrate
+from points_grpc.storage.database import Database
 from points_grpc.storage.faults import Fault, fault_of
 
 _EXAMPLE = (
@@ -25,6 +30,7 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
     http: options.Http = None,
     database_url: options.DatabaseUrl = None,
     data_dir: options.DataDir = None,
+    workers: options.Workers = None,
     dev: options.Dev = None,
     start_time: options.StartTime = None,
     demo: options.Demo = None,
@@ -44,7 +50,7 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
     _refuse_what_cannot_be(settings)
     logs.configure(settings)
     # Until the event loop takes over, so that an embedded database is stopped on the way out.
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, leave)
     with (
         place.found(settings) as there,
         place.opened(there, settings) as database,
@@ -52,16 +58,26 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
         with place.faults_told():
             _prepare_schema(settings, there)
             trust.refuse_without_credentials(settings, database, SystemClock().now())
-        with wiring.parts(settings, database) as parts:
-            _run(settings, parts, there)
+            _count_connections(settings, database)
+
+        def announce(port: int, http: str) -> None:
+            _announce(settings, there, port, http)
+
+        with failures_told():
+            if settings.workers > 1:
+                code = supervisor.supervise(settings, there, database, announce)
+                raise typer.Exit(code)
+            with wiring.parts(settings, database) as parts:
+                uvloop.run(lifetime.live(settings, parts, there, announce))
 
 
-def _run(settings: Settings, parts: wiring.Parts, there: place.Place) -> None:
-    def announce(port: int, http: str) -> None:
-        _announce(settings, there, port, http)
-
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Leave with one line where a server cannot listen, or finds no database to begin with."""
     try:
-        uvloop.run(lifetime.live(settings, parts, there, announce))
+        yield
+    except typer.Exit:  # a RuntimeError
+        raise
     except RuntimeError as error:  # of grpcio, when it cannot listen
         options.fail(str(error))
     except Exception as error:
@@ -70,7 +86,8 @@ def _run(settings: Settings, parts: wiring.Parts, there: place.Place) -> None:
         options.fail(place.reason_of(error))
 
 
-def _leave(number: int, _: object) -> NoReturn:
+def leave(number: int, _: object) -> NoReturn:
+    """A signal's handler while no event loop handles it: leave, putting everything away."""
     raise SystemExit(128 + number)
 
 
@@ -82,6 +99,8 @@ def _refuse_what_cannot_be(settings: Settings) -> None:
             code=2,
         )
     gateway.refuse_what_cannot_be(settings)
+    if settings.workers > 1 and sys.platform != "linux":
+        options.fail("several workers share a port as only Linux does it", code=2)
     for field in ("start_time", "demo"):
         if getattr(settings, field) and not settings.dev:
             options.fail(f"--{field.replace('_', '-')} needs --dev", code=2)
@@ -99,9 +118,19 @@ def _prepare_schema(settings: Settings, there: place.Place) -> None:
         )
 
 
+def _count_connections(settings: Settings, database: Database) -> None:
+    allowed = database.run(checkup.connections_allowed)
+    needed = wiring.connections_needed(settings.workers)
+    if allowed < needed:
+        log = structlog.get_logger("points_grpc")
+        log.warning("the database allows too few connections", allowed=allowed, needed=needed)
+
+
 def _announce(settings: Settings, there: place.Place, port: int, http: str) -> None:
     address = joined_address(split_address(settings.grpc)[0], port)
     lines = [*filter(None, [http]), f"gRPC      {address}", f"database  {there.shown}"]
+    if settings.workers > 1:
+        lines.append(f"workers   {settings.workers}")
     if settings.dev:
         clock = "runs with the machine's"
         if settings.start_time is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from points_grpc.clock import Clock, SystemClock, TestClock
+from points_grpc.clock import Clock, SharedHand, SystemClock, TestClock
 from points_grpc.config import Settings
 from points_grpc.service.credentials import CredentialBook
 from points_grpc.service.desk import Desk
@@ -40,10 +40,37 @@ class Parts:
         return self.clock if isinstance(self.clock, TestClock) else None
 
 
+CONNECTIONS = 13
+"""The most that one server process opens: five lanes, two of the desk, one each of the
+credentials and the sweep, and up to four brief ones, for ids and for its health."""
+
+
+def connections_needed(workers: int) -> int:
+    """How many connections so many server processes open at most, with a few for people."""
+    return workers * CONNECTIONS + 4
+
+
+def clock_of(settings: Settings, hand: SharedHand | None = None) -> Clock:
+    """The clock that a server goes by; `hand` is that of a test clock of several processes."""
+    return TestClock(settings.start_time, hand) if settings.dev else SystemClock()
+
+
 @contextmanager
-def parts(settings: Settings, database: Database) -> Iterator[Parts]:
+def books(database: Database, clock: Clock) -> Iterator[ProgramBook]:
+    """What keeps programs, and nothing else."""
+    desk = Desk(database, clock)
+    try:
+        yield ProgramBook(desk, IdSource(database.run))
+    finally:
+        desk.close()
+
+
+@contextmanager
+def parts(
+    settings: Settings, database: Database, hand: SharedHand | None = None
+) -> Iterator[Parts]:
     """Everything, ready to work while the block runs; at its end what was begun is finished."""
-    clock = TestClock(settings.start_time) if settings.dev else SystemClock()
+    clock = clock_of(settings, hand)
     ids = IdSource(database.run)
     cache = ProgramCache()
     desk = Desk(database, clock)

@@ -85,12 +85,17 @@ class _Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that accepts connections from now on. Raises RuntimeError if the port is taken."""
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A socket that accepts connections from now on. Raises RuntimeError if the port is taken.
+
+    A `shared` port is also that of the other processes that share it.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
         listener.listen(_BACKLOG)
     except OSError as error:

@@ -45,7 +45,8 @@ another try is worth it; it is for the interceptors to turn calls away.
 class ServerOptions:
     """What an operator may set; lengths of time in seconds, sizes in bytes.
 
-    `request_bytes_max` holds 1000 expiry changes with 8 KiB of meta data each.
+    `request_bytes_max` holds 1000 expiry changes with 8 KiB of meta data each. With `share_port`
+    other processes may serve at `address` too; at `own_address`, if any, only this one does.
     """
 
     address: str = "127.0.0.1:50051"
@@ -57,6 +58,7 @@ class ServerOptions:
     connection_age_s: float = 300.0
     connection_age_grace_s: float = 30.0
     share_port: bool = False
+    own_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,13 @@ class Server:
             )
         )
         self.port = 0
+        self.own_port = 0
 
     async def start(self) -> None:
-        """Listen; `port` is then known. Raises RuntimeError when the address is taken."""
+        """Listen; `port` and `own_port` are then known. Raises RuntimeError: address taken."""
         self.port = self._server.add_insecure_port(self._options.address)
+        if self._options.own_address:
+            self.own_port = self._server.add_insecure_port(self._options.own_address)
         await self._server.start()
 
     def set_serving(self, serving: bool) -> None:

@@ -17,6 +17,16 @@ class Checkup:
     clock: datetime
 
 
+def connections_allowed(connection: Connection) -> int:
+    """How many connections the server allows roles that are not set above the others."""
+
+    def number(name: str) -> int:
+        return int(connection.scalar(select(func.current_setting(name, True))) or 0)
+
+    reserved = number("superuser_reserved_connections") + number("reserved_connections")
+    return number("max_connections") - reserved
+
+
 def examine(connection: Connection) -> Checkup:
     """Ask the server. Its clock decides nothing, but a wrong one shows a machine in trouble."""
     setting = func.current_setting

@@ -31,6 +31,9 @@ from points_grpc.storage.embedded.place import (
     settle,
 )
 
+CONNECTIONS_MIN = 100
+"""How many connections every embedded server allows."""
+
 _NAME = "points"  # of the only role and of its database
 _PORT = "5432"  # part of the socket's name; nothing listens on TCP
 _POLL_SECONDS = 0.02
@@ -38,7 +41,6 @@ _SETTINGS = {
     "listen_addresses": "",
     "port": _PORT,
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
     "shared_buffers": "128MB",
     "jit": "off",
     "TimeZone": "UTC",
@@ -65,12 +67,17 @@ class EmbeddedPostgres:
     guarded as with a file: whoever may enter the folder of the socket (the user that the server
     runs as, and root) is the superuser `points`.
 
+    A server that this process starts allows `connections`, or 100 if that is more.
+
     For root, data does not always lie in `data_dir`: see `points_grpc.storage.embedded.place`.
     `folder` tells where it does.
     """
 
-    def __init__(self, data_dir: Path, *, timeout: float = 300.0) -> None:
+    def __init__(
+        self, data_dir: Path, *, timeout: float = 300.0, connections: int = CONNECTIONS_MIN
+    ) -> None:
         self._data_dir = data_dir
+        self._connections = max(connections, CONNECTIONS_MIN)
         self._timeout = timeout
         self._settled: Place | None = None
         self._owner: int | None = None  # the process that holds the locks, when it is us
@@ -303,7 +310,10 @@ class EmbeddedPostgres:
         place = self._place
         own_folder(place.sockets, place.uid, place.gid, 0o700)
         self._disown_pid_files()
-        settings = _SETTINGS | {"unix_socket_directories": str(place.sockets)}
+        settings = _SETTINGS | {
+            "unix_socket_directories": str(place.sockets),
+            "max_connections": str(self._connections),
+        }
         options = [f"--{name}={value}" for name, value in settings.items()]
         with self._open_start_log() as output:
             self._server = subprocess.Popen(  # noqa: S603 - the package's own program

@@ -1,0 +1,63 @@
+"""How a supervisor and its workers speak: lines of JSON over a pair of sockets.
+
+The supervisor begins with an order; the worker answers with where it serves. When either end is
+gone, the other one notices by the end of the stream.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+LINE_BYTES_MAX = 4 * 2**20
+"""How long a line may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker is to do: the settings, the database, and the memory of the test clock.
+
+    `hand` is a descriptor that the worker inherits, or None where the clock is the machine's.
+    """
+
+    number: int
+    settings: dict[str, Any]
+    url: str
+    shown: str
+    hand: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Where a worker serves: gRPC's port, and the line that says where HTTP is, if anywhere."""
+
+    port: int
+    http: str
+
+
+def lines(stream: socket.socket) -> Iterator[bytes]:
+    """Every line that comes, until the other end is gone."""
+    rest = b""
+    with contextlib.suppress(OSError):
+        while came := stream.recv(65_536):
+            *whole, rest = (rest + came).split(b"\n")
+            yield from whole
+
+
+def encoded(message: Order | Ready) -> bytes:
+    """A message as a line."""
+    return json.dumps(asdict(message)).encode() + b"\n"
+
+
+def order_of(line: bytes) -> Order:
+    """The order that a line holds."""
+    return Order(**json.loads(line))
+
+
+def ready_of(line: bytes) -> Ready:
+    """The answer that a line holds."""
+    return Ready(**json.loads(line))

@@ -1,0 +1,248 @@
+"""serve --workers: processes that serve side by side, each replaced when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from points_grpc.cli import control, lifetime, ports, seed, wiring
+from points_grpc.cli.place import Place
+from points_grpc.clock import SharedHand
+from points_grpc.config import Settings, handed_on
+from points_grpc.storage.database import Database
+
+START_SECONDS = 60.0
+"""How long a worker may take until it serves."""
+
+STEADY_SECONDS = 10.0
+"""How long a worker must have served for the next one to follow at once."""
+
+PAUSE_SECONDS_MIN = 0.2
+PAUSE_SECONDS_MAX = 10.0
+"""How long the wait before another try is: twice the last one, within these."""
+
+MARGIN_SECONDS = 5.0
+"""How much longer than running calls may take a stopping worker may."""
+
+log = structlog.get_logger("points_grpc")
+
+
+def supervise(
+    settings: Settings, there: Place, database: Database, announce: Callable[[int, str], None]
+) -> int:
+    """Serve with `settings.workers` processes until a signal says to stop; the exit code.
+
+    A worker that ends without having been told to is replaced. One that does not come to serve
+    at the start ends everything, with its exit code. A second signal ends all at once. Raises
+    RuntimeError if an address is taken.
+    """
+    hand = SharedHand() if settings.dev else None
+    with _reserved(settings) as held:
+        if settings.dev:
+            clock = wiring.clock_of(settings, hand)
+            with wiring.books(database, clock) as book:
+                asyncio.run(seed.everything(settings.demo, database, clock, book))
+        crew = Crew([Worker(order(held, there, hand, n)) for n in _numbers(settings)])
+        return asyncio.run(_live(crew, settings, there, database, announce))
+
+
+def _numbers(settings: Settings) -> range:
+    return range(1, settings.workers + 1)
+
+
+@contextmanager
+def _reserved(settings: Settings) -> Iterator[Settings]:
+    """The settings with the ports that are kept for the workers."""
+    with contextlib.ExitStack() as held:
+        update = {"grpc": held.enter_context(ports.reserved(settings.grpc))}
+        if settings.http is not None:
+            update["http"] = held.enter_context(ports.reserved(settings.http))
+        yield settings.model_copy(update=update)
+
+
+def order(settings: Settings, there: Place, hand: SharedHand | None, number: int) -> control.Order:
+    """What worker `number`, from 1 on, is to do."""
+    changed = {
+        # What is done once has been done, but for the sweep, of which one is enough.
+        "sweep": settings.sweep and number == 1,
+        "demo": False,
+        "migrate": False,
+        "start_time": None,
+    }
+    descriptor = None if hand is None else hand.descriptor
+    given = handed_on(settings, **changed)
+    return control.Order(number, given, there.url, there.shown, descriptor)
+
+
+class Worker:
+    """One worker's place, and whichever process has it now."""
+
+    def __init__(self, order: control.Order) -> None:
+        self.number = order.number
+        self.restarts = 0
+        self.ready: control.Ready | None = None
+        self._order = order
+        self._process: asyncio.subprocess.Process | None = None
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process, while there is one."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    async def start(self) -> bool:
+        """Start a process; whether it has come to serve."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            inherited = [theirs.fileno()]
+            if self._order.hand is not None:
+                inherited.append(self._order.hand)
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "points_grpc.cli.worker", str(theirs.fileno())),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=inherited,
+                start_new_session=True,  # Ctrl-C in a terminal is meant for the supervisor
+            )
+        reader, writer = await asyncio.open_connection(sock=ours, limit=control.LINE_BYTES_MAX)
+        self._streams = reader, writer
+        line = b""
+        with contextlib.suppress(OSError, TimeoutError):
+            writer.write(control.encoded(self._order))
+            line = await asyncio.wait_for(reader.readline(), START_SECONDS)
+        if not line:
+            # It has said what is wrong, or never will.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), MARGIN_SECONDS)
+            self.send(signal.SIGKILL)
+            return False
+        self.ready = control.ready_of(line)
+        return True
+
+    async def ended(self) -> int:
+        """The exit code of the process, once it has one; 128 and the number after a signal."""
+        if self._process is None:
+            return 0
+        code = await self._process.wait()
+        self.ready = None
+        if self._streams is not None:
+            self._streams[1].close()
+        return code if code >= 0 else 128 - code
+
+    def send(self, number: int) -> None:
+        """Send a signal to the process, if there is one."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+
+class Crew:
+    """All workers."""
+
+    def __init__(self, workers: list[Worker]) -> None:
+        self.workers = workers
+        self._keeping: list[asyncio.Task[None]] = []
+
+    async def start(self) -> int:
+        """Start all workers and keep them running; the exit code of one that did not start, or 0.
+
+        The first one goes ahead, so that what is wrong with all is told once.
+        """
+        first, *others = self.workers
+        for some in ([first], others):
+            began = await asyncio.gather(*(worker.start() for worker in some))
+            for worker, well in zip(some, began, strict=True):
+                if not well:
+                    log.error("a worker does not start", worker=worker.number)
+                    return await worker.ended() or 1
+        self._keeping = [asyncio.create_task(_keep(worker)) for worker in self.workers]
+        return 0
+
+    async def stop(self, grace_s: float, at_once: asyncio.Event) -> None:
+        """Have every worker finish what runs and end; kill those that do not."""
+        for task in self._keeping:
+            task.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+        for worker in self.workers:
+            worker.send(signal.SIGTERM)
+        ends = asyncio.gather(*(worker.ended() for worker in self.workers))
+        hurry = asyncio.create_task(at_once.wait())
+        either: list[asyncio.Future[Any]] = [ends, hurry]
+        limit = grace_s + MARGIN_SECONDS
+        await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        for worker in self.workers:
+            if worker.pid is not None:
+                log.warning("a worker is killed", worker=worker.number)
+                worker.send(signal.SIGKILL)
+        await ends
+
+
+async def _keep(worker: Worker) -> None:
+    """Replace the worker's process whenever it has ended."""
+    loop = asyncio.get_running_loop()
+    pause, since = 0.0, loop.time()
+    while True:
+        code = await worker.ended()
+        log.warning("a worker has ended and is replaced", worker=worker.number, code=code)
+        if loop.time() - since >= STEADY_SECONDS:
+            pause = 0.0
+        await asyncio.sleep(pause)
+        pause = min(max(2 * pause, PAUSE_SECONDS_MIN), PAUSE_SECONDS_MAX)
+        worker.restarts += 1
+        if await worker.start():
+            log.info("a worker serves again", worker=worker.number)
+        since = loop.time()
+
+
+async def _live(
+    crew: Crew,
+    settings: Settings,
+    there: Place,
+    database: Database,
+    announce: Callable[[int, str], None],
+) -> int:
+    stopping, at_once = asyncio.Event(), asyncio.Event()
+    signalled: list[int] = []
+
+    def stop(number: int) -> None:
+        (at_once if stopping.is_set() else stopping).set()
+        signalled.append(number)
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    reviving = asyncio.create_task(_revive(database, there))
+    starting = asyncio.create_task(crew.start())
+    told_to_stop = asyncio.create_task(stopping.wait())
+    code = 0
+    try:
+        first: list[asyncio.Future[Any]] = [starting, told_to_stop]
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and (code := starting.result()) == 0:
+            ready = crew.workers[0].ready
+            if ready is not None:
+                announce(ready.port, ready.http)
+            await stopping.wait()
+        log.info("stopping")
+    finally:
+        for task in (starting, told_to_stop, reviving):
+            task.cancel()
+        await asyncio.gather(starting, told_to_stop, reviving, return_exceptions=True)
+        await crew.stop(settings.grace_seconds, at_once)
+    return 128 + signalled[1] if len(signalled) > 1 else code
+
+
+async def _revive(database: Database, there: Place) -> None:
+    """Bring an embedded database back that has died: the workers only connect."""
+    while there.server is not None:
+        await asyncio.to_thread(lifetime.probe, database, there)
+        await asyncio.sleep(lifetime.PROBE_SECONDS)
