@@ -55,11 +55,14 @@ test: $(STAMP) ## run all tests
 demo: $(STAMP) ## play the demo against the server that make run started
 	@$(PY) -m points_grpc.cli.main demo --grpc $(GRPC)
 
-bench: $(STAMP) ## measure speed and memory, and print a report
-	$(PY) benchmarks/run.py
+# More arguments, such as BENCH_ARGS='--only unary' or BENCH_ARGS='--lots 10000000 --limit 900'.
+BENCH_ARGS ?=
 
-bench-quick: $(STAMP) ## the same with small numbers, to see that it works
-	$(PY) benchmarks/run.py --quick
+bench: $(STAMP) ## measure speed and memory in under 8 minutes, and write it into docs/performance.*
+	$(PY) benchmarks/run.py --page $(BENCH_ARGS)
+
+bench-quick: $(STAMP) ## the same with small numbers in under 90 seconds, to see that it works
+	$(PY) benchmarks/run.py --quick $(BENCH_ARGS)
 
 lint: $(STAMP) ## check style
 	$(PY) -m ruff check .

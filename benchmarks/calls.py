@@ -1,6 +1,6 @@
 """The calls that a load is made of: which method, and the bytes of each request.
 
-Requests are built from parts that were serialized before: protobuf messages may be joined.
+Requests are serialized once, ahead; what differs from call to call is filled in at its place.
 """
 
 from __future__ import annotations
@@ -10,53 +10,55 @@ from array import array
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
+from typing import Any
 
-from points.v1.earn_pb2 import EarnRequest
+from points.v1.earn_pb2 import BatchEarnRequest, EarnRequest
 from points.v1.expiring_pb2 import GetExpiringPointsRequest
 from points.v1.lookup_pb2 import GetAccountRequest
 from points.v1.redeem_pb2 import RedeemRequest
 from points.v1.update_expiry_pb2 import ExpiryUpdate, UpdateExpiryRequest
 
-POINTS = "/points.v1.PointsService/"
-CLOCK = "/points.dev.v1.TestClockService/GetClock"
+POINTS = b"/points.v1.PointsService/"
+CLOCK = b"/points.dev.v1.TestClockService/GetClock"
 BATCH = 1000
-"""How many items an UpdateExpiry has."""
+"""How many items a call of many items has."""
 
 POOL = 32
-"""How many different UpdateExpiry calls are prepared; each is sent with ever new request ids."""
+"""How many different calls of many items are prepared; each is sent with ever new request ids."""
 
-Call = tuple[str, bytes]
+Call = tuple[bytes, bytes]
 Next = Callable[[], Call]
 
 
 @dataclass(frozen=True)
 class Load:
-    """A closed loop of `in_flight` calls of one kind, on the members from `first` on.
+    """Calls of one kind, on the members from `first` on.
 
-    `lots` is the file with the ids of those members' lots; `stretch` is how many times as long as
+    A closed loop of `in_flight` calls; or, with a `rate`, an open loop of so many calls a second,
+    which is the part `part` of the top rate of the load `top`. `lots` is the file with the ids of
+    those members' lots; `place` is which server it goes to; `stretch` is how many times as long as
     other loads it is measured.
     """
 
     name: str
     kind: str
     in_flight: int = 256
-    database: str = "spread"
+    place: str = "spread"
     first: int = 0
     members: int = 1
     lots: str = ""
     stretch: float = 1.0
+    rate: float = 0.0
+    top: str = ""
+    part: float = 0.5
 
     @property
     def items(self) -> int:
         """Items per call."""
-        return BATCH if self.kind.endswith("update_expiry") else 1
-
-    @property
-    def is_own(self) -> bool:
-        """Whether the process that measures does the work itself."""
-        return self.kind == "by_hand" or self.kind.startswith("dialect_")
+        many = self.kind.endswith("update_expiry") or self.kind in ("batch_earn", "by_hand")
+        return BATCH if many else 1
 
     def plan(self) -> dict[str, object]:
         """As it is sent to the process that makes it."""
@@ -69,13 +71,27 @@ def member_name(n: int) -> str:
 
 
 def calls_of(load: Load, tag: str) -> Next:
-    """What yields the load's calls one by one; `tag` makes their request ids unique."""
+    """What yields the load's calls one by one; `tag`, of 12 characters, makes them unique."""
     return _KINDS[load.kind](load, tag)
 
 
-def _members(load: Load) -> Callable[[], str]:
-    pick, first, last = random.Random().randrange, load.first, load.first + load.members
-    return lambda: member_name(pick(first, last))
+_MEMBER, _NUMBER, _TAG = "bench-MMMMMMM", "NNNNNNNNN", "TTTTTTTTTTTT"
+
+
+def _filled(load: Load, method: str, request: Any) -> Next:
+    """Calls that differ in the member and the number of the request id."""
+    request.member.external_id = _MEMBER
+    form = request.SerializeToString().replace(b"%", b"%%")
+    form = form.replace(_MEMBER.encode(), b"bench-%(member)07d")
+    form = form.replace(_NUMBER.encode(), b"%(number)09d")
+    path, number, pick = POINTS + method.encode(), count(), random.Random().random
+    first, members = load.first, load.members
+
+    def make() -> Call:
+        member = first + int(pick() * members)
+        return path, form % {b"member": member, b"number": next(number)}
+
+    return make
 
 
 def _noop(_: Load, __: str) -> Next:
@@ -83,86 +99,82 @@ def _noop(_: Load, __: str) -> Next:
 
 
 def _earn(load: Load, tag: str) -> Next:
-    member, number = _members(load), count()
-    same = EarnRequest(
-        reference="order 48213", description="Points for order 48213", source="checkout"
+    return _filled(load, "Earn", _earn_request(f"{tag}-{_NUMBER}"))
+
+
+def _earn_request(request_id: str) -> EarnRequest:
+    request = EarnRequest(
+        request_id=request_id,
+        reference="order 48213",
+        description="Points for order 48213",
+        source="checkout",
     )
-    same.amount.value = "25"
-    fixed = same.SerializeToString()
-
-    def make() -> Call:
-        own = EarnRequest(request_id=f"{tag}-{next(number)}")
-        own.member.external_id = member()
-        return POINTS + "Earn", fixed + own.SerializeToString()
-
-    return make
+    request.amount.value = "25"
+    return request
 
 
 def _redeem(load: Load, tag: str) -> Next:
-    member, number = _members(load), count()
-    same = RedeemRequest(reference="order 48213", description="Spent on order 48213")
-    same.amount.value = "1"
-    fixed = same.SerializeToString()
-
-    def make() -> Call:
-        own = RedeemRequest(request_id=f"{tag}-{next(number)}")
-        own.member.external_id = member()
-        return POINTS + "Redeem", fixed + own.SerializeToString()
-
-    return make
+    request = RedeemRequest(
+        request_id=f"{tag}-{_NUMBER}", reference="order 48213", description="Spent on order 48213"
+    )
+    request.amount.value = "1"
+    return _filled(load, "Redeem", request)
 
 
 def _mixed(load: Load, tag: str) -> Next:
-    kinds = (_earn(load, f"{tag}-e"), _redeem(load, f"{tag}-r"))
-    number = count()
+    turns = cycle((_earn(load, f"{tag}-e"), _redeem(load, f"{tag}-r")))
 
     def make() -> Call:
-        return kinds[next(number) % 2]()
+        return next(turns)()
 
     return make
 
 
 def _get_account(load: Load, _: str) -> Next:
-    member = _members(load)
-
-    def make() -> Call:
-        request = GetAccountRequest()
-        request.member.external_id = member()
-        return POINTS + "GetAccount", request.SerializeToString()
-
-    return make
+    return _filled(load, "GetAccount", GetAccountRequest())
 
 
 def _get_expiring(load: Load, _: str) -> Next:
-    member = _members(load)
     period = GetExpiringPointsRequest()
     now = datetime.now(UTC)
     period.start_time.FromDatetime(now)
     period.end_time.FromDatetime(now + timedelta(days=365))
-    fixed = period.SerializeToString()
+    return _filled(load, "GetExpiringPoints", period)
+
+
+def _batch_earn(load: Load, tag: str) -> Next:
+    pool, number = [_earns(load) for _ in range(POOL)], count()
+    mark = _TAG.encode()
 
     def make() -> Call:
-        request = GetExpiringPointsRequest()
-        request.member.external_id = member()
-        return POINTS + "GetExpiringPoints", fixed + request.SerializeToString()
+        n = next(number)
+        return POINTS + b"BatchEarn", pool[n % POOL].replace(mark, b"%.6s%06d" % (tag.encode(), n))
 
     return make
+
+
+def _earns(load: Load) -> bytes:
+    request = BatchEarnRequest()
+    for n in random.sample(range(load.first, load.first + load.members), BATCH):
+        earn = _earn_request(f"{_TAG}-{n:07d}")
+        earn.member.external_id = member_name(n)
+        request.earns.append(earn)
+    return request.SerializeToString()
 
 
 def _update_expiry(load: Load, tag: str) -> Next:
     lots = array("q", Path(load.lots).read_bytes())
-    number = count()
-    pool = [_batch(load, lots) for _ in range(POOL)]
+    pool, number = [_updates(load, lots) for _ in range(POOL)], count()
 
     def make() -> Call:
         n = next(number)
         own = UpdateExpiryRequest(request_id=f"{tag}-{n}").SerializeToString()
-        return POINTS + "UpdateExpiry", pool[n % POOL] + own
+        return POINTS + b"UpdateExpiry", pool[n % POOL] + own  # messages may be joined
 
     return make
 
 
-def _batch(load: Load, lots: array[int]) -> bytes:
+def _updates(load: Load, lots: array[int]) -> bytes:
     """One call's updates, like the vendors' example: an extension with a note and metas."""
     today = datetime.now(UTC)
     request = UpdateExpiryRequest()
@@ -188,5 +200,6 @@ _KINDS: dict[str, Callable[[Load, str], Next]] = {
     "mixed": _mixed,
     "get_account": _get_account,
     "get_expiring": _get_expiring,
+    "batch_earn": _batch_earn,
     "update_expiry": _update_expiry,
 }

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from calls import BATCH, POOL, Call, Load, Next, member_name
 
-EARN = "POST /v1/points:earn"
-UPDATE_EXPIRY = "POST /v2/points/updateExpiry"
-ROUTES = (EARN, UPDATE_EXPIRY)
+EARN = b"POST /v1/points:earn"
+UPDATE_EXPIRY = b"POST /v2/points/updateExpiry"
 
 PROGRAM = 469
 

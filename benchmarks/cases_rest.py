@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from calls import Load
-from cases import Case, Figure, Scale
 from dialects import NAMES
+from figures import Case, Figure
+from scale import Scale
 
 
 def cases(scale: Scale, lots: str) -> list[Case]:
     """All of them; `lots` is the folder of the files with the lots' ids."""
-    members = scale.fillings["spread"].members
+    members = scale.spread.members
     return [_earn(members), _update_expiry(members, lots), _dialects()]
 
 
@@ -24,6 +25,7 @@ def _earn(members: int) -> Case:
             Figure("REST Earn", "rate", "rest_earn"),
             Figure("REST Earn / gRPC Earn", "ratio", "rest_earn", "grpc_earn", at_least=0.4),
         ),
+        rounds_max=4,
     )
 
 
@@ -42,14 +44,14 @@ def _update_expiry(members: int, lots: str) -> Case:
             Figure("updateExpiry, 1,000 items, JSON", "latency", "rest_update_expiry", at_most=150),
             Figure("UpdateExpiry, 1,000 items, gRPC", "latency", "grpc_update_expiry"),
         ),
-        rounds_max=5,
+        rounds_max=3,
     )
 
 
 def _dialects() -> Case:
     return Case(
         "dialects",
-        tuple(Load(f"dialect_{name}", f"dialect_{name}", stretch=0.25) for name in NAMES),
+        tuple(Load(f"dialect_{name}", f"dialect_{name}", stretch=0.2) for name in NAMES),
         tuple(
             Figure(f"{name}, decode and encode", "cost", f"dialect_{name}", at_most=60)
             for name in NAMES

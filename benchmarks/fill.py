@@ -22,30 +22,28 @@ AMOUNT = 1_000_000
 SPENT = 100
 """Of each closed lot."""
 
-INSTANTS = 10
-"""At how many instants overdue lots have lapsed, days apart."""
-
 PER_REDEEM = 10
 """How many closed lots a REDEEM of the history has spent."""
 
 
 @dataclass(frozen=True)
 class Filling:
-    """So many members, each with so many live lots and so many closed ones.
+    """So many members, each with so many live, closed, and overdue lots.
 
-    Of the live ones so many are overdue: lapsed, one after the other at INSTANTS instants, which
-    nothing has recorded yet.
+    Overdue ones have lapsed, at three instants, and nothing has recorded it. The last `apart`
+    members are those whose lapses a sweep does not see.
     """
 
     members: int
     live: int = 1
     closed: int = 0
     overdue: int = 0
+    apart: int = 0
 
     @property
     def lots(self) -> int:
         """In all."""
-        return self.members * (self.live + self.closed)
+        return self.members * (self.live + self.closed + self.overdue)
 
 
 def fill(conninfo: str, filling: Filling, lots_file: Path) -> float:
@@ -63,8 +61,8 @@ def fill(conninfo: str, filling: Filling, lots_file: Path) -> float:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT member_lot * 64 + bucket FROM (SELECT s.bucket,"
-                " f.base + 2::bigint * f.members + s.n::bigint * f.per_member + f.closed"
-                " AS member_lot, s.n FROM seed s, filling f) x ORDER BY n"
+                " f.base + 2::bigint * f.members + s.n::bigint * f.per_member"
+                " + f.closed + f.overdue AS member_lot, s.n FROM seed s, filling f) x ORDER BY n"
             )
             lots_file.write_bytes(array("q", [row[0] for row in cursor]).tobytes())
         connection.execute("VACUUM (FREEZE, ANALYZE)")
@@ -75,15 +73,15 @@ def fill(conninfo: str, filling: Filling, lots_file: Path) -> float:
 def _settings(connection: psycopg.Connection, filling: Filling) -> None:
     """One row with what every statement needs to know."""
     redeems = -(-filling.closed // PER_REDEEM)
-    per_member = filling.live + filling.closed + redeems
+    per_member = filling.live + filling.closed + filling.overdue + redeems
     numbers = filling.members * (2 + per_member)
     connection.execute(
         "CREATE TEMP TABLE filling AS"
         " SELECT t.tenant_id, p.program_id, c.currency_id, o.policy_version_id,"
         " i.next AS base, %(members)s::bigint AS members, %(live)s::int AS live,"
-        " %(closed)s::int AS closed, %(redeems)s::int AS redeems,"
-        " %(per_member)s::int AS per_member, %(overdue)s::int AS overdue, now() AS at,"
-        " now() - interval '100 days' * sign(%(overdue)s::int) AS past"
+        " %(closed)s::int AS closed, %(overdue)s::int AS overdue, %(redeems)s::int AS redeems,"
+        " %(seen)s::int AS seen,"
+        " %(per_member)s::int AS per_member, now() AS at"
         " FROM tenants t"
         " JOIN programs p ON p.tenant_id = t.tenant_id AND p.program_id = t.default_program_id"
         " JOIN currencies c ON c.tenant_id = t.tenant_id"
@@ -96,6 +94,7 @@ def _settings(connection: psycopg.Connection, filling: Filling) -> None:
             "live": filling.live,
             "closed": filling.closed,
             "overdue": filling.overdue,
+            "seen": filling.members - filling.apart,
             "redeems": redeems,
             "per_member": per_member,
         },
@@ -130,21 +129,23 @@ def _take_indexes(connection: psycopg.Connection) -> list[str]:
 
 _MEMBER = f"(f.base + s.n) * {BUCKETS} + s.bucket"
 _ACCOUNT = f"(f.base + f.members + s.n) * {BUCKETS} + s.bucket"
-# A member's numbers: its closed lots, its live lots, then its redemptions.
+# A member's numbers: its closed lots, its overdue lots, its live lots, then its redemptions.
 _NUMBER = "(f.base + 2 * f.members + s.n::bigint * f.per_member"
 _LOT = f"{_NUMBER} + k.k) * {BUCKETS} + s.bucket"
-_REDEEM = f"{_NUMBER} + f.closed + f.live + r.r) * {BUCKETS} + s.bucket"
+_REDEEM = f"{_NUMBER} + f.closed + f.overdue + f.live + r.r) * {BUCKETS} + s.bucket"
 
-_LIVE = "k.k >= f.closed"
-_LOTS = "generate_series(0, f.closed + f.live - 1) AS k (k)"
-# What happened had happened before anything lapsed.
-_EARNED_AT = "f.past - interval '1 hour' * (f.closed + f.live - k.k) - interval '1 day'"
+_CLOSED = "k.k < f.closed"
+_LIVE = "k.k >= f.closed + f.overdue"
+_LOTS = "generate_series(0, f.closed + f.overdue + f.live - 1) AS k (k)"
+_EARNED_AT = (
+    f"CASE WHEN {_LIVE} THEN f.at - interval '6 days' - interval '1 minute' * (1000 - k.k % 1000)"
+    " ELSE f.at - interval '699 days' + interval '1 hour' * k.k END"
+)
 # Of the closed lots some have an expiry behind them and most one that is still to come.
 _EXPIRES_AT = (
-    f"CASE WHEN k.k >= f.closed + f.overdue"
-    " THEN f.at + interval '1 day' * (30 + (s.n + k.k * 37) % 300)"
-    f" WHEN {_LIVE} THEN f.at - interval '1 day' * (1 + (k.k - f.closed) % {INSTANTS})"
-    " ELSE f.at + interval '1 day' * ((s.n + k.k * 37) % 330 - 30) END"
+    f"CASE WHEN {_LIVE} THEN f.at + interval '1 day' * (30 + (s.n + k.k * 37) % 300)"
+    f" WHEN {_CLOSED} THEN f.at + interval '1 day' * ((s.n + k.k * 37) % 330 - 30)"
+    " ELSE f.at - interval '1 day' * (1 + k.k % 3) END"
 )
 _LOT_AMOUNT = f"CASE WHEN {_LIVE} THEN {AMOUNT} ELSE {SPENT} END"
 _SPENT_BY_THEN = f"least({PER_REDEEM} * (r.r + 1), f.closed)"
@@ -170,13 +171,13 @@ _STATEMENTS = (
         " state, available, pending, held, total_earned, total_redeemed, total_expired, version,"
         " created_at, last_at, last_earn_at, last_redeem_at, next_due_at)"
         f" SELECT s.bucket, f.tenant_id, {_ACCOUNT}, f.program_id, {_MEMBER}, f.currency_id,"
-        f" 1, f.live * {AMOUNT}::bigint, 0, 0,"
-        f" f.live * {AMOUNT}::bigint + f.closed * {SPENT}, f.closed * {SPENT}, 0,"
-        " f.closed + f.live + f.redeems, f.past - interval '700 days', f.past - interval '1 hour',"
-        " f.past - interval '25 hours',"
-        " CASE WHEN f.closed > 0 THEN f.past - interval '1 hour' END,"
-        " f.at + interval '1 day' * CASE WHEN f.overdue > 0"
-        f" THEN -least(f.overdue, {INSTANTS}) ELSE 30 END"
+        f" 1, f.live * {AMOUNT}::bigint + f.overdue * {SPENT}, 0, 0,"
+        f" f.live * {AMOUNT}::bigint + (f.closed + f.overdue) * {SPENT}, f.closed * {SPENT}, 0,"
+        " f.closed + f.overdue + f.live + f.redeems, f.at - interval '700 days',"
+        " f.at - interval '5 days', f.at - interval '5 days',"
+        " CASE WHEN f.closed > 0 THEN f.at - interval '5 days' END,"
+        " CASE WHEN f.overdue = 0 THEN f.at + interval '30 days'"
+        " WHEN s.n < f.seen THEN f.at - interval '3 days' END"
         " FROM seed s, filling f ORDER BY 1, 3"
     ),
     (
@@ -184,9 +185,10 @@ _STATEMENTS = (
         " state, policy_version_id, rule, priority, amount, remaining, held, redeemed, expired,"
         " unfinished, earned_at, expires_at, state_at)"
         f" SELECT s.bucket, f.tenant_id, {_LOT}, {_ACCOUNT}, {_MEMBER}, f.currency_id, 1,"
-        f" 3, f.policy_version_id, 0, 0, {_LOT_AMOUNT}, CASE WHEN {_LIVE} THEN {AMOUNT} ELSE 0 END,"
-        f" 0, CASE WHEN {_LIVE} THEN 0 ELSE {SPENT} END, 0,"
-        f" {_LIVE}, {_EARNED_AT}, {_EXPIRES_AT}, {_EARNED_AT}"
+        f" 3, f.policy_version_id, 0, 0, {_LOT_AMOUNT},"
+        f" CASE WHEN {_CLOSED} THEN 0 ELSE {_LOT_AMOUNT} END,"
+        f" 0, CASE WHEN {_CLOSED} THEN {SPENT} ELSE 0 END, 0,"
+        f" NOT {_CLOSED}, {_EARNED_AT}, {_EXPIRES_AT}, {_EARNED_AT}"
         f" FROM filling f, (SELECT * FROM seed ORDER BY bucket, n) s, LATERAL {_LOTS}"
     ),
     (
@@ -194,8 +196,8 @@ _STATEMENTS = (
         " version, type, amount, available_after, pending_after, held_after, principal,"
         " first_state, expires_at, effective_at, created_at)"
         f" SELECT s.bucket, f.tenant_id, {_LOT}, {_ACCOUNT}, f.currency_id, k.k + 1, 1,"
-        f" {_LOT_AMOUNT}, least(k.k + 1, f.closed) * {SPENT}"
-        f" + greatest(k.k + 1 - f.closed, 0) * {AMOUNT}::bigint, 0, 0, 'dev',"
+        f" {_LOT_AMOUNT}, least(k.k + 1, f.closed + f.overdue) * {SPENT}"
+        f" + greatest(k.k + 1 - f.closed - f.overdue, 0) * {AMOUNT}::bigint, 0, 0, 'dev',"
         f" 3, {_EXPIRES_AT}, {_EARNED_AT}, {_EARNED_AT}"
         f" FROM filling f, (SELECT * FROM seed ORDER BY bucket, n) s, LATERAL {_LOTS}"
     ),
@@ -204,10 +206,11 @@ _STATEMENTS = (
         " version, type, amount, available_after, pending_after, held_after, principal,"
         " effective_at, created_at)"
         f" SELECT s.bucket, f.tenant_id, {_REDEEM}, {_ACCOUNT}, f.currency_id,"
-        " f.closed + f.live + 1 + r.r, 5,"
+        " f.closed + f.overdue + f.live + 1 + r.r, 5,"
         f" ({_SPENT_BY_THEN} - {PER_REDEEM} * r.r) * {SPENT},"
-        f" f.live * {AMOUNT}::bigint + (f.closed - {_SPENT_BY_THEN}) * {SPENT}, 0, 0, 'dev',"
-        " f.past - interval '1 hour', f.past - interval '1 hour'"
+        f" f.live * {AMOUNT}::bigint + (f.closed + f.overdue - {_SPENT_BY_THEN}) * {SPENT},"
+        " 0, 0, 'dev',"
+        " f.at - interval '5 days', f.at - interval '5 days'"
         " FROM filling f, (SELECT * FROM seed ORDER BY bucket, n) s,"
         " LATERAL generate_series(0, f.redeems - 1) AS r (r)"
     ),

@@ -14,22 +14,29 @@ import time
 import uuid
 from array import array
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import calls_rest
-import grpc
-import grpc.aio
 import uvloop
-from calls import CLOCK, POINTS, Load, Next, calls_of
-from rest import Rest, RestError
+from calls import Load, Next, calls_of
+from http1 import Http1
+from http2 import Http2
 
-CHANNELS = 4
-DEADLINE_SECONDS = 20.0
+CONNECTIONS = 8
+"""Several workers that share a port share connections, not calls."""
+
 FEW = 100
-METHODS = ("Earn", "Redeem", "GetAccount", "GetExpiringPoints", "UpdateExpiry")
+PAUSE_SECONDS = 0.01
+"""Between calls where they fail: a server that refuses at once is not to be flooded."""
 
-Send = Callable[..., Awaitable[bytes]]
+LEAVE_SECONDS = 25.0
+"""How long calls that are under way at the end may take."""
+
+TICK_SECONDS = 0.001
+WAITING_MAX = 20_000
+
+Send = Callable[[bytes, bytes, float], None]
 
 
 def say(event: str, **facts: Any) -> None:
@@ -38,99 +45,174 @@ def say(event: str, **facts: Any) -> None:
     sys.stdout.flush()
 
 
-class Loop:
-    """One closed loop: so many calls in flight, each followed by the next one at once."""
+class Closed:
+    """A closed loop: so many calls in flight, each followed by the next one at once.
 
-    def __init__(self, channels: list[dict[str, Send]], load: Load, calls: Next) -> None:
-        self._channels = channels
+    What ends within the time that counts is counted.
+    """
+
+    def __init__(self, send: Send, load: Load, calls: Next) -> None:
+        self._send = send
         self._load = load
         self._calls = calls
         self._counting = False
         self._over = False
+        self.born = time.perf_counter()
+        self._under_way = 0
+        self._left = asyncio.get_running_loop().create_future()
         self._ends = array("d")
-        self.latencies = array("l")
-        self.codes: Counter[str] = Counter()
+        self._latencies = array("l")
+        self._errors: Counter[str] = Counter()
 
     async def run(self, ramp: float, seconds: float) -> None:
         """Go on for `ramp` seconds, then for `seconds` that count."""
-        workers = [
-            asyncio.ensure_future(self._work(self._channels[n % len(self._channels)]))
-            for n in range(self._load.in_flight)
-        ]
+        self.begin()
         await asyncio.sleep(ramp)
         say("begun")
         cpu, began = time.process_time(), time.perf_counter()
         self._counting = True
         await asyncio.sleep(seconds)
-        self._counting = False
+        self.end()
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         say("ended")
         self._over = True
-        await asyncio.gather(*workers)
+        if self._under_way:
+            await asyncio.wait([self._left], timeout=LEAVE_SECONDS)
+        if self._under_way:
+            self._errors["without an answer"] += self._under_way
         say(
             "done",
-            rate=self._rate(took),
+            rate=self.rate(took),
             cpu=cpu / took,
-            latencies_us=list(self.latencies),
-            errors={code: n for code, n in self.codes.items() if code != "OK"},
+            latencies_us=list(self._latencies),
+            errors=self._errors,
         )
 
-    def _rate(self, took: float) -> float:
+    def begin(self) -> None:
+        """Set out."""
+        for _ in range(self._load.in_flight):
+            self._start()
+
+    def end(self) -> None:
+        """The time that counts is up."""
+        self._counting = False
+
+    def rate(self, took: float) -> float:
         """Calls a second; between the first and the last one's end where there are only a few."""
         ends = self._ends
         if 2 < len(ends) < FEW and ends[-1] > ends[0]:
             return (len(ends) - 1) / (ends[-1] - ends[0])
         return len(ends) / took
 
-    async def _work(self, send: dict[str, Send]) -> None:
-        while not self._over:
-            method, request = self._calls()
-            code = "OK"
-            began = time.perf_counter()
-            try:
-                await send[method](request, timeout=DEADLINE_SECONDS)
-            except (grpc.aio.AioRpcError, RestError, TimeoutError) as error:
-                code = _said(error)
-                await asyncio.sleep(0.01)  # a server that refuses at once is not to be flooded
-            if self._counting:
-                self.codes[code] += 1
-                if code == "OK":
-                    self._ends.append(time.perf_counter())
-                    self.latencies.append(int((self._ends[-1] - began) * 1e6))
+    def done(self, mark: float, code: str) -> None:
+        """A call that was sent at `mark` has ended."""
+        self._under_way -= 1
+        if self._counting:
+            if code == "OK":
+                now = time.perf_counter()
+                self._ends.append(now)
+                self._latencies.append(int((now - mark) * 1e6))
+            else:
+                self._errors[code] += 1
+        if not self._over:
+            if code == "OK":
+                self._start()
+            else:
+                asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._start)
+        elif not self._under_way and not self._left.done():
+            self._left.set_result(None)
+
+    def _start(self) -> None:
+        if not self._over:
+            self._under_way += 1
+            method, message = self._calls()
+            self._send(method, message, time.perf_counter())
 
 
-def _said(error: Exception) -> str:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return f"{error.code().name}: {(error.details() or '')[:80]}"
-    return str(error) or type(error).__name__
+class Open(Closed):
+    """An open loop: so many calls a second, whether or not earlier ones have been answered.
+
+    What was to start within the time that counts is counted, and its latency is from when it was
+    to start, so that a call that had to wait for its turn here has waited.
+    """
+
+    def begin(self) -> None:
+        """Set out."""
+        self._due = time.perf_counter()
+        self._counted = (float("inf"), float("inf"))
+        self._tick()
+
+    def end(self) -> None:
+        """The time that counts is up."""
+        self._counted = (self._counted[0], time.perf_counter())
+
+    def rate(self, took: float) -> float:
+        """Calls a second."""
+        return len(self._ends) / took
+
+    def done(self, mark: float, code: str) -> None:
+        """A call that was to start at `mark` has ended."""
+        self._under_way -= 1
+        if self._counted[0] <= mark < self._counted[1]:
+            if code == "OK":
+                now = time.perf_counter()
+                self._ends.append(now)
+                self._latencies.append(int((now - mark) * 1e6))
+            else:
+                self._errors[code] += 1
+        if self._over and not self._under_way and not self._left.done():
+            self._left.set_result(None)
+
+    def _tick(self) -> None:
+        if self._over:
+            return
+        now = time.perf_counter()
+        if self._counting and now < self._counted[0]:
+            self._counted = (now, float("inf"))
+        while self._due <= now:
+            if self._under_way < WAITING_MAX:
+                self._under_way += 1
+                method, message = self._calls()
+                self._send(method, message, self._due)
+            else:
+                self._errors["too many calls wait"] += 1
+            self._due += 1 / self._load.rate
+        asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+
+
+class Clients:
+    """The connections to a server; outcomes go to the loop that runs."""
+
+    def __init__(self, address: str, http: str) -> None:
+        self.http2 = Http2(address, CONNECTIONS, self._done)
+        self.http1 = Http1(http, self._done)
+        self._loop: Closed | None = None
+
+    async def make(self, load: Load, ramp: float, seconds: float) -> None:
+        """Make a load, and tell what came of it."""
+        tag = uuid.uuid4().hex[:12]
+        if load.kind in calls_rest.KINDS:
+            send, calls = self.http1.send, calls_rest.calls_of(load, tag)
+        else:
+            send, calls = self.http2.send, calls_of(load, tag)
+        loop = self._loop = (Open if load.rate else Closed)(send, load, calls)
+        await loop.run(ramp, seconds)
+
+    def _done(self, mark: float, code: str) -> None:
+        if self._loop is not None and mark >= self._loop.born:  # not one of the loop before
+            self._loop.done(mark, code)
 
 
 async def serve(address: str, http: str) -> None:
     """Make the loads that the parent asks for."""
-    options = [
-        ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_receive_message_length", -1),
-    ]
-    channels = [grpc.aio.insecure_channel(address, options) for _ in range(CHANNELS)]
-    names = (CLOCK, *(POINTS + name for name in METHODS))
-    ways = [{name: channel.unary_unary(name) for name in names} for channel in channels]
-    for channel in channels:
-        await channel.channel_ready()
-    rest = Rest(http)
+    clients = Clients(address, http)
+    await clients.http2.open()
     say("ready")
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
-        load = Load(**order["load"])
-        tag = uuid.uuid4().hex[:12]
-        if load.kind in calls_rest.KINDS:
-            loop = Loop([rest.ways(*calls_rest.ROUTES)], load, calls_rest.calls_of(load, tag))
-        else:
-            loop = Loop(ways, load, calls_of(load, tag))
-        await loop.run(order["ramp"], order["seconds"])
-    rest.close()
-    for channel in channels:
-        await channel.close()
+        await clients.make(Load(**order["load"]), order["ramp"], order["seconds"])
+    clients.http1.close()
+    clients.http2.close()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,9 +42,9 @@ class Cluster:
         with psycopg.connect(self.embedded.conninfo, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
 
-    def url(self, name: str) -> str:
+    def url(self, name: str, driver: str = "postgresql") -> str:
         """How a server is told to use the database `name`."""
-        url = make_url(self.embedded.url).set(drivername="postgresql", database=name)
+        url = make_url(self.embedded.url).set(drivername=driver, database=name)
         return url.render_as_string(hide_password=False)
 
     def version(self) -> str:
@@ -90,39 +90,54 @@ def cluster() -> Iterator[Cluster]:
 
 @dataclass(frozen=True)
 class Server:
-    """A running points-grpc server."""
+    """A running server, and what it has said about itself: `gRPC` and `HTTP` addresses."""
 
-    address: str
-    http: str
+    said: dict[str, str]
     process: psutil.Process
 
+    def processes(self) -> list[psutil.Process]:
+        """It, and the processes that it has started."""
+        try:
+            return [self.process, *self.process.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
     def memory_mb(self) -> float:
-        """Its resident memory, in megabytes of 10^6 bytes."""
-        return self.process.memory_info().rss / 1e6
+        """The resident memory of them all, in megabytes of 10^6 bytes."""
+        return memory_mb(self.processes())
 
 
 @contextmanager
-def serving(cluster: Cluster, database: str) -> Iterator[Server]:
+def serving(cluster: Cluster, database: str, *options: str) -> Iterator[Server]:
     """A server of the database `database`, which it migrates, with the demo's programs in it."""
-    log = cluster.folder / f"{database}.log"
     command = [sys.executable, "-m", "points_grpc.cli.main", "serve", "--dev", "--demo"]
     command += ["--migrate", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
-    command += ["--database-url", cluster.url(database)]
-    plain = {k: v for k, v in os.environ.items() if not k.startswith("POINTS_")}
-    with log.open("wb") as output:
+    command += ["--database-url", cluster.url(database), *options]
+    with running(command, cluster.folder / f"{database}.log") as server:
+        yield server
+
+
+@contextmanager
+def running(command: list[str], log: Path) -> Iterator[Server]:
+    """A server that is started with `command` and says where it listens."""
+    with log.open("ab") as output:
         started = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=output,
-            env=plain,
+            env=plain_environment(),
             start_new_session=True,  # Ctrl-C is meant for us, who then stop it
         )
     try:
-        said = _said(started, log)
-        yield Server(said["gRPC"], said["HTTP"], psutil.Process(started.pid))
+        yield Server(_said(started, log), psutil.Process(started.pid))
     finally:
         stop(started)
+
+
+def plain_environment() -> dict[str, str]:
+    """Ours without settings of the service."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("POINTS_")}
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -147,6 +162,15 @@ def cpu_seconds(processes: list[psutil.Process]) -> float:
         except psutil.NoSuchProcess:
             continue
         total += times.user + times.system
+    return total
+
+
+def memory_mb(processes: list[psutil.Process]) -> float:
+    """Their resident memory, in megabytes of 10^6 bytes."""
+    total = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            total += process.memory_info().rss / 1e6
     return total
 
 
