@@ -6,7 +6,6 @@ import asyncio
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
@@ -28,7 +27,6 @@ from points_grpc.errors import LotNotFound, ScopeMissing, TokenInvalid
 from points_grpc.rpc.credentials import NoCredentials
 from points_grpc.rpc.credentials.development import DevAuthenticator
 from points_grpc.rpc.interceptors.context import Authentication, Authorization, declared_scopes
-from points_grpc.rpc.interceptors.deadline import Deadline
 
 METHODS = [
     method
@@ -248,74 +246,3 @@ def test_health_is_not_logged(serve):
     with capture_logs() as lines:
         serve(scenario)
     assert lines == []
-
-
-# Deadlines
-
-
-@pytest.mark.parametrize("timeout", [None, 60])
-def test_the_server_ends_what_takes_too_long(serve, engine, timeout):
-    """A call ends with DEADLINE_EXCEEDED at the server's limit, if the caller's is no sooner."""
-    cancelled = []
-
-    async def linger():
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled.append(True)
-            raise
-
-    engine.before = linger
-
-    async def scenario(served):
-        return await served.error(served.points.GetLot(LOT, timeout=timeout))
-
-    with capture_logs() as lines:
-        error = serve(scenario, deadline_s=0.01, deadline_max_s=0.01)
-    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert cancelled == [True]
-    assert [line["code"] for line in lines] == ["DEADLINE_EXCEEDED"]
-
-
-def test_the_callers_own_deadline_counts(serve, engine):
-    """A caller's deadline that is sooner than the server's ends the work."""
-    cancelled = asyncio.Event()
-
-    async def linger():
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-
-    engine.before = linger
-
-    async def scenario(served):
-        error = await served.error(served.points.GetLot(LOT, timeout=0.05))
-        await cancelled.wait()
-        return error
-
-    assert serve(scenario, deadline_s=1000).code() is grpc.StatusCode.DEADLINE_EXCEEDED
-
-
-@pytest.mark.parametrize(("own", "counts"), [(None, 10), (9, 9), (60, 60), (120, 120), (121, 120)])
-def test_a_calls_own_deadline_beats_the_default_up_to_the_longest(monkeypatch, own, counts):
-    """The default deadline is for calls that have none, and none counts beyond the longest."""
-    given = []
-
-    def timeout(seconds):
-        given.append(seconds)
-        return real(seconds)
-
-    real = asyncio.timeout
-    monkeypatch.setattr("points_grpc.rpc.interceptors.deadline.asyncio.timeout", timeout)
-
-    class Context:
-        def time_remaining(self):
-            return own
-
-    async def answer(request, context):
-        return request
-
-    handle = Deadline(10, 120).wrap("/a/B", answer)
-    assert asyncio.run(handle("asked", Context())) == "asked"
-    assert given == [counts]

@@ -3,33 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from points_grpc.rpc.interceptors import Context, Ended, Handler, Request
+
+STEP_SECONDS = 0.02
+"""A call may run so much longer than it should: those that end within a step share a timer."""
+
+_Calls = set[asyncio.Task[Any]]
 
 
 class Deadline:
     """Ends a call at its own deadline, or after `default_s` seconds where it has none.
 
-    No deadline counts beyond `limit_s` seconds.
+    No deadline counts beyond `limit_s` seconds. To be used from one event loop.
     """
 
     def __init__(self, default_s: float, limit_s: float) -> None:
         self._default_s = min(default_s, limit_s)
         self._limit_s = limit_s
+        self._due: dict[int, _Calls] = {}
+        self._late: _Calls = set()
 
     def wrap(self, method: str, inner: Handler) -> Handler:  # noqa: ARG002  # the same for all
         """`inner`, cancelled and answered with DEADLINE_EXCEEDED when time is up."""
-        default, limit = self._default_s, self._limit_s
+        default, limit, late = self._default_s, self._limit_s, self._late
 
         async def handle(request: Request, context: Context) -> bytes:
             remaining = context.time_remaining()
-            timeout = asyncio.timeout(default if remaining is None else min(remaining, limit))
+            calls = self._ending_in(default if remaining is None else min(remaining, limit))
+            task: Any = asyncio.current_task()
+            calls.add(task)
             try:
-                async with timeout:
-                    return await inner(request, context)
-            except TimeoutError:
-                if timeout.expired():
+                return await inner(request, context)
+            except asyncio.CancelledError:
+                # Unless somebody else has cancelled it as well.
+                if task in late and task.cancelling() == 1:
                     raise Ended("DEADLINE_EXCEEDED", "the call took longer than it may") from None
                 raise
+            finally:
+                calls.discard(task)
+                if task in late:
+                    late.remove(task)
+                    task.uncancel()
 
         return handle
+
+    def _ending_in(self, seconds: float) -> _Calls:
+        """The running calls that end with the step in which `seconds` from now lies."""
+        loop = asyncio.get_running_loop()
+        step = int((loop.time() + seconds) / STEP_SECONDS) + 1
+        calls = self._due.get(step)
+        if calls is None:
+            calls = self._due[step] = set()
+            loop.call_at(step * STEP_SECONDS, self._end, step)
+        return calls
+
+    def _end(self, step: int) -> None:
+        for task in self._due.pop(step):
+            self._late.add(task)
+            task.cancel()
