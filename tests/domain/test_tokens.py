@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from points_grpc.domain.tokens import Token, digest_of, written
+from points_grpc.domain.tokens import Token, digest, is_token, written
 
 SECRET = bytes(range(32))
 TOKEN = written(SECRET)
@@ -22,15 +22,16 @@ def test_a_token_is_prefix_secret_and_checksum() -> None:
 
 
 def test_of_a_token_its_sha_256_is_kept() -> None:
-    """The digest of a token is the SHA-256 of its 32 random bytes."""
-    assert digest_of(TOKEN) == sha256(SECRET).digest()
+    """The digest of a token is its SHA-256."""
+    assert is_token(TOKEN)
+    assert digest(TOKEN) == sha256(TOKEN.encode()).digest()
 
 
 @pytest.mark.parametrize("place", range(len(TOKEN)))
 def test_no_character_of_a_token_may_be_another(place: int) -> None:
     """A token with one character changed is none: the checksum tells without a database."""
     other = "A" if TOKEN[place] != "A" else "B"
-    assert digest_of(TOKEN[:place] + other + TOKEN[place + 1 :]) is None
+    assert not is_token(TOKEN[:place] + other + TOKEN[place + 1 :])
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_no_character_of_a_token_may_be_another(place: int) -> None:
 )  # fmt: skip
 def test_what_is_no_token(text: str) -> None:
     """Whatever has another length, other characters or another alphabet is no token."""
-    assert digest_of(text) is None
+    assert not is_token(text)
 
 
 def test_a_token_expires_at_its_instant() -> None:

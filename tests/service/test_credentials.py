@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from points_grpc.clock import TestClock
-from points_grpc.domain.tokens import Token, digest_of, written
+from points_grpc.domain.tokens import Token, digest, written
 from points_grpc.errors import TokenInvalid
 from points_grpc.service import remembered
 from points_grpc.service.credentials import CredentialBook, make_token
@@ -89,7 +89,7 @@ def test_the_token_itself_is_nowhere(desk: Desk) -> None:
     token, _ = desk.make("points.read")
     rows = desk.database.run(lambda at: at.execute(select(table)).all())
     assert token not in str(rows) and token[7:20] not in str(rows)
-    assert [bytes(row.digest) for row in rows] == [digest_of(token)]
+    assert [bytes(row.digest) for row in rows] == [digest(token)]
 
 
 def test_unknown_expired_revoked_and_malformed_are_one(desk: Desk) -> None:

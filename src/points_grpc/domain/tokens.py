@@ -2,8 +2,8 @@
 
 A token is `points_` and 48 characters of URL-safe base64: 32 random bytes and their CRC-32, by
 which a mistyped one, or one that a scanner finds in a repository, is told without a database. Only
-the SHA-256 of the random bytes is kept: they are too many to be guessed, so a slow hash would
-protect nothing.
+its SHA-256 is kept: the random bytes are too many to be guessed, so a slow hash would protect
+nothing.
 """
 
 from __future__ import annotations
@@ -48,19 +48,18 @@ def written(secret: bytes) -> str:
     return PREFIX + urlsafe_b64encode(whole).decode()
 
 
-def digest(secret: bytes) -> bytes:
+def digest(token: str) -> bytes:
     """What is kept of a token."""
-    return sha256(secret).digest()
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def digest_of(token: str) -> bytes | None:
-    """The digest that stands for a token; None for what cannot be one."""
-    if len(token) != _LENGTH or not token.startswith(PREFIX):
-        return None
+def is_token(text: str) -> bool:
+    """Whether `text` could be a token: only then is it worth looking up."""
+    if len(text) != _LENGTH or not text.startswith(PREFIX):
+        return False
     try:
-        whole = urlsafe_b64decode(token[len(PREFIX) :])
+        whole = urlsafe_b64decode(text[len(PREFIX) :])
     except (binascii.Error, ValueError):
-        return None
-    secret = whole[:SECRET_BYTES]
+        return False
     # Also what decodes to the same bytes, but is written in another way, is no token.
-    return digest(secret) if written(secret) == token else None
+    return written(whole[:SECRET_BYTES]) == text

@@ -43,6 +43,10 @@ class Remembered(Generic[K, V]):
         self._running: dict[K, asyncio.Future[V | None]] = {}
         self._strangers = 0
 
+    def knows(self, key: K) -> bool:
+        """Whether `key` stood for something when it was last looked up."""
+        return key in self._known
+
     async def get(self, key: K) -> V | None:
         """What `key` stands for, None where there is none. Raises Overloaded and `look_up`'s."""
         if (entry := self._known.get(key)) is not None:
