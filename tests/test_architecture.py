@@ -39,11 +39,13 @@ ALLOWED = {
         "structlog",
     },
     "points_grpc.rpc": {
+        "cryptography",
         "google",
         "grpc",
         "grpc_health",
         "grpc_reflection",
         "grpc_status",
+        "jwt",
         "points",
         "points_grpc.clock",
         "points_grpc.domain",

@@ -104,6 +104,28 @@ class Settings(BaseSettings):
         "auto", description="How log lines look; auto: console on a terminal, else json."
     )
 
+    jwt_keys_file: Path | None = Field(
+        None,
+        description="Public keys of JSON web tokens: a JWK set, or PEM; read again each minute.",
+    )
+    jwt_keys_url: str | None = Field(
+        None, description="A URL of such a JWK set (https), fetched again every five minutes."
+    )
+    jwt_algorithms: str | None = Field(
+        None, description="The algorithms that tokens may be signed with, such as RS256,ES256."
+    )
+    jwt_issuer: str | None = Field(None, description="The issuer that tokens must name (iss).")
+    jwt_audience: str | None = Field(
+        None, description="The audience that tokens must be meant for (aud)."
+    )
+    jwt_tenant_claim: str = Field("tenant", description="The claim that names the tenant.")
+    jwt_scopes_claim: str = Field(
+        "scope", description="The claim with the scopes: a list, or text with spaces."
+    )
+    jwt_leeway_seconds: float = Field(
+        30.0, ge=0, le=300, description="By how much clocks may differ where tokens begin or end."
+    )
+
     default_deadline_seconds: float = Field(
         10.0,
         gt=0,

@@ -84,3 +84,25 @@ def test_a_database_that_is_not_there_is_one_line() -> None:
     assert "points-grpc: " in result.output
     assert "Traceback" not in result.output
     assert "s3cret" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({}, "POINTS_JWT_ALGORITHMS: one or more of"),
+        ({"JWT_ALGORITHMS": "HS256"}, "POINTS_JWT_ALGORITHMS: one or more of"),
+        ({"JWT_ALGORITHMS": "RS256"}, "need POINTS_JWT_ISSUER"),
+        ({"JWT_ALGORITHMS": "RS256", "JWT_ISSUER": "x"}, "need POINTS_JWT_AUDIENCE"),
+        ({"JWT_KEYS_FILE": "/keys"}, "exclude each other"),
+        (
+            {"JWT_ALGORITHMS": "RS256,ES256", "JWT_ISSUER": "x", "JWT_AUDIENCE": "y"},
+            "the URL of keys must be https",
+        ),
+    ],
+)
+def test_web_tokens_are_configured_whole(given: dict[str, str], problem: str) -> None:
+    """A server whose web tokens are not configured as they have to be does not start."""
+    names = {"JWT_KEYS_URL": "http://issuer.example/keys"} | given
+    environment = {f"POINTS_{name}": value for name, value in names.items()}
+    result = CliRunner().invoke(app, ["serve", "--grpc", "127.0.0.1:0"], env=environment)
+    assert (result.exit_code, problem in result.output) == (2, True)

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from typer.testing import CliRunner, Result
@@ -27,6 +30,7 @@ from points_grpc.cli.main import app
 from points_grpc.domain.tokens import is_token
 
 SECONDS_MAX = 60
+ISSUER = ec.generate_private_key(ec.SECP256R1())
 EVERYTHING = "points.read,points.write,points.expire,points.approve,points.admin"
 
 
@@ -161,14 +165,25 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(serve: Any, module_database_url: str) -> Shop:
+def shop(serve: Any, module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """Its programs are made with a token of each tenant's own."""
     office = Office(module_database_url)
     admins = {}
     for tenant in ("acme", "rival"):
         office("tenant", "create", tenant)
         admins[tenant], _ = office.token(tenant, "points.admin")
-    running = serve("--http", "127.0.0.1:0", POINTS_DATABASE_URL=module_database_url)
+    keys = tmp_path_factory.mktemp("keys") / "issuer.pem"
+    keys.write_bytes(
+        ISSUER.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    environment = {
+        "POINTS_DATABASE_URL": module_database_url,
+        "POINTS_JWT_KEYS_FILE": str(keys),
+        "POINTS_JWT_ALGORITHMS": "ES256",
+        "POINTS_JWT_ISSUER": "https://issuer.example",
+        "POINTS_JWT_AUDIENCE": "points",
+    }
+    running = serve("--http", "127.0.0.1:0", **environment)
     running.await_health("SERVING")
     port = next(int(line.rpartition(":")[2]) for line in running.said if line.startswith("HTTP"))
     shop = Shop(office, running.address, port)
@@ -202,6 +217,26 @@ def test_a_token_does_what_its_scopes_say(shop: Shop) -> None:
     assert refused == ("PERMISSION_DENIED", "SCOPE_MISSING")
     nobody = shop.call("demo", lambda ask: ask("Earn")(EARN))
     assert nobody == ("UNAUTHENTICATED", "TOKEN_INVALID")
+
+
+@pytest.mark.parametrize(
+    ("claims", "outcome"),
+    [
+        ({}, "acme"),
+        ({"scope": "points.read"}, ("PERMISSION_DENIED", "SCOPE_MISSING")),
+        ({"tenant": "nobody"}, ("UNAUTHENTICATED", "TOKEN_INVALID")),
+        ({"exp": 1}, ("UNAUTHENTICATED", "TOKEN_INVALID")),
+    ],
+)
+def test_a_web_token_is_let_in(shop: Shop, claims: dict[str, Any], outcome: Any) -> None:
+    """A token of the configured issuer does what its scopes say, for the tenant that it names."""
+    whole = {
+        "iss": "https://issuer.example", "aud": "points", "sub": "till-7", "exp": 2**40,
+        "tenant": "acme", "scope": "points.write",
+    } | claims  # fmt: skip
+    token = jwt.encode(whole, ISSUER, "ES256")
+    answer = shop.call(token, lambda ask: ask("Earn")(EARN))
+    assert (answer if isinstance(answer, tuple) else answer.account.tenant) == outcome
 
 
 def test_a_program_of_another_tenant_is_none(shop: Shop) -> None:

@@ -41,7 +41,8 @@ async def live(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    server = _server(settings, parts, await _authenticator(settings, parts))
+    door = await _door(settings, parts)
+    server = _server(settings, parts, door.authenticator)
     try:
         await server.start()
         upstream = _upstream(settings, server)
@@ -49,7 +50,7 @@ async def live(
             _tasks(
                 _report_health(server, parts, place),
                 _sweep_now_and_then(settings, parts),
-                trust.keep(parts),
+                door.keep(),
             ),
             gateway.beside(settings, upstream, parts.clock) as http,
         ):
@@ -83,12 +84,11 @@ def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> S
     return Server(backends, authenticator, options)
 
 
-async def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
+async def _door(settings: Settings, parts: Parts) -> trust.Door:
     if not settings.dev:
-        return trust.authenticator(parts)
-    return DevAuthenticator(
-        await seed.everything(settings.demo, parts.database, parts.clock, parts.programs)
-    )
+        return await trust.door(settings, parts)
+    caller = await seed.everything(settings.demo, parts.database, parts.clock, parts.programs)
+    return trust.Door(DevAuthenticator(caller))
 
 
 @contextlib.asynccontextmanager

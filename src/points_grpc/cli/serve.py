@@ -99,6 +99,7 @@ def _refuse_what_cannot_be(settings: Settings) -> None:
             code=2,
         )
     gateway.refuse_what_cannot_be(settings)
+    trust.refuse_what_cannot_be(settings)
     if settings.workers > 1 and sys.platform != "linux":
         options.fail("several workers share a port as only Linux does it", code=2)
     for field in ("start_time", "demo"):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -15,39 +19,125 @@ from points_grpc.rpc.credentials.bearers import BearerAuthenticator
 from points_grpc.storage import tokens
 from points_grpc.storage.database import Database
 
+if TYPE_CHECKING:  # of an extra
+    from points_grpc.rpc.credentials.web_tokens import WebTokens
+
 _USES_S = 60.0
 """How often it is written when tokens were last used."""
+
+_FILE_S = 60.0
+_URL_S = 300.0
+"""How often the keys of JSON web tokens are read again."""
 
 log = structlog.get_logger("points_grpc")
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who judges credentials, and what has to be done beside for as long as that is needed."""
+
+    authenticator: Authenticator
+    chores: Sequence[Callable[[], Awaitable[None]]] = ()
+
+    async def keep(self) -> None:
+        """Do the chores, until cancelled."""
+        await asyncio.gather(*(chore() for chore in self.chores))
+
+
+def refuse_what_cannot_be(settings: Settings) -> None:
+    """Leave with one line where credentials are not configured as they have to be."""
+    if not _takes_web_tokens(settings):
+        return
+    if settings.jwt_keys_file is not None and settings.jwt_keys_url is not None:
+        options.fail("POINTS_JWT_KEYS_FILE and POINTS_JWT_KEYS_URL exclude each other", code=2)
+    if find_spec("jwt") is None or find_spec("cryptography") is None:
+        options.fail("JSON web tokens need PyJWT: install points-grpc[jwt]", code=2)
+    from points_grpc.rpc.credentials import keys, web_tokens  # noqa: PLC0415
+
+    wanted = _algorithms(settings)
+    if not wanted or not set(wanted) <= web_tokens.ALGORITHMS:
+        known = ", ".join(sorted(web_tokens.ALGORITHMS))
+        options.fail(f"POINTS_JWT_ALGORITHMS: one or more of {known}", code=2)
+    for field in ("jwt_issuer", "jwt_audience"):
+        if not getattr(settings, field):
+            options.fail(f"JSON web tokens need POINTS_{field.upper()}", code=2)
+    try:
+        if settings.jwt_keys_url is not None:
+            keys.url_reader(settings.jwt_keys_url)
+        elif settings.jwt_keys_file is not None:
+            list(keys.keys_of(keys.file_reader(settings.jwt_keys_file)()))
+    except (keys.BadKeys, OSError) as error:
+        options.fail(f"the keys of JSON web tokens: {error}", code=2)
+
+
 def refuse_without_credentials(settings: Settings, database: Database, now: datetime) -> None:
-    """Leave with one line where nobody could call: no live token, and development not meant."""
-    if settings.dev or database.run(lambda at: tokens.any_live(at, now)):
+    """Leave with one line where nobody could call: no credential, and development not meant."""
+    if settings.dev or _takes_web_tokens(settings):
+        return
+    if database.run(lambda at: tokens.any_live(at, now)):
         return
     options.fail(
         "nobody could call this server, for there are no credentials: make a token with"
-        " points-grpc token create, or use --dev for development",
+        " points-grpc token create, configure JSON web tokens, or use --dev for development",
         code=2,
     )
 
 
-def authenticator(parts: Parts) -> Authenticator:
-    """Who judges credentials outside of development."""
-    return BearerAuthenticator(parts.credentials.grant_of)
+async def door(settings: Settings, parts: Parts) -> Door:
+    """The door outside of development."""
+    chores: list[Callable[[], Awaitable[None]]] = [lambda: _note_uses(parts)]
+    judge = None
+    if _takes_web_tokens(settings):
+        made, chore = await _web_tokens(settings, parts)
+        judge = made.grant_of
+        chores.append(chore)
+    return Door(BearerAuthenticator(parts.credentials.grant_of, judge), chores)
 
 
-async def keep(parts: Parts) -> None:
-    """What has to be done for it now and then, until cancelled."""
+async def _web_tokens(
+    settings: Settings, parts: Parts
+) -> tuple[WebTokens, Callable[[], Awaitable[None]]]:
+    from points_grpc.rpc.credentials import keys, web_tokens  # noqa: PLC0415
+
+    if settings.jwt_keys_file is not None:
+        source = keys.Keys(keys.file_reader(settings.jwt_keys_file), _FILE_S)
+    else:
+        source = keys.Keys(keys.url_reader(settings.jwt_keys_url or ""), _URL_S)
     try:
-        while True:
-            await asyncio.sleep(_USES_S)
-            await _note_uses(parts)
-    finally:
-        await _note_uses(parts)
+        await asyncio.to_thread(source.load)
+    except (keys.BadKeys, OSError) as error:
+        # Whoever has the keys may come later than we; until then no such token is let in.
+        log.error("the keys of tokens cannot be read", problem=type(error).__name__)
+    terms = web_tokens.Terms(
+        issuer=settings.jwt_issuer or "",
+        audience=settings.jwt_audience or "",
+        algorithms=tuple(_algorithms(settings)),
+        tenant_claim=settings.jwt_tenant_claim,
+        scopes_claim=settings.jwt_scopes_claim,
+        leeway_s=settings.jwt_leeway_seconds,
+    )
+    find_caller = parts.credentials.caller_of
+    return web_tokens.WebTokens(source, terms, parts.clock, find_caller), source.renew
+
+
+def _takes_web_tokens(settings: Settings) -> bool:
+    return settings.jwt_keys_file is not None or settings.jwt_keys_url is not None
+
+
+def _algorithms(settings: Settings) -> list[str]:
+    return (settings.jwt_algorithms or "").replace(",", " ").split()
 
 
 async def _note_uses(parts: Parts) -> None:
+    try:
+        while True:
+            await asyncio.sleep(_USES_S)
+            await _try_to_note_uses(parts)
+    finally:
+        await _try_to_note_uses(parts)
+
+
+async def _try_to_note_uses(parts: Parts) -> None:
     try:
         await parts.credentials.note_uses()
     except Exception as error:
