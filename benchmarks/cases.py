@@ -9,8 +9,6 @@ from peers import CLIENTS
 from places import WORKERS
 from scale import Scale
 
-from points_grpc.config import Settings
-
 UNARY = {
     "earn": "Earn",
     "redeem": "Redeem",
@@ -32,7 +30,7 @@ def cases(scale: Scale, lots: str) -> list[Case]:
         _hot(members),
         _history(scale),
         _memory(members),
-        *([_workers(members)] if "workers" in Settings.model_fields else []),
+        _workers(members),
     ]
     return [*found, _second_opinion(members)] if ghz.is_there() else found
 

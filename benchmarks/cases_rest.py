@@ -19,7 +19,7 @@ def _earn(members: int) -> Case:
         "rest",
         (
             Load("grpc_earn", "earn", members=members),
-            Load("rest_earn", "rest_earn", members=members),
+            Load("rest_earn", "rest_earn", members=members, stretch=2),
         ),
         (
             Figure("REST Earn", "rate", "rest_earn"),

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from array import array
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import psycopg
@@ -21,6 +23,9 @@ AMOUNT = 1_000_000
 
 SPENT = 100
 """Of each closed lot."""
+
+WRITERS = 2
+"""Connections that write at once."""
 
 PER_REDEEM = 10
 """How many closed lots a REDEEM of the history has spent."""
@@ -47,17 +52,19 @@ class Filling:
 
 
 def fill(conninfo: str, filling: Filling, lots_file: Path) -> float:
-    """Write it, and the id of each member's first live lot into `lots_file`; the time it took."""
+    """Write it, and the id of each member's first live lot into `lots_file`; the time it took.
+
+    By several connections at once, each with some of the buckets. If it fails the database is of no
+    use any more.
+    """
     began = time.perf_counter()
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        # The filling alone need not be durable; the service's own connections are.
-        connection.execute("SET synchronous_commit = off; SET maintenance_work_mem = '512MB'")
-        with connection.transaction():
-            _settings(connection, filling)
-            _members(connection, filling)
-            indexes = _take_indexes(connection)
-            for statement in (*_STATEMENTS, *indexes):
-                connection.execute(statement)
+    with _connection(conninfo) as connection:
+        _settings(connection, filling)
+        _members(connection, filling)
+        indexes = _take_indexes(connection)
+        with ThreadPoolExecutor(WRITERS) as writers:
+            list(writers.map(_write, repeat(conninfo), range(WRITERS)))
+            list(writers.map(_execute, repeat(conninfo), indexes))
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT member_lot * 64 + bucket FROM (SELECT s.bucket,"
@@ -65,9 +72,34 @@ def fill(conninfo: str, filling: Filling, lots_file: Path) -> float:
                 " + f.closed + f.overdue AS member_lot, s.n FROM seed s, filling f) x ORDER BY n"
             )
             lots_file.write_bytes(array("q", [row[0] for row in cursor]).tobytes())
+        connection.execute("DROP TABLE seed, filling")
         connection.execute("VACUUM (FREEZE, ANALYZE)")
         connection.execute("CHECKPOINT")
     return time.perf_counter() - began
+
+
+def _connection(conninfo: str) -> psycopg.Connection:
+    connection = psycopg.connect(conninfo, autocommit=True)
+    # The filling alone need not be durable; the service's own connections are.
+    connection.execute("SET synchronous_commit = off; SET maintenance_work_mem = '512MB'")
+    return connection
+
+
+def _write(conninfo: str, part: int) -> None:
+    """Every table's rows for some of the buckets."""
+    with _connection(conninfo) as connection:
+        connection.execute(
+            "CREATE TEMP TABLE seed AS SELECT * FROM public.seed"
+            f" WHERE bucket %% {WRITERS} = %s ORDER BY bucket, n",
+            (part,),
+        )
+        for statement in _STATEMENTS:
+            connection.execute(statement)
+
+
+def _execute(conninfo: str, statement: str) -> None:
+    with _connection(conninfo) as connection:
+        connection.execute(statement)
 
 
 def _settings(connection: psycopg.Connection, filling: Filling) -> None:
@@ -76,7 +108,7 @@ def _settings(connection: psycopg.Connection, filling: Filling) -> None:
     per_member = filling.live + filling.closed + filling.overdue + redeems
     numbers = filling.members * (2 + per_member)
     connection.execute(
-        "CREATE TEMP TABLE filling AS"
+        "CREATE UNLOGGED TABLE filling AS"
         " SELECT t.tenant_id, p.program_id, c.currency_id, o.policy_version_id,"
         " i.next AS base, %(members)s::bigint AS members, %(live)s::int AS live,"
         " %(closed)s::int AS closed, %(overdue)s::int AS overdue, %(redeems)s::int AS redeems,"
@@ -108,7 +140,7 @@ def _settings(connection: psycopg.Connection, filling: Filling) -> None:
 def _members(connection: psycopg.Connection, filling: Filling) -> None:
     tenant = connection.execute("SELECT tenant_id FROM filling").fetchone()
     assert tenant is not None, "the demo's programs are not there"
-    connection.execute("CREATE TEMP TABLE seed (n int, bucket int, name text)")
+    connection.execute("CREATE UNLOGGED TABLE seed (n int, bucket int, name text)")
     with connection.cursor().copy("COPY seed FROM STDIN") as copy:
         for n in range(filling.members):
             name = member_name(n)

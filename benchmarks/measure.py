@@ -61,7 +61,8 @@ class Meter:
     def __init__(
         self, cluster: Cluster, server: list[psutil.Process], load: list[psutil.Process]
     ) -> None:
-        self._groups = (server, cluster.processes(), load, [psutil.Process()])
+        self._cluster = cluster
+        self._groups = (server, load, [psutil.Process()])
         self._looks: list[tuple[float, float]] = []
         self._used = 0.0
         self.seconds = 0.0
@@ -109,9 +110,10 @@ class Meter:
         return second / first if first and second else 1.0
 
     def _marked(self) -> list[float]:
-        server, *others = (cpu_seconds(group) for group in self._groups)
+        server, load, own = (cpu_seconds(group) for group in self._groups)
         # A server that has ended meanwhile has used what it was last seen to have used.
-        return [machine_seconds(), max(server, self._used), *others]
+        database = self._cluster.cpu_seconds()
+        return [machine_seconds(), max(server, self._used), database, load, own]
 
 
 def _quantile(ordered: list[int], part: float) -> float:
