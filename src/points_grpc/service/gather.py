@@ -13,8 +13,10 @@ from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import PolicyKind
 from points_grpc.service.naming import Ids, Item, Namer, Names
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.storage import accounts, lots, members, transactions
+from points_grpc.storage import accounts, lots, members, programs, transactions
 from points_grpc.storage.database import Connection
+from points_grpc.storage.programs import ProgramKey
+from points_grpc.storage.wire import together
 
 SPENDABLE_FIRST = 32
 """How many lots of a stream are loaded at first for spending; more when those run out."""
@@ -75,11 +77,11 @@ class Gatherer:
             for item in items
             if item.open and item.account_id not in names.fresh
         }
-        locked = self._lock(wanted)
+        locked, versions = self._lock(wanted, names)
         gathered.missed = {account for _, account in wanted} - {a.account_id for a in locked}
         asked = {item.account_id for item in items if item.open}
         fresh = [account for key, account in names.fresh.items() if key in asked]
-        self._hold(gathered.books, [*locked, *fresh], names)
+        self._hold(gathered.books, [*locked, *fresh], names, versions)
         return gathered
 
     def load(self, items: Sequence[Item], gathered: Gathered) -> None:
@@ -104,16 +106,30 @@ class Gatherer:
         holding = books.holdings.get(item.account_id)
         return Case(item.command, holding, item.lot_id, item.refusal)
 
-    def _lock(self, wanted: Collection[tuple[int, int]]) -> list[Account]:
+    def _lock(
+        self, wanted: Collection[tuple[int, int]], names: Names
+    ) -> tuple[list[Account], dict[ProgramKey, int]]:
+        """The accounts, and what the versions of the programs are under their locks."""
         if self._locking is Locking.NONE:
-            return accounts.read(self._connection, wanted)
-        return accounts.lock(self._connection, wanted, wait=self._locking is Locking.WAIT)
+            asked = accounts.reading(wanted)
+        else:
+            asked = accounts.locking(wanted, wait=self._locking is Locking.WAIT)
+        known = names.programs.keys()
+        locked, found = together(self._connection, asked, programs.versions(known))
+        return locked, found
 
-    def _hold(self, books: Books, held: Sequence[Account], names: Names) -> None:
+    def _hold(
+        self,
+        books: Books,
+        held: Sequence[Account],
+        names: Names,
+        versions: dict[ProgramKey, int],
+    ) -> None:
         programs = names.programs
         # Read again under the locks: a lot may name a policy version committed meanwhile.
-        holders = {(a.tenant_id, a.program_id) for a in held}
-        programs.update(self._programs.current(self._connection, holders))
+        programs.update(self._programs.of_versions(self._connection, versions))
+        unread = {(a.tenant_id, a.program_id) for a in held} - versions.keys()
+        programs.update(self._programs.current(self._connection, unread))
         by_id = names.members_by_id
         strangers = {(a.tenant_id, a.member_id) for a in held} - by_id.keys()
         for key, label in members.labels(self._connection, strangers).items():

@@ -34,11 +34,13 @@ from points_grpc.errors import (
 from points_grpc.service.batch import Call, Group
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.resolution import currency_of, program_key, program_of
-from points_grpc.storage import accounts, lots, members, transactions
+from points_grpc.storage import accounts, lots, members, programs, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import bucket_of_id, bucket_of_name
 from points_grpc.storage.lots import LotPlace
+from points_grpc.storage.members import Known
 from points_grpc.storage.requests import RequestKey
+from points_grpc.storage.wire import together
 
 _EXTERNAL_ID = "external_id"
 
@@ -100,41 +102,52 @@ class Namer:
         self._ids = ids
         self._now = now
         self.names = Names()
+        self._accounts: dict[tuple[int, int], dict[int, int]] = {}
 
     def resolve(self, items: Sequence[Item]) -> Names:
         """Give every open item its account (and lot), or its refusal."""
-        self._find_programs(items)
-        self._find_members(items)
+        self._find_programs_and_members(items)
         self._find_lots(items)
         self._find_accounts(items)
         return self.names
 
-    def _find_programs(self, items: Sequence[Item]) -> None:
-        wanted = {
-            program_key(item.caller, item.command.program_id)
-            for item in items
-            if not isinstance(item.command, MoveState | Lapse)
-        }
-        self.names.programs.update(self._programs.current(self._connection, wanted))
-
-    def _find_members(self, items: Sequence[Item]) -> None:
-        wanted = {
-            _member_key(item.caller, item.command.member)
-            for item in items
-            if not isinstance(item.command, MoveState | Lapse)
-        }
-        found = {(t, k, v): int(v) for t, k, v in wanted if k == MEMBER_ID}
-        found |= members.resolve(self._connection, [n for n in wanted if n[1] != MEMBER_ID])
-        keys = {(name[0], member_id) for name, member_id in found.items()}
-        for key, label in members.labels(self._connection, keys).items():
-            self.names.members_by_id[key] = Member(key[0], label)
-        for name, member_id in found.items():
-            member = self.names.members_by_id.get((name[0], member_id))
-            if member is not None:
-                self.names.members[name] = member
+    def _find_programs_and_members(self, items: Sequence[Item]) -> None:
+        keys: set[tuple[int, int]] = set()
+        wanted: set[tuple[int, str, str]] = set()
+        for item in items:
+            command = item.command
+            if not isinstance(command, MoveState | Lapse):
+                tenant = item.caller.tenant_id
+                keys.add(program_key(item.caller, command.program_id))
+                wanted.add((tenant, command.member.type, command.member.value))
+        identifiers = [name for name in wanted if name[1] != MEMBER_ID]
+        versions, known = together(
+            self._connection, programs.versions(keys), members.finding(identifiers)
+        )
+        self.names.programs.update(self._programs.of_versions(self._connection, versions))
+        self._note_members(wanted, known)
         for item in items:
             if isinstance(item.command, Earn):
                 self._prepare_enrolment(item, item.command)
+
+    def _note_members(
+        self, wanted: set[tuple[int, str, str]], known: dict[tuple[int, str, str], Known]
+    ) -> None:
+        by_id = self.names.members_by_id
+        found = {(t, k, v): int(v) for t, k, v in wanted if k == MEMBER_ID}
+        for name, of in known.items():
+            key = name[0], of.member_id
+            found[name] = of.member_id
+            if of.label is not None and key not in by_id:
+                by_id[key] = Member(key[0], of.label)
+                self._accounts[key] = of.accounts
+        elsewhere = {(name[0], member_id) for name, member_id in found.items()} - by_id.keys()
+        for key, label in members.labels(self._connection, elsewhere).items():
+            by_id[key] = Member(key[0], label)
+        for name, member_id in found.items():
+            member = by_id.get((name[0], member_id))
+            if member is not None:
+                self.names.members[name] = member
 
     def _prepare_enrolment(self, item: Item, earn: Earn) -> None:
         name = _member_key(item.caller, earn.member)
@@ -248,7 +261,7 @@ class Namer:
         stored = {
             pair for pair in pairs.values() if self.names.members_by_id[pair[0], pair[1]].stored
         }
-        found = accounts.find(self._connection, stored)
+        found = self._accounts_of(stored)
         unborn: _Unborn = {}
         for place, pair in pairs.items():
             command = items[place].command
@@ -263,6 +276,19 @@ class Namer:
             else:
                 items[place].refusal = self._no_account(pair)
         self._place_unborn_lots(items, unborn)
+
+    def _accounts_of(self, pairs: set[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
+        """The account ids of these, where there are such; most came with the members' names."""
+        found: dict[tuple[int, int, int], int] = {}
+        unread: set[tuple[int, int, int]] = set()
+        for pair in pairs:
+            tenant_id, member_id, currency_id = pair
+            known = self._accounts.get((tenant_id, member_id))
+            if known is None:
+                unread.add(pair)
+            elif currency_id in known:
+                found[pair] = known[currency_id]
+        return found | accounts.find(self._connection, unread)
 
     def _pair_of(self, item: Item, command: Earn | Redeem | Expire) -> tuple[int, int, int]:
         program = program_of(self.names.programs, item.caller, command.program_id)

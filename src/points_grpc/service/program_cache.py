@@ -30,10 +30,12 @@ class ProgramCache:
 
         Unknown ones are absent. One statement where nothing has changed.
         """
-        asked = set(keys)
-        if not asked:
-            return {}
-        versions = programs.versions(connection, asked)
+        return self.of_versions(connection, programs.versions(set(keys)).alone(connection))
+
+    def of_versions(
+        self, connection: Connection, versions: dict[ProgramKey, int]
+    ) -> dict[ProgramKey, Program]:
+        """The programs whose present versions `connection` has just read."""
         found = self._held(versions)
         if changed := versions.keys() - found.keys():
             loaded = programs.load(connection, changed)

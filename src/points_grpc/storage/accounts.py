@@ -12,7 +12,7 @@ from points_grpc.domain.books import Account
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows, update_rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import ACTIVITY_COLUMNS, INSTANT, accounts
-from points_grpc.storage.wire import execute, later
+from points_grpc.storage.wire import Ask, Row, execute, later
 
 AccountKey = tuple[int, int]
 """tenant_id, account_id"""
@@ -147,18 +147,28 @@ def find(connection: Connection, pairs: Collection[MemberCurrency]) -> dict[Memb
     return {(tenant, member, currency): account for tenant, member, currency, account in found}
 
 
-def read(connection: Connection, keys: Iterable[AccountKey]) -> list[Account]:
+def reading(keys: Iterable[AccountKey]) -> Ask[list[Account]]:
     """The accounts that exist of `keys`, unlocked."""
-    return _accounts(connection, _read, keys)
+    return _asking(_read, keys)
 
 
-def lock(connection: Connection, keys: Iterable[AccountKey], wait: bool) -> list[Account]:
+def read(connection: Connection, keys: Iterable[AccountKey]) -> list[Account]:
+    """As `reading`, in a round trip of its own."""
+    return reading(keys).alone(connection)
+
+
+def locking(keys: Iterable[AccountKey], wait: bool) -> Ask[list[Account]]:
     """Lock and read the accounts, in id order.
 
     Without `wait` those locked elsewhere are left out; with it they are waited for, up to
     lock_timeout (55P03).
     """
-    return _accounts(connection, _lock_waiting if wait else _lock_skipping, keys)
+    return _asking(_lock_waiting if wait else _lock_skipping, keys)
+
+
+def lock(connection: Connection, keys: Iterable[AccountKey], wait: bool) -> list[Account]:
+    """As `locking`, in a round trip of its own."""
+    return locking(keys, wait).alone(connection)
 
 
 def insert(connection: Connection, new: Sequence[Account]) -> None:
@@ -234,11 +244,13 @@ def to_account(row: Sequence[Any]) -> Account:
     )
 
 
-def _accounts(connection: Connection, statement: Any, keys: Iterable[AccountKey]) -> list[Account]:
+def _asking(statement: Any, keys: Iterable[AccountKey]) -> Ask[list[Account]]:
     values = sorted((bucket_of_id(account), tenant, account) for tenant, account in keys)
-    if not values:
-        return []
-    return [to_account(row) for row in execute(connection, statement, fill("asked", _KEY, values))]
+    return Ask(statement if values else None, fill("asked", _KEY, values), _to_accounts)
+
+
+def _to_accounts(found: Sequence[Row]) -> list[Account]:
+    return [to_account(row) for row in found]
 
 
 def _key_of(account: Account) -> tuple[int, int, int]:

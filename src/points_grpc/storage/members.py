@@ -6,7 +6,8 @@ says the same from the member's side, in the member's bucket.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -16,8 +17,8 @@ from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MemberName
 from points_grpc.storage.arrays import BIGINT, INT, TEXT, Params, fill, rows
 from points_grpc.storage.ids import bucket_of_id, bucket_of_name
-from points_grpc.storage.tables import INSTANT, identifiers, member_identifiers, members
-from points_grpc.storage.wire import execute, later
+from points_grpc.storage.tables import INSTANT, accounts, identifiers, member_identifiers, members
+from points_grpc.storage.wire import Ask, Row, execute, later
 
 Name = tuple[int, str, str]
 """tenant_id, type, value"""
@@ -48,6 +49,40 @@ _resolve = (
     )
 )
 
+# A member usually lives in the bucket of the identifier that it is named by. Those that do not
+# are looked up by what their own ids carry: no statement joins across buckets.
+_is_here = (members.c.bucket == identifiers.c.bucket) & (
+    members.c.tenant_id == identifiers.c.tenant_id
+)
+_find = (
+    select(
+        identifiers.c.tenant_id,
+        identifiers.c.type,
+        identifiers.c.value,
+        identifiers.c.member_id,
+        members.c.member_id,
+        members.c.vendor_id,
+        members.c.external_id,
+        accounts.c.currency_id,
+        accounts.c.account_id,
+    )
+    .select_from(_names)
+    .join(
+        identifiers,
+        (identifiers.c.bucket == _names.c.bucket)
+        & (identifiers.c.tenant_id == _names.c.tenant_id)
+        & (identifiers.c.type == _names.c.type)
+        & (identifiers.c.value == _names.c.value),
+    )
+    .outerjoin(members, _is_here & (members.c.member_id == identifiers.c.member_id))
+    .outerjoin(
+        accounts,
+        (accounts.c.bucket == members.c.bucket)
+        & (accounts.c.tenant_id == members.c.tenant_id)
+        & (accounts.c.member_id == members.c.member_id),
+    )
+)
+
 _keys = rows("keys", bucket=INT, tenant_id=INT, member_id=BIGINT)
 _labels = (
     select(
@@ -64,6 +99,41 @@ _labels = (
         & (members.c.member_id == _keys.c.member_id),
     )
 )
+
+
+@dataclass(slots=True)
+class Known:
+    """Whose an identifier is, with the member's account ids by currency.
+
+    Without a `label` the member lives in another bucket than the identifier: neither its label
+    nor its accounts were looked for.
+    """
+
+    member_id: int
+    label: MemberLabel | None
+    accounts: dict[int, int] = field(default_factory=dict)
+
+
+def finding(names: Collection[Name]) -> Ask[dict[Name, Known]]:
+    """Whose each identifier is; unknown ones are absent.
+
+    A name of the type `member_id` is not an identifier: ask `labels` for it.
+    """
+    asked = [(bucket_of_name(*name), *name) for name in names]
+    columns = ("bucket", "tenant_id", "type", "value")
+    return Ask(_find if names else None, fill("names", columns, asked), _known)
+
+
+def _known(found: Sequence[Row]) -> dict[Name, Known]:
+    known: dict[Name, Known] = {}
+    for tenant_id, kind, value, id_, here, vendor_id, external_id, currency, account in found:
+        name = (tenant_id, kind, value)
+        if name not in known:
+            label = None if here is None else MemberLabel(id_, vendor_id or 0, external_id or "")
+            known[name] = Known(id_, label)
+        if currency is not None:
+            known[name].accounts[currency] = account
+    return known
 
 
 def resolve(connection: Connection, names: Collection[Name]) -> dict[Name, int]:

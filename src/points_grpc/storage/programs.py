@@ -6,7 +6,7 @@ processes compare it to know whether what they hold of the program is still true
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from points_grpc.storage.arrays import BIGINT, INT, Params, fill, rows
 from points_grpc.storage.policies import COLUMNS as POLICY_COLUMNS
 from points_grpc.storage.policies import policy_of_row
 from points_grpc.storage.tables import currencies, policies, programs, tenants
-from points_grpc.storage.wire import execute
+from points_grpc.storage.wire import Ask, Row
 
 ProgramKey = tuple[int, int]
 """tenant_id, program_id"""
@@ -144,9 +144,12 @@ def _keys(keys: Collection[ProgramKey]) -> Params:
     return fill("asked", ("tenant_id", "program_id"), list(keys))
 
 
-def versions(connection: Connection, keys: Collection[ProgramKey]) -> dict[ProgramKey, int]:
+def versions(keys: Collection[ProgramKey]) -> Ask[dict[ProgramKey, int]]:
     """The present version of each program; unknown ones are absent."""
-    found = execute(connection, _versions, _keys(keys))
+    return Ask(_versions if keys else None, _keys(keys), _version_of)
+
+
+def _version_of(found: Sequence[Row]) -> dict[ProgramKey, int]:
     return {(tenant_id, program_id): version for tenant_id, program_id, version in found}
 
 
