@@ -11,8 +11,9 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, func, select
 
 from points_grpc.domain.answers import MemberLabel
+from points_grpc.domain.books import Account
 from points_grpc.domain.commands import MemberName
-from points_grpc.storage import members
+from points_grpc.storage import accounts, members
 from points_grpc.storage.database import Database
 from points_grpc.storage.faults import Fault, fault_of
 from points_grpc.storage.ids import BUCKETS, FIRST_NUMBER, bucket_of_id, bucket_of_name
@@ -37,6 +38,32 @@ def test_identifiers_resolve_to_their_members(database: Database) -> None:
             (1, "phone", "49"): ANNA,
         }
         assert members.resolve(connection, []) == {}
+
+    database.run(work)
+
+
+def test_names_bring_label_and_accounts_along(database: Database) -> None:
+    """Who is named in the member's own bucket comes with label and accounts, others by id alone."""
+    near = next(n for n in map(str, range(10_000)) if bucket_of_name(1, "email", n) == ANNA % 64)
+    far = next(n for n in map(str, range(10_000)) if bucket_of_name(1, "email", n) != ANNA % 64)
+    names = [(1, "email", near), (1, "email", far)]
+    numbers = {7: ANNA + BUCKETS, 8: ANNA + 2 * BUCKETS}
+
+    def work(connection: Connection) -> None:
+        members.insert_members(connection, [(1, ANNA, 12, None, NOW)])
+        members.insert_identifiers(connection, [(*name, ANNA) for name in names])
+        some = [
+            Account(1, number, 469, ANNA, currency, NOW, NOW)
+            for currency, number in numbers.items()
+        ]
+        other_tenants = Account(2, ANNA + 3 * BUCKETS, 469, ANNA, 7, NOW, NOW)
+        accounts.insert(connection, [*some, other_tenants])
+        found = members.finding([*names, (2, "email", near), (1, "phone", near)]).alone(connection)
+        assert found == {
+            names[0]: members.Known(ANNA, MemberLabel(ANNA, 12, ""), numbers),
+            names[1]: members.Known(ANNA, None, {}),
+        }
+        assert members.finding([]).alone(connection) == {}
 
     database.run(work)
 

@@ -202,6 +202,9 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "transactions.parts": lambda at: transactions.parts(at, [(*k, k[1]) for k in LOT_KEYS]),
     "expiry_changes.by_id": lambda at: expiry_changes.by_id(at, [(1, number(3, m)) for m in SOME]),
     "members.resolve": lambda at: members.resolve(at, [(1, "external_id", f"m{m}") for m in SOME]),
+    "members.finding": lambda at: members.finding(
+        [(1, "external_id", f"m{m}") for m in SOME]
+    ).alone(at),
     "members.labels": lambda at: members.labels(at, [(1, number(0, m)) for m in SOME]),
     "requests.find": lambda at: requests.find(
         at, [(1, m % BUCKETS, m.to_bytes(16, "big")) for m in SOME]

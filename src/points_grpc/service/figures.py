@@ -24,6 +24,7 @@ from points_grpc.domain.standing import FixedLots, account_now
 from points_grpc.errors import InvalidField, Refusal
 from points_grpc.storage import schedules
 from points_grpc.storage.database import Connection
+from points_grpc.storage.wire import together
 
 Question = tuple[Holding, GetAccount | GetExpiring | GetSchedule]
 """An account, which may be one that does not exist, and what is asked of it."""
@@ -86,10 +87,20 @@ def _gather(connection: Connection, questions: Sequence[Question]) -> _Shelf:
         for place, (holding, read) in enumerate(questions)
         if isinstance(read, GetSchedule) and (window := _window(holding, read))
     }
+    holdings = {h.account.account_id: h for h, _ in questions if h.account.account_id}
+    fixed, inactive, expiring = together(
+        connection,
+        schedules.fixed_lots(_to_stand(questions)),
+        schedules.inactivity_lots(_rules(holdings.values())),
+        schedules.expiring(_periods(questions)),
+    )
     return _Shelf(
-        fixed=schedules.fixed_lots(connection, _to_stand(questions)),
-        projected=_projected(connection, questions),
-        expiring=schedules.expiring(connection, _periods(questions)),
+        fixed=fixed,
+        projected={
+            account_id: project(holdings[account_id].program, lots)
+            for account_id, lots in inactive.items()
+        },
+        expiring=expiring,
         windows=windows,
         sums=schedules.months(connection, list(_spans(questions, windows))),
     )
@@ -109,23 +120,19 @@ def _states(holding: Holding) -> Sequence[LotState]:
     return _UNFINISHED if holding.account.pending else _APPROVED
 
 
-def _projected(
-    connection: Connection, questions: Sequence[Question]
-) -> dict[int, list[ProjectedLots]]:
-    holdings = {h.account.account_id: h for h, _ in questions if h.account.account_id}
-    groups = schedules.inactivity_lots(
-        connection,
-        [
-            (holding.account.tenant_id, account_id, state, rule, holding.last_qualified_at(rule))
-            for account_id, holding in holdings.items()
-            for rule in inactivity_rules(holding.program)
-            for state in _states(holding)
-        ],
-    )
-    return {
-        account_id: project(holdings[account_id].program, lots)
-        for account_id, lots in groups.items()
-    }
+def _rules(
+    holdings: Iterable[Holding],
+) -> Iterable[tuple[int, int, int, int, datetime | None]]:
+    rules_of: dict[int, list[int]] = {}
+    for holding in holdings:
+        account, program = holding.account, holding.program
+        rules = rules_of.get(id(program))
+        if rules is None:
+            rules = rules_of[id(program)] = inactivity_rules(program)
+        for rule in rules:
+            since = holding.last_qualified_at(rule)
+            for state in _states(holding):
+                yield (account.tenant_id, account.account_id, state, rule, since)
 
 
 def _periods(

@@ -19,8 +19,8 @@ from points_grpc.storage.members import MemberKey
 class Holdings:
     """The accounts of a batch of reads, without lots, by (tenant_id, account_id).
 
-    `settings` are the programs that the batch has loaded already. Each holding's `now` is its
-    own: an account never goes back in time.
+    `settings` and `labels` are the programs and members that the batch has loaded already. Each
+    holding's `now` is its own: an account never goes back in time.
     """
 
     def __init__(
@@ -29,12 +29,13 @@ class Holdings:
         programs: ProgramCache,
         settings: Mapping[ProgramKey, Program],
         now: datetime,
+        labels: Mapping[MemberKey, MemberLabel],
     ) -> None:
         self._connection = connection
         self._programs = programs
         self._settings = dict(settings)
         self._now = now
-        self._labels: dict[MemberKey, MemberLabel] = {}
+        self._labels = dict(labels)
         self._held: dict[AccountKey, Holding] = {}
 
     def load(self, keys: Iterable[AccountKey]) -> None:
@@ -56,7 +57,8 @@ class Holdings:
         """Read how the members of the accounts in `shown` are called, and `others`."""
         held = [holding for key in shown if (holding := self._held.get(key)) is not None]
         named = {(h.account.tenant_id, h.account.member_id) for h in held}
-        self._labels |= members.labels(self._connection, named.union(others))
+        unread = named.union(others) - self._labels.keys()
+        self._labels |= members.labels(self._connection, unread)
         for holding in held:
             account = holding.account
             label = self._labels.get((account.tenant_id, account.member_id))

@@ -34,15 +34,17 @@ from points_grpc.service.holdings import Holdings
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.resolution import (
     NamedMember,
+    NamedMembers,
     ProgramKey,
     currency_of,
-    member_ids,
+    finding,
     program_key,
     program_of,
 )
-from points_grpc.storage import accounts, lots, transactions
+from points_grpc.storage import lots, programs, transactions
 from points_grpc.storage.accounts import AccountKey
 from points_grpc.storage.database import Connection
+from points_grpc.storage.wire import together
 
 View = AccountView | LotView | TransactionView | Expiring | Schedule
 
@@ -98,10 +100,15 @@ class Reader:
         """
         asks = [_Ask(caller, read) for caller, read in batch]
         now = self._clock.now()
-        settings = self._programs.current(connection, _programs_named(asks))
-        _resolve(connection, asks, settings)
+        named = {name for ask in asks if (name := _named_member(ask)) is not None}
+        versions, known = together(
+            connection, programs.versions(_programs_named(asks)), finding(named)
+        )
+        settings = self._programs.of_versions(connection, versions)
+        people = NamedMembers(connection, named, known)
+        _resolve(people, asks, settings)
         rows = _find(connection, asks)
-        holdings = Holdings(connection, self._programs, settings, now)
+        holdings = Holdings(connection, self._programs, settings, now, people.labels)
         holdings.load({ask.key for ask in _open(asks) if ask.account_id})
         _load_labels(holdings, asks)
         _answer_rows(holdings, asks, rows)
@@ -145,14 +152,12 @@ def _named_member(ask: _Ask) -> NamedMember | None:
 
 
 def _resolve(
-    connection: Connection, asks: Sequence[_Ask], settings: Mapping[ProgramKey, Program]
+    people: NamedMembers, asks: Sequence[_Ask], settings: Mapping[ProgramKey, Program]
 ) -> None:
     """Find what the names in each read stand for, up to the account."""
-    named = {name for ask in asks if (name := _named_member(ask)) is not None}
-    ids = member_ids(connection, named)
     for ask in asks:
         try:
-            _resolve_one(ask, ids, settings)
+            _resolve_one(ask, people.ids, settings)
         except Refusal as refusal:
             ask.answer = refusal
     wanted = {
@@ -160,7 +165,7 @@ def _resolve(
         for ask in _open(asks)
         if ask.currency is not None
     }
-    found = accounts.find(connection, wanted)
+    found = people.accounts(wanted)
     for ask in _open(asks):
         if ask.currency is not None:
             pair = (ask.tenant_id, ask.member_id, ask.currency.currency_id)

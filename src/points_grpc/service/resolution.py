@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
+from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MEMBER_ID, Caller, CurrencyName, MemberName
 from points_grpc.domain.model import Currency, Program
 from points_grpc.errors import CurrencyNotFound, ProgramNotFound
-from points_grpc.storage import members
+from points_grpc.storage import accounts, members
+from points_grpc.storage.accounts import MemberCurrency
 from points_grpc.storage.database import Connection
+from points_grpc.storage.members import Known, MemberKey
+from points_grpc.storage.wire import Ask
 
 ProgramKey = tuple[int, int]
 """tenant_id, program_id"""
@@ -54,10 +58,55 @@ NamedMember = tuple[int, MemberName]
 def member_ids(connection: Connection, named: Iterable[NamedMember]) -> dict[NamedMember, int]:
     """The member_id that each name stands for; names of nobody are absent."""
     asked = set(named)
-    own = {pair: int(pair[1].value) for pair in asked if pair[1].type == MEMBER_ID}
-    known = members.labels(connection, {(tenant, own[tenant, name]) for tenant, name in own})
-    ids = {pair: member_id for pair, member_id in own.items() if (pair[0], member_id) in known}
-    keys = {(tenant, name.type, name.value): (tenant, name) for tenant, name in asked - own.keys()}
-    for key, member_id in members.resolve(connection, keys.keys()).items():
-        ids[keys[key]] = member_id
-    return ids
+    known = finding(asked).alone(connection)
+    return NamedMembers(connection, asked, known).ids
+
+
+def finding(named: Collection[NamedMember]) -> Ask[dict[members.Name, Known]]:
+    """What the identifiers among these names stand for."""
+    return members.finding(
+        [(tenant, name.type, name.value) for tenant, name in named if name.type != MEMBER_ID]
+    )
+
+
+class NamedMembers:
+    """The members that a batch of reads names, with what came along with their names.
+
+    `ids` has the member_id that each name stands for; names of nobody are absent.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        named: Collection[NamedMember],
+        known: Mapping[members.Name, Known],
+    ) -> None:
+        self._connection = connection
+        self._accounts: dict[MemberKey, dict[int, int]] = {}
+        self.labels: dict[MemberKey, MemberLabel] = {}
+        self.ids: dict[NamedMember, int] = {}
+        own: dict[NamedMember, MemberKey] = {}
+        for pair in named:
+            tenant, name = pair
+            if name.type == MEMBER_ID:
+                own[pair] = tenant, int(name.value)
+            elif (found := known.get((tenant, name.type, name.value))) is not None:
+                self.ids[pair] = found.member_id
+                if found.label is not None:
+                    self.labels[tenant, found.member_id] = found.label
+                    self._accounts[tenant, found.member_id] = found.accounts
+        self.labels |= members.labels(connection, set(own.values()) - self.labels.keys())
+        self.ids |= {pair: key[1] for pair, key in own.items() if key in self.labels}
+
+    def accounts(self, pairs: Iterable[MemberCurrency]) -> dict[MemberCurrency, int]:
+        """The account ids of these, where there are such."""
+        found: dict[MemberCurrency, int] = {}
+        unread: set[MemberCurrency] = set()
+        for pair in pairs:
+            tenant_id, member_id, currency_id = pair
+            known = self._accounts.get((tenant_id, member_id))
+            if known is None:
+                unread.add(pair)
+            elif currency_id in known:
+                found[pair] = known[currency_id]
+        return found | accounts.find(self._connection, unread)

@@ -6,10 +6,10 @@ finished lots, and only those whose expiry lies in its window.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -32,7 +32,9 @@ from points_grpc.domain.standing import FixedLots
 from points_grpc.storage.arrays import BIGINT, INT, SMALL, fill, rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.tables import INSTANT, lots, transactions
-from points_grpc.storage.wire import execute
+from points_grpc.storage.wire import Ask, Row, execute
+
+T = TypeVar("T")
 
 Place = int
 """The position of a question in its batch."""
@@ -103,15 +105,16 @@ _fixed = (
 )
 
 
-def fixed_lots(
-    connection: Connection, asked: Iterable[tuple[int, int, int, datetime]]
-) -> dict[int, FixedLots]:
+def fixed_lots(asked: Iterable[tuple[int, int, int, datetime]]) -> Ask[dict[int, FixedLots]]:
     """How the fixed lots of each (tenant_id, account_id, state, now) stand, by account.
 
     An account without unfinished fixed lots in the states that are asked for is absent.
     """
     values = [(bucket_of_id(account), t, account, *rest) for t, account, *rest in asked]
-    found = _execute(connection, _fixed, "standing", _STANDING, values)
+    return _asking(_fixed, "standing", _STANDING, values, _fixed_of)
+
+
+def _fixed_of(found: Sequence[Row]) -> dict[int, FixedLots]:
     return {account: FixedLots(*figures) for account, *figures in found}
 
 
@@ -136,14 +139,17 @@ _expiring = (
 
 
 def expiring(
-    connection: Connection, periods: Iterable[tuple[Place, int, int, datetime, datetime]]
-) -> dict[Place, tuple[int, int]]:
+    periods: Iterable[tuple[Place, int, int, datetime, datetime]],
+) -> Ask[dict[Place, tuple[int, int]]]:
     """Points and number of the fixed approved lots that expire in each period, half open.
 
     A period is (place, tenant_id, account_id, start_at, end_at); one without lots is absent.
     """
     values = [(p, bucket_of_id(a), t, a, *bounds) for p, t, a, *bounds in periods]
-    found = _execute(connection, _expiring, "period", _PERIOD, values)
+    return _asking(_expiring, "period", _PERIOD, values, _expiring_of)
+
+
+def _expiring_of(found: Sequence[Row]) -> dict[Place, tuple[int, int]]:
     return {place: (points, lot_count) for place, points, lot_count in found}
 
 
@@ -182,18 +188,22 @@ _inactivity = (
 
 
 def inactivity_lots(
-    connection: Connection, rules: Iterable[tuple[int, int, int, int, datetime | None]]
-) -> dict[int, list[InactivityLots]]:
+    rules: Iterable[tuple[int, int, int, int, datetime | None]],
+) -> Ask[dict[int, list[InactivityLots]]]:
     """The unfinished inactivity lots of each account, grouped by what they count from.
 
     A rule is (tenant_id, account_id, state, policy_version_id, qualified_at), the latter the
     account's last activity that the policy version counts.
     """
     values = [(bucket_of_id(a), t, a, *rule) for t, a, *rule in rules]
+    return _asking(_inactivity, "rule", _RULE, values, _inactivity_of)
+
+
+def _inactivity_of(found: Sequence[Row]) -> dict[int, list[InactivityLots]]:
     grouped: dict[int, list[InactivityLots]] = {}
-    for account, rule, state, *group in _execute(connection, _inactivity, "rule", _RULE, values):
-        found = InactivityLots(rule, state == _APPROVED, *group)
-        grouped.setdefault(account, []).append(found)
+    for account, rule, state, *group in found:
+        lots_of_one = InactivityLots(rule, state == _APPROVED, *group)
+        grouped.setdefault(account, []).append(lots_of_one)
     return grouped
 
 
@@ -326,6 +336,16 @@ def _with_lots(
         redeemed_from_lots=sums.redeemed_from_lots + redeemed,
         expires_at=latest if sums.expires_at is None else max(sums.expires_at, latest),
     )
+
+
+def _asking(
+    statement: Select[Any],
+    name: str,
+    columns: Sequence[str],
+    values: Sequence[Sequence[Any]],
+    read: Callable[[Sequence[Row]], T],
+) -> Ask[T]:
+    return Ask(statement if values else None, fill(name, columns, values), read)
 
 
 def _execute(
