@@ -84,7 +84,7 @@ lock: $(STAMP) ## resolve the dependencies anew into requirements.lock
 	build/lock/bin/pip-compile -q --generate-hashes --no-header --no-annotate --strip-extras \
 	  --no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	  --all-build-deps --unsafe-package points-grpc --extra dev --extra embedded \
-	  --extra gateway --extra jwt \
+	  --extra gateway --extra jwt --extra metrics \
 	  $(LOCK_ARGS) -o build/requirements.lock pyproject.toml
 	@grep -v '^\(#\|$$\)' build/requirements.lock > requirements.lock
 

@@ -38,6 +38,7 @@ ALLOWED = {
         "points_grpc.storage",
         "structlog",
     },
+    "points_grpc.metrics": {"prometheus_client"},
     "points_grpc.rpc": {
         "cryptography",
         "google",
@@ -50,6 +51,7 @@ ALLOWED = {
         "points_grpc.clock",
         "points_grpc.domain",
         "points_grpc.errors",
+        "points_grpc.metrics",
         "structlog",
     },
     "points_grpc.gateway": {

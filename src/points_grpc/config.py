@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         le=256,
         description="Processes that serve side by side on the same ports, such as one per core.",
     )
+    metrics: Address | None = Field(
+        None,
+        description="Where figures (/metrics) and health (/healthz, /readyz) are served over HTTP:"
+        " host:port; without it nowhere.",
+    )
     upstream: Address = Field(
         "127.0.0.1:50051", description="The gRPC server that a gateway of its own calls: host:port."
     )

@@ -42,6 +42,23 @@ NOT_NOW = {
 }
 
 
+@pytest.fixture
+def start(serve: Serve, database_url: str) -> Iterator[Serve]:
+    """Starts two workers on a fresh database, and stops those that still run at the end."""
+    with ExitStack() as left:
+
+        def run(*arguments: str) -> Any:
+            running = serve(*arguments, *TWO, POINTS_DATABASE_URL=database_url)
+            left.callback(end, running.process)
+            return running
+
+        def end(process: subprocess.Popen[str]) -> None:
+            process.terminate()
+            process.wait(SECONDS_MAX)
+
+        yield run
+
+
 def workers_of(process: Any) -> list[psutil.Process]:
     """The worker processes that a supervisor has now."""
     found = []
@@ -138,9 +155,9 @@ def await_answers(answered: threading.Semaphore, number: int) -> None:
         assert answered.acquire(timeout=SECONDS_MAX)
 
 
-def test_all_workers_serve_one_port(serve: Serve, database_url: str) -> None:
+def test_all_workers_serve_one_port(start: Serve) -> None:
     """Every worker answers at the one address, and they show the same points."""
-    running = serve(*TWO, POINTS_DATABASE_URL=database_url)
+    running = start()
     assert "workers   2" in [running.process.stdout.readline().strip() for _ in range(2)]
     with connected_to_all(running) as channels:
         for number, channel in enumerate(channels):
@@ -150,9 +167,9 @@ def test_all_workers_serve_one_port(serve: Serve, database_url: str) -> None:
     assert running.left_behind() == []
 
 
-def test_the_clock_is_set_for_all_workers(serve: Serve, database_url: str) -> None:
+def test_the_clock_is_set_for_all_workers(start: Serve) -> None:
     """SetClock at one worker counts at every other, and none goes back behind it."""
-    running = serve(*TWO, POINTS_DATABASE_URL=database_url)
+    running = start()
     with connected_to_all(running) as channels:
         stubs = [test_clock_pb2_grpc.TestClockServiceStub(channel) for channel in channels]
         asked = test_clock_pb2.GetClockRequest()
@@ -166,9 +183,9 @@ def test_the_clock_is_set_for_all_workers(serve: Serve, database_url: str) -> No
             assert seen == {f"2022-03-{day:02d}T00:00:00Z"}
 
 
-def test_http_is_served_by_all_workers(serve: Serve, database_url: str) -> None:
+def test_http_is_served_by_all_workers(start: Serve) -> None:
     """The workers share the port of HTTP too, and each calls itself."""
-    running = serve("--http", "127.0.0.1:0", *TWO, POINTS_DATABASE_URL=database_url)
+    running = start("--http", "127.0.0.1:0")
     url = next(line.split()[1] for line in running.said if line.startswith("HTTP "))
     port = int(url.rpartition(":")[2])
     workers = workers_of(running.process)
@@ -187,9 +204,9 @@ def test_http_is_served_by_all_workers(serve: Serve, database_url: str) -> None:
             assert calls
 
 
-def test_a_worker_killed_under_load(serve: Serve, database_url: str) -> None:
+def test_a_worker_killed_under_load(start: Serve) -> None:
     """A worker that is killed is replaced, and of what clients insist on nothing is lost."""
-    running = serve(*TWO, POINTS_DATABASE_URL=database_url)
+    running = start()
     before = workers_of(running.process)
     with load_on(running.address) as answered:
         await_answers(answered, 50)
@@ -203,9 +220,9 @@ def test_a_worker_killed_under_load(serve: Serve, database_url: str) -> None:
         assert {available(channel) for channel in channels} == {"800"}
 
 
-def test_a_worker_told_to_stop_is_replaced(serve: Serve, database_url: str) -> None:
+def test_a_worker_told_to_stop_is_replaced(start: Serve) -> None:
     """SIGTERM to one worker has it finish what it does, and another one takes its place."""
-    running = serve(*TWO, POINTS_DATABASE_URL=database_url)
+    running = start()
     before = workers_of(running.process)
     with load_on(running.address) as answered:
         await_answers(answered, 50)
@@ -218,14 +235,14 @@ def test_a_worker_told_to_stop_is_replaced(serve: Serve, database_url: str) -> N
     assert '"code": 0' in running.errors.read_text()
 
 
-def test_a_stop_under_load(serve: Serve, database_url: str) -> None:
+def test_a_stop_under_load(start: Serve) -> None:
     """SIGTERM ends every worker in peace; clients that insist find the next server."""
-    first = serve(*TWO, POINTS_DATABASE_URL=database_url)
+    first = start()
     with load_on(first.address) as answered:
         await_answers(answered, 50)
         assert first.stop() == 0
         assert first.left_behind() == []
-        again = serve("--grpc", first.address, *TWO, POINTS_DATABASE_URL=database_url)
+        again = start("--grpc", first.address)
     with calling(again.address) as channel:
         assert available(channel) == "800"
     assert "is killed" not in first.errors.read_text()

@@ -23,10 +23,12 @@ from points_grpc.clock import TestClock
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.domain.queries import Page
-from points_grpc.errors import LotNotFound, ScopeMissing, TokenInvalid
+from points_grpc.errors import LotNotFound, Overloaded, ScopeMissing, TokenInvalid
+from points_grpc.metrics.figures import Figures
 from points_grpc.rpc.credentials import NoCredentials
 from points_grpc.rpc.credentials.development import DevAuthenticator
 from points_grpc.rpc.interceptors.context import Authentication, Authorization, declared_scopes
+from points_grpc.rpc.interceptors.metrics import Metrics
 
 METHODS = [
     method
@@ -246,3 +248,32 @@ def test_health_is_not_logged(serve):
     with capture_logs() as lines:
         serve(scenario)
     assert lines == []
+
+
+# Metrics
+
+
+def test_calls_are_counted_by_how_they_end():
+    """Each call counts once under its method and code, those turned away as shed too."""
+    figures = Figures()
+    ends = iter([b"", LotNotFound(), Overloaded(), ZeroDivisionError()])
+    seen = []
+
+    async def inner(_, __):
+        seen.append(figures.running)
+        end = next(ends)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    async def call_all():
+        handle = Metrics(figures).wrap("s/M", inner)
+        return await asyncio.gather(*(handle(None, None) for _ in range(4)), return_exceptions=True)
+
+    outcomes = asyncio.run(call_all())
+    counted = figures.snapshot()["methods"]["s/M"]
+    assert [type(one) for one in outcomes] == [bytes, LotNotFound, Overloaded, ZeroDivisionError]
+    assert counted["codes"] == {"OK": 1, "NOT_FOUND": 1, "RESOURCE_EXHAUSTED": 1, "INTERNAL": 1}
+    assert counted["shed"] == 1
+    assert sum(counted["seconds"]["counts"]) == 4
+    assert (max(seen), figures.running) == (1, 0)

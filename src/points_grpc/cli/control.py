@@ -1,6 +1,7 @@
 """How a supervisor and its workers speak: lines of JSON over a pair of sockets.
 
-The supervisor begins with an order; the worker answers with where it serves. When either end is
+The supervisor begins with an order; the worker answers with where it serves, and from then on to
+questions about its figures. When either end is
 gone, the other one notices by the end of the stream.
 """
 
@@ -39,6 +40,21 @@ class Ready:
     http: str
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The supervisor wants to know how the worker fares; the answer has the same number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The answer to a question: the worker's figures."""
+
+    number: int
+    figures: dict[str, Any] | None
+
+
 def lines(stream: socket.socket) -> Iterator[bytes]:
     """Every line that comes, until the other end is gone."""
     rest = b""
@@ -48,7 +64,7 @@ def lines(stream: socket.socket) -> Iterator[bytes]:
             yield from whole
 
 
-def encoded(message: Order | Ready) -> bytes:
+def encoded(message: Order | Ready | Asked | Told) -> bytes:
     """A message as a line."""
     return json.dumps(asdict(message)).encode() + b"\n"
 
@@ -61,3 +77,13 @@ def order_of(line: bytes) -> Order:
 def ready_of(line: bytes) -> Ready:
     """The answer that a line holds."""
     return Ready(**json.loads(line))
+
+
+def asked_of(line: bytes) -> Asked:
+    """The question that a line holds."""
+    return Asked(**json.loads(line))
+
+
+def told_of(line: bytes) -> Told:
+    """The answer to a question that a line holds."""
+    return Told(**json.loads(line))

@@ -81,7 +81,7 @@ def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> S
         share_port=several,
         own_address=f"{OWN_HOST}:0" if several and settings.http else "",
     )
-    return Server(backends, authenticator, options)
+    return Server(backends, authenticator, options, parts.figures)
 
 
 async def _door(settings: Settings, parts: Parts) -> trust.Door:
@@ -109,6 +109,8 @@ async def _report_health(server: Server, parts: Parts, place: Place) -> None:
     while True:
         problem = await asyncio.to_thread(probe, parts.database, place)
         server.set_serving(not problem)
+        if parts.figures is not None:
+            parts.figures.serving = not problem
         if problem and was_well is not False:
             log.error("the database does not answer", problem=problem)
         elif not problem and was_well is False:

@@ -33,6 +33,7 @@ def _shown(default: object) -> str:
 Grpc = Annotated[str | None, setting("grpc")]
 Http = Annotated[str | None, setting("http")]
 Workers = Annotated[int | None, setting("workers")]
+Metrics = Annotated[str | None, setting("metrics")]
 Upstream = Annotated[str | None, setting("upstream")]
 DatabaseUrl = Annotated[str | None, setting("database_url")]
 DataDir = Annotated[Path | None, setting("data_dir")]

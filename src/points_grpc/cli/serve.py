@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NoReturn
 
 import structlog
 import typer
 import uvloop
 
-from points_grpc.cli import gateway, lifetime, logs, options, place, supervisor, trust, wiring
+from points_grpc.cli import (
+    gateway,
+    lifetime,
+    logs,
+    monitoring,
+    options,
+    place,
+    supervisor,
+    trust,
+    wiring,
+)
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, is_loopback, joined_address, split_address
+from points_grpc.metrics.figures import WorkerStatus
 from points_grpc.storage import checkup, migrate
 from points_grpc.storage.database import Database
 from points_grpc.storage.faults import Fault, fault_of
@@ -30,6 +43,7 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
     http: options.Http = None,
     database_url: options.DatabaseUrl = None,
     data_dir: options.DataDir = None,
+    metrics: options.Metrics = None,
     workers: options.Workers = None,
     dev: options.Dev = None,
     start_time: options.StartTime = None,
@@ -60,15 +74,28 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
             trust.refuse_without_credentials(settings, database, SystemClock().now())
             _count_connections(settings, database)
 
-        def announce(port: int, http: str) -> None:
-            _announce(settings, there, port, http)
-
         with failures_told():
             if settings.workers > 1:
-                code = supervisor.supervise(settings, there, database, announce)
+                code = supervisor.supervise(settings, there, database, _announcer(settings, there))
                 raise typer.Exit(code)
-            with wiring.parts(settings, database) as parts:
+            with (
+                wiring.parts(settings, database) as parts,
+                monitoring.shown(settings, lambda: [_status(parts)]) as figures,
+            ):
+                announce = partial(_announcer(settings, there), figures)
                 uvloop.run(lifetime.live(settings, parts, there, announce))
+
+
+def _status(parts: wiring.Parts) -> WorkerStatus:
+    figures = None if parts.figures is None else parts.figures.snapshot()
+    return WorkerStatus(1, os.getpid(), 0, figures)
+
+
+def _announcer(settings: Settings, there: place.Place) -> Callable[[str, int, str], None]:
+    def announce(metrics: str, port: int, http: str) -> None:
+        _announce(settings, there, port, http, metrics)
+
+    return announce
 
 
 @contextmanager
@@ -100,6 +127,7 @@ def _refuse_what_cannot_be(settings: Settings) -> None:
         )
     gateway.refuse_what_cannot_be(settings)
     trust.refuse_what_cannot_be(settings)
+    monitoring.refuse_what_cannot_be(settings)
     if settings.workers > 1 and sys.platform != "linux":
         options.fail("several workers share a port as only Linux does it", code=2)
     for field in ("start_time", "demo"):
@@ -127,9 +155,10 @@ def _count_connections(settings: Settings, database: Database) -> None:
         log.warning("the database allows too few connections", allowed=allowed, needed=needed)
 
 
-def _announce(settings: Settings, there: place.Place, port: int, http: str) -> None:
+def _announce(settings: Settings, there: place.Place, port: int, http: str, metrics: str) -> None:
     address = joined_address(split_address(settings.grpc)[0], port)
-    lines = [*filter(None, [http]), f"gRPC      {address}", f"database  {there.shown}"]
+    lines = [*filter(None, [http]), f"gRPC      {address}", *filter(None, [metrics])]
+    lines.append(f"database  {there.shown}")
     if settings.workers > 1:
         lines.append(f"workers   {settings.workers}")
     if settings.dev:

@@ -13,10 +13,11 @@ from typing import Any
 
 import structlog
 
-from points_grpc.cli import control, lifetime, ports, seed, wiring
+from points_grpc.cli import control, lifetime, monitoring, ports, seed, wiring
 from points_grpc.cli.place import Place
 from points_grpc.clock import SharedHand
 from points_grpc.config import Settings, handed_on
+from points_grpc.metrics.figures import WorkerStatus
 from points_grpc.storage.database import Database
 
 START_SECONDS = 60.0
@@ -32,12 +33,16 @@ PAUSE_SECONDS_MAX = 10.0
 MARGIN_SECONDS = 5.0
 """How much longer than running calls may take a stopping worker may."""
 
+ANSWER_SECONDS_MAX = 2.0
+"""How long a worker may take to tell its figures."""
+
+Announce = Callable[[str, int, str], None]
+"""Says where metrics are, gRPC's port, and where HTTP is; a line is empty where there is none."""
+
 log = structlog.get_logger("points_grpc")
 
 
-def supervise(
-    settings: Settings, there: Place, database: Database, announce: Callable[[int, str], None]
-) -> int:
+def supervise(settings: Settings, there: Place, database: Database, announce: Announce) -> int:
     """Serve with `settings.workers` processes until a signal says to stop; the exit code.
 
     A worker that ends without having been told to is replaced. One that does not come to serve
@@ -91,6 +96,8 @@ class Worker:
         self.ready: control.Ready | None = None
         self._order = order
         self._process: asyncio.subprocess.Process | None = None
+        self._asking = asyncio.Lock()
+        self._asked = 0
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     @property
@@ -127,6 +134,27 @@ class Worker:
         self.ready = control.ready_of(line)
         return True
 
+    async def status(self) -> WorkerStatus:
+        """How it fares."""
+        figures = None
+        async with self._asking:
+            with contextlib.suppress(OSError, TimeoutError, ValueError):
+                async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                    figures = await self._ask()
+        return WorkerStatus(self.number, self.pid, self.restarts, figures)
+
+    async def _ask(self) -> dict[str, Any] | None:
+        if self.ready is None or self._streams is None:
+            return None
+        reader, writer = self._streams
+        self._asked += 1
+        writer.write(control.encoded(control.Asked(self._asked)))
+        while line := await reader.readline():
+            # An answer that came too late for its question comes first.
+            if (told := control.told_of(line)).number == self._asked:
+                return told.figures
+        return None
+
     async def ended(self) -> int:
         """The exit code of the process, once it has one; 128 and the number after a signal."""
         if self._process is None:
@@ -150,6 +178,10 @@ class Crew:
     def __init__(self, workers: list[Worker]) -> None:
         self.workers = workers
         self._keeping: list[asyncio.Task[None]] = []
+
+    async def statuses(self) -> list[WorkerStatus]:
+        """How all workers fare."""
+        return await asyncio.gather(*(worker.status() for worker in self.workers))
 
     async def start(self) -> int:
         """Start all workers and keep them running; the exit code of one that did not start, or 0.
@@ -208,7 +240,7 @@ async def _live(
     settings: Settings,
     there: Place,
     database: Database,
-    announce: Callable[[int, str], None],
+    announce: Announce,
 ) -> int:
     stopping, at_once = asyncio.Event(), asyncio.Event()
     signalled: list[int] = []
@@ -229,9 +261,10 @@ async def _live(
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and (code := starting.result()) == 0:
             ready = crew.workers[0].ready
-            if ready is not None:
-                announce(ready.port, ready.http)
-            await stopping.wait()
+            with monitoring.shown(settings, _from_threads(crew, loop)) as metrics:
+                if ready is not None:
+                    announce(metrics, ready.port, ready.http)
+                await stopping.wait()
         log.info("stopping")
     finally:
         for task in (starting, told_to_stop, reviving):
@@ -239,6 +272,16 @@ async def _live(
         await asyncio.gather(starting, told_to_stop, reviving, return_exceptions=True)
         await crew.stop(settings.grace_seconds, at_once)
     return 128 + signalled[1] if len(signalled) > 1 else code
+
+
+def _from_threads(crew: Crew, loop: asyncio.AbstractEventLoop) -> Callable[[], list[WorkerStatus]]:
+    """Asks how the workers fare from threads that are not the event loop's."""
+
+    def statuses() -> list[WorkerStatus]:
+        asked = asyncio.run_coroutine_threadsafe(crew.statuses(), loop)
+        return asked.result(2 * ANSWER_SECONDS_MAX)
+
+    return statuses
 
 
 async def _revive(database: Database, there: Place) -> None:

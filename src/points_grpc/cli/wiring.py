@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from points_grpc.clock import Clock, SharedHand, SystemClock, TestClock
 from points_grpc.config import Settings
+from points_grpc.metrics.figures import Figures
 from points_grpc.service.credentials import CredentialBook
 from points_grpc.service.desk import Desk
 from points_grpc.service.engine import Engine
@@ -23,7 +24,7 @@ from points_grpc.storage.ids import IdSource
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a server is made of."""
+    """What a server is made of; there are figures where metrics are served."""
 
     database: Database
     clock: Clock
@@ -33,6 +34,7 @@ class Parts:
     members: MemberBook
     sweeper: Sweeper
     credentials: CredentialBook
+    figures: Figures | None
 
     @property
     def test_clock(self) -> TestClock | None:
@@ -75,13 +77,16 @@ def parts(
     cache = ProgramCache()
     desk = Desk(database, clock)
     bounds = Bounds(queue_items=settings.lane_items_max, batch_items=settings.lane_batch_max)
-    engine = Engine(database, cache, ids, clock, bounds)
+    figures = None if settings.metrics is None else Figures()
+    engine = Engine(database, cache, ids, clock, bounds, meter=figures)
+    if figures is not None:
+        figures.watch_queues(engine.waiting)
     sweeper = Sweeper(database, cache, ids, clock)
     programs, members = ProgramBook(desk, ids), MemberBook(desk, ids)
     credentials = CredentialBook(database, clock)
     engine.start()
     try:
-        yield Parts(database, clock, desk, engine, programs, members, sweeper, credentials)
+        yield Parts(database, clock, desk, engine, programs, members, sweeper, credentials, figures)
     finally:
         engine.stop()
         desk.close()

@@ -5,6 +5,7 @@ It ends when it is told to by SIGTERM, and by itself when its supervisor is gone
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import typer
 import uvloop
@@ -19,50 +21,90 @@ import uvloop
 from points_grpc.cli import control, lifetime, logs, place, serve, wiring
 from points_grpc.clock import SharedHand
 from points_grpc.config import Settings
+from points_grpc.metrics.figures import Figures
 
 _MARGIN_SECONDS = 5.0
 """How much longer than running calls may take a worker without a supervisor may live."""
+
+_TURN_SECONDS_MAX = 1.0
+"""How long an event loop that is well may take to come to what is asked of it."""
+
+
+class Line:
+    """The worker's end of what connects it with its supervisor, read by a thread of its own."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        self._stream = stream
+        self._said = control.lines(stream)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._figures: Figures | None = None
+
+    def order(self) -> control.Order | None:
+        """What to do, which is said first; None where the supervisor is gone already."""
+        first = next(self._said, None)
+        return None if first is None else control.order_of(first)
+
+    def attend(self, grace_s: float) -> None:
+        """Answer questions; when the supervisor is gone, stop as SIGTERM does it."""
+
+        def run() -> None:
+            self._answer(self._said)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(grace_s + _MARGIN_SECONDS)
+            os._exit(1)  # it has not stopped, and nobody is left to kill it
+
+        threading.Thread(target=run, name="supervisor", daemon=True).start()
+
+    def ready(self, port: int, http: str, figures: Figures | None) -> None:
+        """Say where the worker serves. Where the event loop runs."""
+        self._loop, self._figures = asyncio.get_running_loop(), figures
+        self._send(control.Ready(port, http))
+
+    def _answer(self, questions: Iterator[bytes]) -> None:
+        for line in questions:
+            figures = None
+            if self._figures is not None and self._loop is not None and _turns(self._loop):
+                figures = self._figures.snapshot()
+            try:
+                self._send(control.Told(control.asked_of(line).number, figures))
+            except OSError:
+                return
+
+    def _send(self, message: Any) -> None:
+        self._stream.sendall(control.encoded(message))
+
+
+def _turns(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the event loop comes to do what is asked of it."""
+    turned = threading.Event()
+    try:
+        loop.call_soon_threadsafe(turned.set)
+    except RuntimeError:  # it is closed
+        return False
+    return turned.wait(_TURN_SECONDS_MAX)
 
 
 def main(descriptor: int) -> None:
     """Serve as the order says that comes through the socket `descriptor`."""
     signal.signal(signal.SIGTERM, serve.leave)
-    line = socket.socket(fileno=descriptor)  # open until the end: a thread reads from it
-    said = control.lines(line)
-    if (first := next(said, None)) is None:
+    line = Line(socket.socket(fileno=descriptor))
+    if (order := line.order()) is None:
         return
-    order = control.order_of(first)
     settings = Settings(**order.settings)
     logs.configure(settings, order.number)
-    _end_with_supervisor(said, settings.grace_seconds)
-    with serve.failures_told():
-        _serve(order, settings, line)
-
-
-def _serve(order: control.Order, settings: Settings, line: socket.socket) -> None:
-    def announce(port: int, http: str) -> None:
-        line.sendall(control.encoded(control.Ready(port, http)))
-
+    line.attend(settings.grace_seconds)
     there = place.Place(order.url, order.shown)
     hand = None if order.hand is None else SharedHand(order.hand)
     with (
+        serve.failures_told(),
         place.opened(there, settings) as database,
         wiring.parts(settings, database, hand) as parts,
     ):
+
+        def announce(port: int, http: str) -> None:
+            line.ready(port, http, parts.figures)
+
         uvloop.run(lifetime.live(settings, parts, there, announce))
-
-
-def _end_with_supervisor(said: Iterator[bytes], grace_s: float) -> None:
-    """Stop as SIGTERM does it when the supervisor's end of the stream is gone."""
-
-    def wait() -> None:
-        for _ in said:
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(grace_s + _MARGIN_SECONDS)
-        os._exit(1)  # it has not stopped, and nobody is left to kill it
-
-    threading.Thread(target=wait, name="supervisor", daemon=True).start()
 
 
 if __name__ == "__main__":

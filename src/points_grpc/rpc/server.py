@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from points.dev.v1 import test_clock_pb2
 from points.v1 import member_service_pb2, points_service_pb2, program_service_pb2
 from points_grpc.clock import TestClock
+from points_grpc.metrics.figures import Figures
 from points_grpc.rpc import health, reflection
 from points_grpc.rpc.backends import Engine, MemberBook, ProgramBook
 from points_grpc.rpc.credentials import Authenticator
@@ -23,6 +24,7 @@ from points_grpc.rpc.interceptors.context import (
 from points_grpc.rpc.interceptors.deadline import Deadline
 from points_grpc.rpc.interceptors.errors import Errors
 from points_grpc.rpc.interceptors.log import Log
+from points_grpc.rpc.interceptors.metrics import Metrics
 from points_grpc.rpc.interceptors.shedding import Shedding
 from points_grpc.rpc.methods import stream_method, unary_method, unary_service
 from points_grpc.rpc.servicers.members import MemberServicer
@@ -82,12 +84,14 @@ class Server:
         backends: Backends,
         authenticator: Authenticator,
         options: ServerOptions = ServerOptions(),
+        figures: Figures | None = None,
     ) -> None:
         errors = Errors()
         services = _services(backends)
         interceptors = (
             errors,
             Log(),
+            *(() if figures is None else (Metrics(figures),)),
             Authentication(authenticator),
             Authorization(declared_scopes(service for service, _ in services)),
             Shedding(options.calls_max, options.calls_bytes_max),

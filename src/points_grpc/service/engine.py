@@ -30,9 +30,10 @@ from points_grpc.domain.queries import (
 from points_grpc.errors import Overloaded, Refusal, RequestIdReused, StorageUnavailable
 from points_grpc.service.batch import Call, make_call
 from points_grpc.service.gather import Locking
-from points_grpc.service.lane import Bounds, Job, Lane, Remains
+from points_grpc.service.lane import Bounds, Execute, Job, Lane, Remains
 from points_grpc.service.ledger import Ledger, Terms
 from points_grpc.service.listings import Lister
+from points_grpc.service.metering import Meter, metered
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.queries import Reader, View
 from points_grpc.storage.database import Connection, Database, Link
@@ -69,6 +70,8 @@ class Engine:
         ids: IdSource,
         clock: Clock,
         bounds: Bounds | None = None,
+        *,
+        meter: Meter | None = None,
     ) -> None:
         self._links: list[Link] = []
         self._database = database
@@ -79,18 +82,21 @@ class Engine:
             link = self._link(brief=terms.locking is Locking.SKIP)
             return Ledger(link, programs, ids, clock, terms)
 
+        def lane(name: str, execute: Execute[Any], bounds: Bounds | None, **to: Any) -> Lane[Any]:
+            return Lane(name, metered(name, execute, meter), bounds, **to)
+
         patient = ledger(Terms(Locking.WAIT, lots_max=None))
         bulk = ledger(Terms(Locking.SKIP, lots_max=None))
         write = ledger(Terms(Locking.SKIP))
-        self._patience = Lane("patience", _executor(patient), bounds)
-        self._bulk = Lane("bulk", _executor(bulk), bounds, patient=self._patience)
-        self._write = Lane(
+        self._patience = lane("patience", _executor(patient), bounds)
+        self._bulk = lane("bulk", _executor(bulk), bounds, patient=self._patience)
+        self._write = lane(
             "write", _executor(write), bounds, patient=self._patience, bulk=self._bulk
         )
         few = bounds or Bounds()
         few = replace(few, batch_items=min(few.batch_items, REPORT_BATCH))
-        self._report = Lane("report", self._answerer(bulk), few)
-        self._read = Lane("read", self._answerer(write), bounds, bulk=self._report)
+        self._report = lane("report", self._answerer(bulk), few)
+        self._read = lane("read", self._answerer(write), bounds, bulk=self._report)
         self._lanes: tuple[Lane[Any], ...] = (
             self._write,
             self._bulk,
@@ -110,6 +116,10 @@ class Engine:
             lane.stop()
         for link in self._links:
             link.close()
+
+    def waiting(self) -> dict[str, int]:
+        """How many items are in each lane's queue."""
+        return {lane.name: lane.waiting for lane in self._lanes}
 
     async def write(
         self,

@@ -39,7 +39,7 @@ class Log:
             try:
                 return await inner(request, context)
             except BaseException as error:
-                code, reason = _outcome(error)
+                code, reason = outcome(error)
                 raise
             finally:
                 info(
@@ -54,7 +54,8 @@ class Log:
         return handle
 
 
-def _outcome(error: BaseException) -> tuple[str, str]:
+def outcome(error: BaseException) -> tuple[str, str]:
+    """The name of the status code that `error` ends a call with, and the reason, if it has one."""
     if isinstance(error, Refusal):
         return error.code, error.reason
     if isinstance(error, Ended):

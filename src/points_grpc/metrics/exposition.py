@@ -1,0 +1,114 @@
+"""Workers and their figures as Prometheus reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from points_grpc.metrics.figures import WorkerStatus
+
+Statuses = Callable[[], Sequence[WorkerStatus]]
+
+
+class Workers(Collector):
+    """Collects what the workers show at that moment."""
+
+    def __init__(self, statuses: Statuses) -> None:
+        self._statuses = statuses
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family, with a worker's number on each sample."""
+        statuses = self._statuses()
+        yield from _processes(statuses)
+        shown = [(str(status.number), status.figures) for status in statuses if status.figures]
+        yield from _calls(shown)
+        yield from _lanes(shown)
+
+
+_Shown = Sequence[tuple[str, dict[str, Any]]]
+
+
+def _processes(statuses: Sequence[WorkerStatus]) -> Iterator[Metric]:
+    up = GaugeMetricFamily("points_worker_up", "Whether the process answers.", labels=["worker"])
+    serving = GaugeMetricFamily(
+        "points_worker_serving", "Whether it reaches the database.", labels=["worker"]
+    )
+    restarts = CounterMetricFamily(
+        "points_worker_restarts", "How often it was replaced.", labels=["worker"]
+    )
+    for status in statuses:
+        labels = [str(status.number)]
+        up.add_metric(labels, status.figures is not None)
+        serving.add_metric(labels, status.serving)
+        restarts.add_metric(labels, status.restarts)
+    yield from (up, serving, restarts)
+
+
+def _calls(shown: _Shown) -> Iterator[Metric]:
+    cpu = CounterMetricFamily(
+        "points_worker_cpu_seconds", "Processor time used.", labels=["worker"]
+    )
+    memory = GaugeMetricFamily("points_worker_memory_bytes", "Memory in use.", labels=["worker"])
+    running = GaugeMetricFamily("points_calls_running", "Calls that run now.", labels=["worker"])
+    calls = CounterMetricFamily(
+        "points_calls", "Calls that ended.", labels=["worker", "method", "code"]
+    )
+    shed = CounterMetricFamily(
+        "points_calls_shed", "Calls refused as OVERLOADED.", labels=["worker", "method"]
+    )
+    seconds = HistogramMetricFamily(
+        "points_call_duration_seconds", "How long calls took.", labels=["worker", "method"]
+    )
+    for worker, figures in shown:
+        cpu.add_metric([worker], figures["cpu_seconds"])
+        memory.add_metric([worker], figures["memory_bytes"])
+        running.add_metric([worker], figures["running"])
+        for method, of in figures["methods"].items():
+            if not of["codes"]:
+                continue
+            for code, number in of["codes"].items():
+                calls.add_metric([worker, method, code], number)
+            shed.add_metric([worker, method], of["shed"])
+            _add(seconds, [worker, method], of["seconds"])
+    yield from (cpu, memory, running, calls, shed, seconds)
+
+
+def _lanes(shown: _Shown) -> Iterator[Metric]:
+    labels = ["worker", "lane"]
+    waiting = GaugeMetricFamily("points_lane_waiting_items", "Items in the queue.", labels=labels)
+    items = HistogramMetricFamily("points_lane_batch_items", "Items of batches.", labels=labels)
+    seconds = HistogramMetricFamily(
+        "points_lane_batch_duration_seconds", "How long batches took.", labels=labels
+    )
+    deferred = CounterMetricFamily(
+        "points_lane_deferred", "Jobs that a batch put back into the queue.", labels=labels
+    )
+    moved = CounterMetricFamily(
+        "points_lane_moved", "Jobs that a batch left to another lane.", labels=labels
+    )
+    for worker, figures in shown:
+        for lane, number in figures["waiting"].items():
+            waiting.add_metric([worker, lane], number)
+        for lane, of in figures["lanes"].items():
+            _add(items, [worker, lane], of["items"])
+            _add(seconds, [worker, lane], of["seconds"])
+            deferred.add_metric([worker, lane], of["deferred"])
+            moved.add_metric([worker, lane], of["moved"])
+    yield from (waiting, items, seconds, deferred, moved)
+
+
+def _add(family: HistogramMetricFamily, labels: list[str], facts: dict[str, Any]) -> None:
+    so_far = 0
+    buckets: list[tuple[str, float]] = []
+    for bound, count in zip([*facts["bounds"], "+Inf"], facts["counts"], strict=True):
+        so_far += count
+        buckets.append((str(bound), so_far))
+    family.add_metric(labels, buckets, facts["total"])
