@@ -28,6 +28,7 @@ def counted(serving_now: bool = True) -> Figures:
     """Figures of a process that has done a little."""
     figures = Figures()
     figures.serving = serving_now
+    figures.sweep_lag_seconds = 1.5
     earn = figures.method(EARN)
     for seconds in (0.001, 0.002, 60.0):
         earn.codes["OK"] += 1
@@ -99,6 +100,7 @@ def test_prometheus_reads_every_figure(left: ExitStack) -> None:
     assert value(found, "points_lane_batch_duration_seconds_count", worker="1", lane="write") == 1
     assert value(found, "points_lane_deferred_total", worker="1", lane="write") == 2
     assert value(found, "points_lane_moved_total", worker="1", lane="write") == 1
+    assert value(found, "points_sweep_lag_seconds", worker="1") == 1.5
     labels = {name for _, pairs in found for name, _ in pairs}
     assert labels == {"worker", "method", "code", "lane", "le"}
     assert "Redeem" not in text

@@ -304,6 +304,15 @@ def test_pages_find_every_account_once(till: Till, monkeypatch: pytest.MonkeyPat
     assert overdue.estimate(till.link, START) == 0
 
 
+def test_the_oldest_lapse_that_is_not_recorded(till: Till) -> None:
+    """How far behind the sweep is, goes by the oldest bound of any account that is due."""
+    first = till.do(earn(1, "alice", policy="month"))
+    till.clock.set(START + DAY)
+    till.do(earn(1, "bob", policy="month"))
+    assert overdue.oldest(till.link, START + DAY) is None
+    assert overdue.oldest(till.link, START + 90 * DAY) == first.lot.expires_at
+
+
 def test_how_many_are_due_is_estimated_from_some(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,9 +15,11 @@ from points_grpc.cli import garbage, gateway, seed, trust
 from points_grpc.cli.place import Place, reason_of
 from points_grpc.cli.wiring import Parts
 from points_grpc.config import Settings, joined_address, split_address
+from points_grpc.errors import StorageUnavailable
 from points_grpc.rpc.credentials import Authenticator
 from points_grpc.rpc.credentials.development import DevAuthenticator
 from points_grpc.rpc.server import Backends, Server, ServerOptions
+from points_grpc.service import overdue
 from points_grpc.storage.checkup import examine
 from points_grpc.storage.database import Database
 
@@ -26,6 +28,8 @@ PROBE_SECONDS = 1.0
 
 OWN_HOST = "127.0.0.1"
 """Where one of several workers listens for its own gateway, so that a call stays in one process."""
+
+_LAG_SECONDS = 15.0  # between two looks at how far behind the sweep is
 
 log = structlog.get_logger("points_grpc")
 
@@ -50,6 +54,7 @@ async def live(
             _tasks(
                 _report_health(server, parts, place),
                 _sweep_now_and_then(settings, parts),
+                _measure_lag(settings, parts),
                 door.keep(),
             ),
             gateway.beside(settings, upstream, parts.clock) as http,
@@ -137,6 +142,25 @@ async def _sweep_now_and_then(settings: Settings, parts: Parts) -> None:
         except Exception as error:
             log.warning("a sweep failed", problem=reason_of(error))
         await asyncio.sleep(settings.sweep_interval_seconds)
+
+
+async def _measure_lag(settings: Settings, parts: Parts) -> None:
+    """Look now and then how far behind the sweep is, where anybody wants to know."""
+    figures = parts.figures
+    while settings.sweep and figures is not None:
+        with contextlib.suppress(StorageUnavailable):
+            figures.sweep_lag_seconds = await asyncio.to_thread(_lag_seconds, parts)
+        await asyncio.sleep(_LAG_SECONDS)
+
+
+def _lag_seconds(parts: Parts) -> float:
+    now = parts.clock.now()
+    link = parts.database.link(snapshot=True)
+    try:
+        since = overdue.oldest(link, now)
+    finally:
+        link.close()
+    return 0.0 if since is None else (now - since).total_seconds()
 
 
 async def _sweep(settings: Settings, parts: Parts) -> None:

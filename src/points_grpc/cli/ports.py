@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,13 +21,26 @@ def reserved(address: str) -> Iterator[str]:
     host, port = split_address(address)
     with ExitStack() as held:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            for family, place in {(family, at[:2]) for family, _, _, _, at in found}:
-                port = _reserve(held, family, place[0], port)
+            port = _reserve_all(held, host, port)
         except OSError as error:
             said = error.strerror or "cannot be used"
             raise RuntimeError(f"cannot listen on {address}: {said}") from None
         yield joined_address(host, port)
+
+
+def _reserve_all(held: ExitStack, host: str, port: int) -> int:
+    """Hold the port at every address of the host that this machine has; the port."""
+    missing, well = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)), False
+    for family, _, _, _, at in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        try:
+            port, well = _reserve(held, family, at[0], port), True
+        except OSError as error:
+            # localhost may have an address that is not there.
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                raise
+    if not well:
+        raise missing
+    return port
 
 
 def _reserve(held: ExitStack, family: int, host: str | int, port: int) -> int:

@@ -67,7 +67,14 @@ def _calls(shown: _Shown) -> Iterator[Metric]:
     seconds = HistogramMetricFamily(
         "points_call_duration_seconds", "How long calls took.", labels=["worker", "method"]
     )
+    lag = GaugeMetricFamily(
+        "points_sweep_lag_seconds",
+        "At most how long ago something lapsed that is not recorded.",
+        labels=["worker"],
+    )
     for worker, figures in shown:
+        if figures["sweep_lag_seconds"] is not None:
+            lag.add_metric([worker], figures["sweep_lag_seconds"])
         cpu.add_metric([worker], figures["cpu_seconds"])
         memory.add_metric([worker], figures["memory_bytes"])
         running.add_metric([worker], figures["running"])
@@ -78,7 +85,7 @@ def _calls(shown: _Shown) -> Iterator[Metric]:
                 calls.add_metric([worker, method, code], number)
             shed.add_metric([worker, method], of["shed"])
             _add(seconds, [worker, method], of["seconds"])
-    yield from (cpu, memory, running, calls, shed, seconds)
+    yield from (cpu, memory, running, calls, shed, seconds, lag)
 
 
 def _lanes(shown: _Shown) -> Iterator[Metric]:

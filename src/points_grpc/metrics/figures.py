@@ -59,11 +59,16 @@ class LaneFigures:
 
 
 class Figures:
-    """Everything that one process counts. `running` is how many calls run now."""
+    """Everything that one process counts. `running` is how many calls run now.
+
+    `sweep_lag_seconds` is how long ago the oldest lapse happened that is not recorded; None where
+    this process does not sweep.
+    """
 
     def __init__(self) -> None:
         self.running = 0
         self.serving = False
+        self.sweep_lag_seconds: float | None = None
         self._methods: dict[str, MethodFigures] = {}
         self._lanes: dict[str, LaneFigures] = {}
         self._waiting: Callable[[], Mapping[str, int]] = dict
@@ -89,6 +94,7 @@ class Figures:
         return {
             "serving": self.serving,
             "running": self.running,
+            "sweep_lag_seconds": self.sweep_lag_seconds,
             "cpu_seconds": time.process_time(),
             "memory_bytes": resident_bytes(),
             "methods": {

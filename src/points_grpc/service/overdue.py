@@ -61,6 +61,20 @@ def estimate(link: Link, until: datetime) -> int:
     return about if about > COUNTED_MAX else _count(link, places, until)
 
 
+def oldest(link: Link, until: datetime) -> datetime | None:
+    """Since when something may be due that nobody has recorded; None where nothing is by `until`.
+
+    Raises StorageUnavailable.
+    """
+    places = _places(link)
+    first = [
+        place.after_at
+        for start in range(0, len(places), PLACES)
+        for place in _look(link, places[start : start + PLACES], until, 1)
+    ]
+    return min(first, default=None)
+
+
 def _rest(link: Link, place: DuePlace, until: datetime) -> Iterator[list[AccountKey]]:
     while page := _look(link, [place], until, PAGE):
         yield _keys(page)
