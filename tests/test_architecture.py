@@ -21,6 +21,7 @@ ALLOWED = {
     "points_grpc.domain": {"points_grpc.errors"},
     "points_grpc.errors": set(),
     "points_grpc.clock": set(),
+    "points_grpc.tls": set(),
     "points_grpc.config": {"pydantic", "pydantic_settings"},
     "points_grpc.storage": {
         "alembic",
@@ -52,6 +53,7 @@ ALLOWED = {
         "points_grpc.domain",
         "points_grpc.errors",
         "points_grpc.metrics",
+        "points_grpc.tls",
         "structlog",
     },
     "points_grpc.gateway": {
@@ -60,6 +62,7 @@ ALLOWED = {
         "msgspec",
         "points",
         "points_grpc.errors",
+        "points_grpc.tls",
         "starlette",
         "structlog",
         "uvicorn",

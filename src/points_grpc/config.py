@@ -109,6 +109,27 @@ class Settings(BaseSettings):
         "auto", description="How log lines look; auto: console on a terminal, else json."
     )
 
+    tls_cert_file: Path | None = Field(
+        None, description="The certificate chain of gRPC and HTTP, in PEM; with it both speak TLS."
+    )
+    tls_key_file: Path | None = Field(None, description="Its private key, in PEM.")
+    tls_client_ca_file: Path | None = Field(
+        None, description="Who signs clients' certificates, in PEM; with it each client needs one."
+    )
+    client_certs_file: Path | None = Field(
+        None, description="Whose clients' certificates are, in JSON; read again each minute."
+    )
+    plaintext: bool = Field(
+        False, description="Serve other machines without TLS, which a proxy in front does."
+    )
+    upstream_ca_file: Path | None = Field(
+        None,
+        description="Who signs the certificate of the gateway's upstream; with it TLS is used.",
+    )
+    upstream_cert_file: Path | None = Field(
+        None, description="The certificate that the gateway shows its upstream, in PEM."
+    )
+    upstream_key_file: Path | None = Field(None, description="Its private key, in PEM.")
     jwt_keys_file: Path | None = Field(
         None,
         description="Public keys of JSON web tokens: a JWK set, or PEM; read again each minute.",

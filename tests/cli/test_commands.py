@@ -46,10 +46,19 @@ def test_help_tells_defaults_and_variables(command: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("address", ["0.0.0.0:50051", "[::]:50051", "192.0.2.1:50051"])
 def test_serve_refuses_other_machines(address: str) -> None:
-    """Without credentials, serve listens on loopback only."""
-    result = run("serve", "--grpc", address)
+    """In development there are no credentials, so serve listens on loopback only."""
+    result = run("serve", "--dev", "--plaintext", "--grpc", address)
     assert result.exit_code == 2
     assert "no credentials" in result.output
+
+
+@pytest.mark.parametrize("command", ["serve", "gateway"])
+def test_no_credentials_in_the_clear(command: str) -> None:
+    """Other machines are served with TLS only, unless it is said that a proxy does it."""
+    option = {"serve": "--grpc", "gateway": "--http"}[command]
+    result = run(command, option, "0.0.0.0:0")
+    assert result.exit_code == 2
+    assert "would go in the clear" in result.output
 
 
 @pytest.mark.parametrize("option", [("--demo",), ("--start-time", "2022-01-01T00:00:00Z")])

@@ -10,10 +10,11 @@ from importlib.util import find_spec
 
 import typer
 import uvloop
+from grpc import ChannelCredentials
 
-from points_grpc.cli import garbage, logs, options
+from points_grpc.cli import doors, garbage, logs, options
 from points_grpc.clock import Clock, SystemClock
-from points_grpc.config import Settings, is_loopback, joined_address, split_address
+from points_grpc.config import Settings, joined_address, split_address
 
 DEFAULT_HTTP = "127.0.0.1:8080"
 
@@ -24,13 +25,13 @@ _LIBRARIES = ("starlette", "uvicorn", "httptools", "msgspec")
 def gateway(
     upstream: options.Upstream = None,
     http: options.Http = None,
+    plaintext: options.Plaintext = None,
     log_level: options.LogLevel = None,
     log_format: options.LogFormat = None,
 ) -> None:
     """Serve the REST APIs until SIGTERM or SIGINT, for a points server that runs elsewhere.
 
-    Listens on 127.0.0.1:8080 unless told otherwise, and until there are credentials on this
-    machine only.
+    Listens on 127.0.0.1:8080 unless told otherwise, for other machines with TLS only.
     """
     given = dict(locals())
     settings = options.settings(**given)
@@ -52,21 +53,24 @@ def refuse_what_cannot_be(settings: Settings) -> None:
     """Leave with one line where the gateway cannot run, or must not, as configured."""
     if settings.http is None:
         return
-    if not is_loopback(settings.http):
-        options.fail(
-            f"{settings.http} can be reached from other machines, and there are no credentials"
-            " yet: listen on 127.0.0.1 or [::1]",
-            code=2,
-        )
+    doors.refuse_what_cannot_be(settings, settings.http)
     missing = [library for library in _LIBRARIES if find_spec(library) is None]
     if missing:
         options.fail(f"HTTP needs {', '.join(missing)}: install points-grpc[gateway]")
 
 
 @contextlib.asynccontextmanager
-async def beside(settings: Settings, upstream: str, clock: Clock) -> AsyncIterator[str]:
+async def beside(
+    settings: Settings,
+    upstream: str,
+    clock: Clock,
+    *,
+    credentials: ChannelCredentials | None = None,
+    voucher: str = "",
+) -> AsyncIterator[str]:
     """Serve HTTP while the block runs, if that is configured, and say where.
 
+    With a `voucher` that the upstream believes, clients are known by their certificates too.
     Raises RuntimeError where the address is taken.
     """
     if settings.http is None:
@@ -83,10 +87,13 @@ async def beside(settings: Settings, upstream: str, clock: Clock) -> AsyncIterat
     host, _ = split_address(settings.http)
     listener = listen(*split_address(settings.http), shared=settings.workers > 1)
     port = listener.getsockname()[1]
-    async with Channel(upstream) as channel:
+    tls = doors.tls(settings)
+    async with Channel(upstream, credentials, voucher) as channel:
         app = make_app(channel, canonical(), DIALECTS, documentation(), clock.now)
-        async with serving(app, listener, settings.grace_seconds):
-            yield f"HTTP      http://{joined_address(host, port)}"
+        served = serving(app, listener, settings.grace_seconds, tls, tells_clients=bool(voucher))
+        async with served:
+            scheme = "http" if tls is None else "https"
+            yield f"HTTP      {scheme}://{joined_address(host, port)}"
 
 
 async def _live(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -94,7 +101,9 @@ async def _live(settings: Settings, announce: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with beside(settings, settings.upstream, SystemClock()) as shown:
+    credentials = doors.upstream_credentials(settings)
+    upstream = settings.upstream
+    async with beside(settings, upstream, SystemClock(), credentials=credentials) as shown:
         garbage.collect_seldom()
         announce(shown)
         await stopping.wait()

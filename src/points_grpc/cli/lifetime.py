@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from points_grpc.cli import garbage, gateway, seed, trust
+from points_grpc.cli import doors, garbage, gateway, seed, trust
 from points_grpc.cli.place import Place, reason_of
 from points_grpc.cli.wiring import Parts
 from points_grpc.config import Settings, joined_address, split_address
@@ -27,7 +27,8 @@ PROBE_SECONDS = 1.0
 """How often the database is asked whether it is there."""
 
 OWN_HOST = "127.0.0.1"
-"""Where one of several workers listens for its own gateway, so that a call stays in one process."""
+"""Where a server listens for its own gateway alone: one of several workers, so that a call stays in
+one process, and one with TLS, which the gateway has done already."""
 
 _LAG_SECONDS = 15.0  # between two looks at how far behind the sweep is
 
@@ -57,7 +58,7 @@ async def live(
                 _measure_lag(settings, parts),
                 door.keep(),
             ),
-            gateway.beside(settings, upstream, parts.clock) as http,
+            gateway.beside(settings, upstream, parts.clock, voucher=door.voucher) as http,
         ):
             garbage.collect_seldom()
             announce(server.port, http)
@@ -76,7 +77,7 @@ def _upstream(settings: Settings, server: Server) -> str:
 
 def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> Server:
     backends = Backends(parts.engine, parts.programs, parts.members, parts.test_clock)
-    several = settings.workers > 1
+    several, tls = settings.workers > 1, doors.tls(settings)
     options = ServerOptions(
         address=settings.grpc,
         deadline_s=settings.default_deadline_seconds,
@@ -84,7 +85,8 @@ def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> S
         calls_max=settings.calls_max,
         calls_bytes_max=settings.calls_bytes_max,
         share_port=several,
-        own_address=f"{OWN_HOST}:0" if several and settings.http else "",
+        own_address=f"{OWN_HOST}:0" if (several or tls) and settings.http else "",
+        tls=tls,
     )
     return Server(backends, authenticator, options, parts.figures)
 

@@ -15,6 +15,7 @@ import typer
 import uvloop
 
 from points_grpc.cli import (
+    doors,
     gateway,
     lifetime,
     logs,
@@ -26,7 +27,7 @@ from points_grpc.cli import (
     wiring,
 )
 from points_grpc.clock import SystemClock
-from points_grpc.config import Settings, is_loopback, joined_address, split_address
+from points_grpc.config import Settings, joined_address, split_address
 from points_grpc.metrics.figures import WorkerStatus
 from points_grpc.storage import checkup, migrate
 from points_grpc.storage.database import Database
@@ -52,12 +53,13 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
     sweep: options.Sweep = None,
     sweep_interval_seconds: options.SweepIntervalSeconds = None,
     request_retention_days: options.RequestRetentionDays = None,
+    plaintext: options.Plaintext = None,
     log_level: options.LogLevel = None,
     log_format: options.LogFormat = None,
 ) -> None:
     """Serve the points API over gRPC, and over HTTP where asked to, until SIGTERM or SIGINT.
 
-    Until there are credentials it listens on this machine only.
+    With --dev it listens on this machine only, otherwise for other machines with TLS only.
     """
     given = dict(locals())
     settings = options.settings(**given)
@@ -119,12 +121,7 @@ def leave(number: int, _: object) -> NoReturn:
 
 
 def _refuse_what_cannot_be(settings: Settings) -> None:
-    if not is_loopback(settings.grpc):
-        options.fail(
-            f"{settings.grpc} can be reached from other machines, and there are no credentials"
-            " yet: listen on 127.0.0.1 or [::1]",
-            code=2,
-        )
+    doors.refuse_what_cannot_be(settings, settings.grpc)
     gateway.refuse_what_cannot_be(settings)
     trust.refuse_what_cannot_be(settings)
     monitoring.refuse_what_cannot_be(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from points_grpc.storage import tokens
 from points_grpc.storage.database import Database
 
 if TYPE_CHECKING:  # of an extra
+    from points_grpc.rpc.credentials.certificates import CertificateMap
     from points_grpc.rpc.credentials.web_tokens import WebTokens
 
 _USES_S = 60.0
@@ -34,10 +36,14 @@ log = structlog.get_logger("points_grpc")
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Who judges credentials, and what has to be done beside for as long as that is needed."""
+    """Who judges credentials, and what has to be done beside for as long as that is needed.
+
+    By the `voucher` our own gateway is believed what it says of its clients' certificates.
+    """
 
     authenticator: Authenticator
     chores: Sequence[Callable[[], Awaitable[None]]] = ()
+    voucher: str = ""
 
     async def keep(self) -> None:
         """Do the chores, until cancelled."""
@@ -46,6 +52,7 @@ class Door:
 
 def refuse_what_cannot_be(settings: Settings) -> None:
     """Leave with one line where credentials are not configured as they have to be."""
+    _refuse_wrong_certificates(settings)
     if not _takes_web_tokens(settings):
         return
     if settings.jwt_keys_file is not None and settings.jwt_keys_url is not None:
@@ -72,13 +79,14 @@ def refuse_what_cannot_be(settings: Settings) -> None:
 
 def refuse_without_credentials(settings: Settings, database: Database, now: datetime) -> None:
     """Leave with one line where nobody could call: no credential, and development not meant."""
-    if settings.dev or _takes_web_tokens(settings):
+    if settings.dev or _takes_web_tokens(settings) or settings.client_certs_file is not None:
         return
     if database.run(lambda at: tokens.any_live(at, now)):
         return
     options.fail(
         "nobody could call this server, for there are no credentials: make a token with"
-        " points-grpc token create, configure JSON web tokens, or use --dev for development",
+        " points-grpc token create, configure JSON web tokens or clients' certificates, or use"
+        " --dev for development",
         code=2,
     )
 
@@ -91,7 +99,19 @@ async def door(settings: Settings, parts: Parts) -> Door:
         made, chore = await _web_tokens(settings, parts)
         judge = made.grant_of
         chores.append(chore)
-    return Door(BearerAuthenticator(parts.credentials.grant_of, judge), chores)
+    bearers = BearerAuthenticator(parts.credentials.grant_of, judge)
+    if settings.client_certs_file is None:
+        return Door(bearers, chores)
+    from points_grpc.rpc.credentials import certificates  # noqa: PLC0415
+
+    owners = certificates.CertificateMap(settings.client_certs_file)
+    chores.append(lambda: _renew(owners))
+    voucher = secrets.token_urlsafe(32)
+    find_caller = parts.credentials.caller_of
+    authenticator = certificates.CertificateAuthenticator(
+        bearers, owners, parts.clock, find_caller, voucher
+    )
+    return Door(authenticator, chores, voucher)
 
 
 async def _web_tokens(
@@ -126,6 +146,31 @@ def _takes_web_tokens(settings: Settings) -> bool:
 
 def _algorithms(settings: Settings) -> list[str]:
     return (settings.jwt_algorithms or "").replace(",", " ").split()
+
+
+def _refuse_wrong_certificates(settings: Settings) -> None:
+    if settings.client_certs_file is None:
+        return
+    if settings.tls_client_ca_file is None:
+        options.fail("POINTS_CLIENT_CERTS_FILE needs POINTS_TLS_CLIENT_CA_FILE", code=2)
+    if find_spec("cryptography") is None:
+        options.fail("clients' certificates need cryptography: install points-grpc[jwt]", code=2)
+    from points_grpc.rpc.credentials import certificates  # noqa: PLC0415
+
+    try:
+        certificates.CertificateMap(settings.client_certs_file)
+    except (certificates.BadMap, OSError) as error:
+        options.fail(f"POINTS_CLIENT_CERTS_FILE: {error}", code=2)
+
+
+async def _renew(owners: CertificateMap) -> None:
+    while True:
+        await asyncio.sleep(_FILE_S)
+        try:
+            owners.renew()
+        except Exception as error:  # what was read last counts
+            problem = type(error).__name__
+            log.error("the map of clients' certificates cannot be read", problem=problem)
 
 
 async def _note_uses(parts: Parts) -> None:

@@ -83,6 +83,7 @@ class Gateway:
             upstream=self._upstream,
             media_type=media_type_of(headers),
             now=self._now,
+            certificate=scope.get("state", {}).get("client_certificate", ""),
         )
         status = 499
         try:

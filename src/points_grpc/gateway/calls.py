@@ -60,7 +60,8 @@ class Call:
     `template` is the path of the route as it was declared, empty where no route has the path.
     `media_type` is that of the body as the caller sent it (lower case, without parameters; empty
     where there is none). Header names are lower case. `now` is the gateway's clock, if it was given
-    one: for answers that show a time where the service gave none.
+    one: for answers that show a time where the service gave none. `certificate` is the client's,
+    where the service would believe us: DER, in base64.
     """
 
     method: str
@@ -73,6 +74,7 @@ class Call:
     inbound: Inbound = _NOTHING
     body: bytes = b""
     now: Now | None = None
+    certificate: str = ""
 
     def header(self, name: str) -> str:
         """A header's value, "" where it is missing. Raises Problem if sent twice or not UTF-8."""

@@ -50,16 +50,34 @@ def find_token(
     next one: it is a wrong credential. `headers` have lower-case names.
     """
     for form in forms:
-        if form is Form.BODY:
-            given = [] if in_body is None else [in_body]
-        elif form is Form.API_KEY:
-            given = [value for name, value in query if name == "api_key"]
-        else:
-            given = _in_header(form, headers)
-        if given:
+        if given := _given(form, headers, query, in_body):
             token = given[0] if len(given) == 1 else ""
             return token if _TOKEN.fullmatch(token) else ""
     return ""
+
+
+def uses_any(
+    forms: Sequence[Form],
+    headers: Mapping[str, Sequence[str]],
+    query: Sequence[tuple[str, str]] = (),
+) -> bool:
+    """Whether the call has a credential in one of these forms, rightly used or not."""
+    used = any(_given(form, headers, query, None) for form in forms)
+    # Another scheme than ours is a credential all the same.
+    return used or "authorization" in headers
+
+
+def _given(
+    form: Form,
+    headers: Mapping[str, Sequence[str]],
+    query: Sequence[tuple[str, str]],
+    in_body: str | None,
+) -> list[str]:
+    if form is Form.BODY:
+        return [] if in_body is None else [in_body]
+    if form is Form.API_KEY:
+        return [value for name, value in query if name == "api_key"]
+    return _in_header(form, headers)
 
 
 def challenge_of(forms: Sequence[Form]) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from points_grpc.gateway.failures import Problem
 from points_grpc.gateway.transcoding import error_body
+from points_grpc.tls import BadCertificates, Renewed, context, put_into
 
 HEAD_BYTES_MAX = 64 * 1024
 """How long a request line and its headers may be."""
@@ -20,7 +24,10 @@ HEAD_BYTES_MAX = 64 * 1024
 HEAD_S_MAX = 20.0
 """How long they may take to arrive."""
 
+CLIENT_CERTIFICATE = "client_certificate"
+
 _BACKLOG = 2048
+_RENEW_S = 2.0
 
 
 class _Protocol(HttpToolsProtocol):
@@ -29,6 +36,7 @@ class _Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _in_head = True
     _patience: asyncio.TimerHandle | None = None
+    _tells_clients = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -46,7 +54,13 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        if self._tells_clients:
+            self.scope["state"][CLIENT_CERTIFICATE] = self._client_certificate()
         self._await_head()
+
+    def _client_certificate(self) -> str:
+        found = self.transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        return base64.b64encode(found or b"").decode()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -75,6 +89,12 @@ class _Protocol(HttpToolsProtocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+
+class _TellingProtocol(_Protocol):
+    """Tells the application of the client's certificate, in the state of the call's scope."""
+
+    _tells_clients = True
 
 
 class _Server(uvicorn.Server):
@@ -107,14 +127,22 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, listener: socket.socket, grace_s: float) -> AsyncIterator[None]:
+async def serving(
+    app: ASGIApp,
+    listener: socket.socket,
+    grace_s: float,
+    tls: Renewed | None = None,
+    *,
+    tells_clients: bool = False,
+) -> AsyncIterator[None]:
     """Serve `app` while the block runs; then take no more calls, and finish what runs.
 
-    Calls that run for longer than `grace_s` seconds are cancelled.
+    Calls that run for longer than `grace_s` seconds are cancelled. With `tells_clients` the state
+    of a call's scope has the client's certificate (CLIENT_CERTIFICATE: DER, in base64).
     """
     config = uvicorn.Config(
         app,
-        http=_Protocol,
+        http=_TellingProtocol if tells_clients and tls is not None else _Protocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -125,11 +153,28 @@ async def serving(app: ASGIApp, listener: socket.socket, grace_s: float) -> Asyn
         backlog=_BACKLOG,
         timeout_graceful_shutdown=max(1, round(grace_s)),
     )
+    config.load()
+    if tls is not None:
+        config.ssl = context(tls.files)
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
+    renewing = asyncio.create_task(_renew(config.ssl, tls))
     try:
         yield
     finally:
+        renewing.cancel()
         server.should_exit = True
         await running
         listener.close()
+
+
+async def _renew(present: ssl.SSLContext | None, tls: Renewed | None) -> None:
+    """Have new connections use renewed certificates."""
+    log = structlog.get_logger("points_grpc.gateway")
+    while present is not None and tls is not None:
+        await asyncio.sleep(_RENEW_S)
+        try:
+            if tls.renew() is not None:
+                put_into(present, tls.files)
+        except BadCertificates:
+            log.error("the renewed certificates cannot be used; the last ones are")

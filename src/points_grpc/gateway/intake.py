@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from points_grpc.errors import TokenInvalid
 from points_grpc.gateway.calls import Call, decode_escapes, read_inbound, read_query
-from points_grpc.gateway.credentials import Form, find_token
+from points_grpc.gateway.credentials import Form, find_token, uses_any
 from points_grpc.gateway.failures import Failure, Problem
 
 BODY_S_MAX = 20.0
@@ -37,11 +37,17 @@ async def take_in(call: Call, sent: Sent, forms: Sequence[Form], bodies: Mapping
     """
     in_query = read_query(sent.query) if Form.API_KEY in forms else ()
     token = find_token(forms, call.headers, in_query)
-    if forms and not token and Form.BODY not in forms:
+    in_body = Form.BODY in forms
+    by_certificate = bool(call.certificate) and not in_body
+    if by_certificate and uses_any(forms, call.headers, in_query):
+        by_certificate = False
+    if forms and not token and not by_certificate and not in_body:
         raise _no_token()
     call.path = {name: decode_escapes(value, "path") for name, value in sent.values.items()}
     call.query = in_query or read_query(sent.query)
     call.inbound = read_inbound(call.headers, token)
+    if by_certificate:
+        call.inbound = replace(call.inbound, certificate=call.certificate)
     if bodies:
         limit = _limit(call, bodies)
         try:

@@ -17,6 +17,7 @@ from google.rpc import code_pb2, status_pb2
 from points.dev.v1 import test_clock_pb2
 from points.v1 import member_service_pb2, points_service_pb2, program_service_pb2
 from points_grpc.gateway.failures import UpstreamRefusal
+from points_grpc.tls import FORWARDED, VOUCHER
 
 TIMEOUT_S = 10.0
 """How long a call may take that does not say: the service's own default."""
@@ -50,7 +51,8 @@ class Inbound:
     """What of a call goes along with every request that it makes of the service.
 
     An empty token is passed on as an empty bearer, which the service refuses: without any
-    authorization at all it would take the call for one of its own development tenant's.
+    authorization at all it would take the call for one of its own development tenant's. Only a
+    client's certificate, where there is one, is passed on instead.
     """
 
     token: str = ""
@@ -58,10 +60,14 @@ class Inbound:
     request_id: str = ""
     traceparent: str = ""
     tracestate: str = ""
+    certificate: str = ""
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """As gRPC metadata."""
-        passed = [("authorization", f"Bearer {self.token}".rstrip())]
+        if self.certificate and not self.token:
+            passed = [(FORWARDED, self.certificate)]
+        else:
+            passed = [("authorization", f"Bearer {self.token}".rstrip())]
         if self.request_id:
             passed.append(("x-request-id", self.request_id))
         if self.traceparent:
@@ -101,8 +107,15 @@ METHODS: Mapping[str, MethodDescriptor] = _methods()
 class Channel:
     """The service at an address (`host:port`). To be made where the event loop runs."""
 
-    def __init__(self, address: str) -> None:
-        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+    def __init__(
+        self, address: str, tls: grpc.ChannelCredentials | None = None, voucher: str = ""
+    ) -> None:
+        """With a `voucher` the service believes us what we say of clients' certificates."""
+        if tls is None:
+            self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        else:
+            self._channel = grpc.aio.secure_channel(address, tls, options=_OPTIONS)
+        self._voucher = ((VOUCHER, voucher),) if voucher else ()
         self._calls: dict[str, grpc.aio.UnaryUnaryMultiCallable[Any, Any]] = {
             name: self._channel.unary_unary(
                 f"/{name}",
@@ -126,8 +139,11 @@ class Channel:
     async def call(self, method: str, request: Message, inbound: Inbound) -> Any:
         """The answer to `method` (`points.v1.PointsService/Earn`). Raises UpstreamRefusal."""
         call = self._calls[method]
+        metadata = inbound.metadata()
+        if inbound.certificate:
+            metadata += self._voucher
         try:
-            return await call(request, timeout=inbound.timeout_s, metadata=inbound.metadata())
+            return await call(request, timeout=inbound.timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise _refusal(error) from None
 

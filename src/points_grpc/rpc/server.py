@@ -31,6 +31,8 @@ from points_grpc.rpc.servicers.members import MemberServicer
 from points_grpc.rpc.servicers.points import PointsServicer
 from points_grpc.rpc.servicers.programs import ProgramServicer
 from points_grpc.rpc.servicers.test_clock import TestClockServicer
+from points_grpc.rpc.transport import server_credentials
+from points_grpc.tls import Renewed
 
 PING_INTERVAL_MIN_MS = 10_000
 """How often an idle client may ping. The runtime's default of 5 minutes drops honest ones."""
@@ -48,7 +50,8 @@ class ServerOptions:
     """What an operator may set; lengths of time in seconds, sizes in bytes.
 
     `request_bytes_max` holds 1000 expiry changes with 8 KiB of meta data each. With `share_port`
-    other processes may serve at `address` too; at `own_address`, if any, only this one does.
+    other processes may serve at `address` too; at `own_address`, if any, only this one does,
+    never with `tls`.
     """
 
     address: str = "127.0.0.1:50051"
@@ -61,6 +64,7 @@ class ServerOptions:
     connection_age_grace_s: float = 30.0
     share_port: bool = False
     own_address: str = ""
+    tls: Renewed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,11 @@ class Server:
 
     async def start(self) -> None:
         """Listen; `port` and `own_port` are then known. Raises RuntimeError: address taken."""
-        self.port = self._server.add_insecure_port(self._options.address)
+        address, tls = self._options.address, self._options.tls
+        if tls is None:
+            self.port = self._server.add_insecure_port(address)
+        else:
+            self.port = self._server.add_secure_port(address, server_credentials(tls))
         if self._options.own_address:
             self.own_port = self._server.add_insecure_port(self._options.own_address)
         await self._server.start()
