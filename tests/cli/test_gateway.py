@@ -128,7 +128,7 @@ def test_a_port_of_http_that_is_taken_is_told(database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         address = ["--http", f"127.0.0.1:{port}"]
-        grpc = ["--grpc", "127.0.0.1:0", "--database-url", database_url]
+        grpc = ["--dev", "--grpc", "127.0.0.1:0", "--database-url", database_url]
         for command in (["gateway", *address], ["serve", *address, *grpc]):
             result = CliRunner().invoke(app, command)
             assert result.exit_code == 1
