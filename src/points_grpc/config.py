@@ -173,6 +173,14 @@ class Settings(BaseSettings):
         description="Bytes of the requests running at once; more are answered with OVERLOADED.",
     )
 
+    tenant_calls_per_second: float | None = Field(
+        None, gt=0, description="Calls per second that each server process takes of one tenant."
+    )
+    tenant_calls_burst: int | None = Field(
+        None, ge=1, description="Calls of one tenant at once within that; else those of a second."
+    )
+    reflection: bool = Field(False, description="Offer server reflection; with --dev it always is.")
+
     request_retention_days: int = Field(
         7, ge=1, le=3650, description="How long a request id is remembered."
     )

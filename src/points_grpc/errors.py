@@ -168,6 +168,10 @@ class Overloaded(Refusal):
 
     reason, code = "OVERLOADED", "RESOURCE_EXHAUSTED"
 
+    def __init__(self, field: str = "", *, retry_s: float = 1.0) -> None:
+        super().__init__(field)
+        self.retry_s = retry_s
+
 
 class StorageUnavailable(Refusal):
     """The database cannot be reached; try again."""

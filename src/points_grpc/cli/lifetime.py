@@ -87,6 +87,9 @@ def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> S
         share_port=several,
         own_address=f"{OWN_HOST}:0" if (several or tls) and settings.http else "",
         tls=tls,
+        tenant_calls_per_s=settings.tenant_calls_per_second or 0.0,
+        tenant_calls_burst=settings.tenant_calls_burst or 0,
+        reflection=settings.dev or settings.reflection,
     )
     return Server(backends, authenticator, options, parts.figures)
 

@@ -54,6 +54,7 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
     sweep_interval_seconds: options.SweepIntervalSeconds = None,
     request_retention_days: options.RequestRetentionDays = None,
     plaintext: options.Plaintext = None,
+    reflection: options.Reflection = None,
     log_level: options.LogLevel = None,
     log_format: options.LogFormat = None,
 ) -> None:

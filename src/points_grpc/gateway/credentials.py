@@ -35,7 +35,7 @@ _HEADER = {
 _CHALLENGE = {Form.X_TOKEN: "X-Token", Form.CT_API_KEY: "CTApiKey"}
 
 # What fits into a line of metadata. Anything else cannot be a token of the service's.
-_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}", re.ASCII)
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}", re.ASCII)
 
 
 def find_token(

@@ -25,6 +25,7 @@ from points_grpc.rpc.interceptors.deadline import Deadline
 from points_grpc.rpc.interceptors.errors import Errors
 from points_grpc.rpc.interceptors.log import Log
 from points_grpc.rpc.interceptors.metrics import Metrics
+from points_grpc.rpc.interceptors.rates import Rates
 from points_grpc.rpc.interceptors.shedding import Shedding
 from points_grpc.rpc.methods import stream_method, unary_method, unary_service
 from points_grpc.rpc.servicers.members import MemberServicer
@@ -45,13 +46,20 @@ another try is worth it; it is for the interceptors to turn calls away.
 """
 
 
+METADATA_BYTES_MAX = 16 * 1024
+"""How long all metadata of a call may be, a token of 8 KiB among them.
+
+The runtime's own limits are two, between which it refuses some calls by chance.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """What an operator may set; lengths of time in seconds, sizes in bytes.
 
     `request_bytes_max` holds 1000 expiry changes with 8 KiB of meta data each. With `share_port`
     other processes may serve at `address` too; at `own_address`, if any, only this one does,
-    never with `tls`.
+    never with `tls`. `tenant_calls_per_s` 0 is no limit.
     """
 
     address: str = "127.0.0.1:50051"
@@ -65,6 +73,9 @@ class ServerOptions:
     share_port: bool = False
     own_address: str = ""
     tls: Renewed | None = None
+    tenant_calls_per_s: float = 0.0
+    tenant_calls_burst: int = 0
+    reflection: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class Backends:
 
 
 class Server:
-    """Serves the contract, health and reflection on one port, once.
+    """Serves the contract, health and, if wanted, reflection on one port, once.
 
     Health says NOT_SERVING until `set_serving(True)`. To be made where the event loop runs.
     """
@@ -98,6 +109,7 @@ class Server:
             *(() if figures is None else (Metrics(figures),)),
             Authentication(authenticator),
             Authorization(declared_scopes(service for service, _ in services)),
+            *_rates(options),
             Shedding(options.calls_max, options.calls_bytes_max),
             Deadline(options.deadline_s, options.deadline_max_s),
         )
@@ -110,7 +122,7 @@ class Server:
             (
                 *(unary_service(*service, interceptors) for service in services),
                 _health_methods(self._health, errors),
-                *_reflection_methods(self._reflection, errors),
+                *(_reflection_methods(self._reflection, errors) if options.reflection else ()),
             )
         )
         self.port = 0
@@ -144,6 +156,11 @@ class Server:
     async def wait_stopped(self) -> None:
         """Return when the server has stopped."""
         await self._server.wait_for_termination()
+
+
+def _rates(options: ServerOptions) -> list[Rates]:
+    rate = options.tenant_calls_per_s
+    return [Rates(rate, options.tenant_calls_burst)] if rate else []
 
 
 def _services(backends: Backends) -> list[tuple[ServiceDescriptor, object]]:
@@ -190,6 +207,8 @@ def channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests", PENDING_MAX),
         ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
         ("grpc.max_receive_message_length", options.request_bytes_max),
+        ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+        ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
         ("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_MIN_MS),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_INTERVAL_MIN_MS),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -5,6 +5,8 @@ What is no refusal is INTERNAL, with an error id and nothing else.
 
 from __future__ import annotations
 
+import math
+
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
@@ -48,7 +50,9 @@ def _with_details(refusal: Refusal, facts: dict[str, str]) -> status_pb2.Status:
     if refusal.field and refusal.code == "INVALID_ARGUMENT":
         details.append(_pack(_bad_request(refusal)))
     if isinstance(refusal, _RETRIED):
-        delay = duration_pb2.Duration(seconds=RETRY_DELAY_S)
+        delay = duration_pb2.Duration()
+        wait_s = refusal.retry_s if isinstance(refusal, Overloaded) else RETRY_DELAY_S
+        delay.FromMilliseconds(math.ceil(wait_s * 1000))
         details.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
     return status_pb2.Status(
         code=code_pb2.Code.Value(refusal.code), message=refusal.message, details=details
