@@ -20,7 +20,7 @@ CALLS = {
     "redeem": ("Redeem", OURS),
     "get_expiring": ("GetExpiringPoints", OURS),
     "get_account": ("GetAccount", OURS),
-    "plpgsql": ("Earn: plpgsql through pgbench, no gRPC", PEER),
+    "plpgsql": ("Earn: plpgsql, pgbench with 32, no gRPC", PEER),
     "orm": ("Earn: an ORM's unit of work per request", PEER),
 }
 OCTAVES = 3

@@ -26,7 +26,7 @@ from http2 import Http2
 CONNECTIONS = 8
 """Several workers that share a port share connections, not calls."""
 
-FEW = 100
+FEW, FEW_IN_FLIGHT = 100, 8
 PAUSE_SECONDS = 0.01
 """Between calls where they fail: a server that refuses at once is not to be flooded."""
 
@@ -98,9 +98,9 @@ class Closed:
         self._counting = False
 
     def rate(self, took: float) -> float:
-        """Calls a second; between the first and the last one's end where there are only a few."""
+        """Calls a second; between the first and the last one's end where they are few and long."""
         ends = self._ends
-        if 2 < len(ends) < FEW and ends[-1] > ends[0]:
+        if self._load.in_flight <= FEW_IN_FLIGHT and 2 < len(ends) < FEW and ends[-1] > ends[0]:
             return (len(ends) - 1) / (ends[-1] - ends[0])
         return len(ends) / took
 

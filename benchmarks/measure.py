@@ -86,7 +86,7 @@ class Meter:
         server, database, load, _ = ours
         made_by = max(load, sum(counted.cpu))
         others = machine - sum(ours) - (made_by - load)
-        items = max(counted.rate, 1e-9)
+        items = counted.rate or float("inf")  # where nothing was done nothing has a cost
         ordered = sorted(counted.latencies_us)
         return Sample(
             rate=counted.rate,

@@ -16,6 +16,7 @@ from rich.table import Table
 Facts = dict[str, Any]
 
 NOOP = "noop"
+LINES_DEPTH = 2
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,22 @@ def _load(rounds: list[Sample], noop: list[Sample]) -> Facts:
 
 def write_json(result: Result, path: Path) -> None:
     """Write everything to `path`."""
-    text = json.dumps(result.facts(), indent=1, ensure_ascii=False)
-    path.write_text(text + "\n")
+    path.write_text(_written(result.facts()) + "\n")
+
+
+def _written(value: Any, depth: int = 0) -> str:
+    """As JSON, with a line for each figure and for each load."""
+    if depth == LINES_DEPTH or not value or not isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    margin = " " * (depth + 1)
+    if isinstance(value, list):
+        lines = [margin + _written(one, depth + 1) for one in value]
+        return "[\n" + ",\n".join(lines) + f"\n{margin[1:]}]"
+    lines = [
+        f"{margin}{json.dumps(name, ensure_ascii=False)}: {_written(one, depth + 1)}"
+        for name, one in value.items()
+    ]
+    return "{\n" + ",\n".join(lines) + f"\n{margin[1:]}}}"
 
 
 # Rows of tables, which the page in docs/ has too
