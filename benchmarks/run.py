@@ -113,6 +113,7 @@ def _measure(database: Cluster, scale: Scale, options: argparse.Namespace, began
     if not wanted:
         raise SystemExit(f"there is nothing called {', '.join(sorted(names))}")
     where = environment(_command(options), database.version(), database.commit_us())
+    where["lots"] = f"{scale.spread.lots:,} of {scale.spread.members:,} members, for most loads"
     result = Result(wanted, {}, where, {})
     budget = Budget(scale, wanted, began)
     with Places(database, scale, options.generators, said.print) as places:
