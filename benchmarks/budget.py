@@ -20,6 +20,8 @@ class Budget:
 
     def __init__(self, scale: Scale, wanted: list[Case], began: float) -> None:
         self._scale = scale
+        self._began = began
+        self._estimated = 0.0
         self._ends_at = began + scale.limit
         self._needs = self._least(wanted)
         self._wishes = {case.name: self._once(case) * (self.wanted(case) - 1) for case in wanted}
@@ -27,9 +29,10 @@ class Budget:
     def rounds(self, case: Case) -> Iterator[int]:
         """The numbers of the rounds for which there is time; at least one."""
         now = time.monotonic()
-        once, _ = self._once(case), self._needs.pop(case.name)
-        wish = self._wishes.pop(case.name)
-        spare = max(0.0, self._ends_at - now - once - sum(self._needs.values()))
+        once, wish = self._once(case), self._wishes.pop(case.name)
+        self._estimated += self._needs.pop(case.name)
+        needs = sum(self._needs.values()) * self._slowness(now, self._estimated - once)
+        spare = max(0.0, self._ends_at - now - once - needs)
         share = wish / (wish + sum(self._wishes.values())) if wish else 0.0
         until = now + once + spare * share
         longest = 0.0
@@ -39,10 +42,15 @@ class Budget:
             began = time.monotonic()
             yield number
             longest = max(longest, time.monotonic() - began)
+            self._estimated += once if number else 0.0
 
     def wanted(self, case: Case) -> int:
         """How many rounds the case would like."""
         return min(self._scale.rounds, case.rounds_max)
+
+    def _slowness(self, now: float, estimated: float) -> float:
+        """How many times as long as estimated everything has taken until now; 1 at least."""
+        return max(1.0, (now - self._began) / estimated) if estimated else 1.0
 
     def _once(self, case: Case) -> float:
         """One round, in seconds."""

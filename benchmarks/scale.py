@@ -38,7 +38,7 @@ class Scale:
 
 
 FULL = Scale(
-    limit=455,
+    limit=440,
     rounds=8,
     ramp=0.4,
     seconds=1.2,
