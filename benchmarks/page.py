@@ -36,7 +36,7 @@ def _lines(facts: Facts) -> list[str]:
         f"Processes that are none of the benchmark's used {facts['others']:.2f} processors.",
     ]
     lines += [f"Failed calls of {name}: {errors}." for name, errors in facts["errors"].items()]
-    lines += [f"The case {name} failed: {why}." for name, why in facts["failures"].items()]
+    lines += [f"The case {name} failed: {why.strip()}." for name, why in facts["failures"].items()]
     return lines
 
 
