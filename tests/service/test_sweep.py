@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from branch import Branch, at_once, in_threads, run
 from ledger_audit import audit
 from sqlalchemy import Table, func, select, update
 from till import START, Till, approve, earn, move, redeem
@@ -304,15 +305,6 @@ def test_pages_find_every_account_once(till: Till, monkeypatch: pytest.MonkeyPat
     assert overdue.estimate(till.link, START) == 0
 
 
-def test_the_oldest_lapse_that_is_not_recorded(till: Till) -> None:
-    """How far behind the sweep is, goes by the oldest bound of any account that is due."""
-    first = till.do(earn(1, "alice", policy="month"))
-    till.clock.set(START + DAY)
-    till.do(earn(1, "bob", policy="month"))
-    assert overdue.oldest(till.link, START + DAY) is None
-    assert overdue.oldest(till.link, START + 90 * DAY) == first.lot.expires_at
-
-
 def test_how_many_are_due_is_estimated_from_some(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,3 +315,25 @@ def test_how_many_are_due_is_estimated_from_some(
     about = overdue.estimate(till.link, START + 31 * DAY)
     assert about % overdue.SAMPLE == 0
     assert 400 <= about <= 900
+
+
+def test_sweeps_beside_writers(till: Till, open_branch: Callable[..., Branch]) -> None:
+    """Earns, redemptions and moved expiries go on while all is swept, and all sums agree."""
+    earned = [till.do(earn(10, f"m{n}", policy="month")) for n in range(60)]
+    live = [till.do(earn(7, f"m{n}")) for n in range(60)]
+    branches = [open_branch(), open_branch()]
+    till.clock.set(START + 31 * DAY)
+
+    async def writes() -> list[Any]:
+        works = [branches[0].do(earn(1, f"m{n}")) for n in range(60)]
+        works += [branches[0].do(redeem(2, f"m{n}")) for n in range(60)]
+        to = START + 90 * DAY
+        works += [branches[0].do(move(lot, to, member=f"m{n}")) for n, lot in enumerate(live)]
+        return await at_once(*works)
+
+    _, answers = in_threads(lambda: list(branches[1].sweeper.sweep(3)), lambda: run(writes()))
+    assert not [answer for answer in answers if isinstance(answer, Exception)]
+    list(till.sweeper.sweep())
+    for n in range(len(earned)):
+        view = till.account(f"m{n}")
+        assert (view.total_expired, view.total_redeemed, view.available) == (10, 2, 6)

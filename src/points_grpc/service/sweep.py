@@ -142,18 +142,15 @@ class Sweeper:
     def _by_statement(self, keys: list[AccountKey]) -> _Plain:
         """Record those that are plain, as many of them as one unit of work may.
 
-        Where that is refused for its content, all are the core's, which finds out whose.
+        Where that is refused or takes too long, all are the core's, which finds out whose.
         """
         try:
             return carry_out(
                 self._link, self._clock, lambda connection, now: self._work(connection, keys, now)
             )
         except Exception as error:
-            fault = fault_of(error)
-            if fault is Fault.LOST:
+            if fault_of(error) is Fault.LOST:
                 raise StorageUnavailable from error
-            if fault is Fault.OTHER:
-                raise
             return _Plain(odd=keys)
 
     def _work(self, connection: Connection, keys: list[AccountKey], now: datetime) -> _Plain:
