@@ -205,8 +205,11 @@ class Engine:
 
 
 def _job(caller: Caller, call: Call, commands: Sequence[Command]) -> Job[Any]:
-    metas = sum(len(c.custom_meta) for c in commands if isinstance(c, MoveExpiry))
-    return Job(call, caller.tenant_id, size=call.size, weight=512 * call.size + metas)
+    size = len(commands)
+    metas = 0
+    if call.one_request:
+        metas = sum(len(c.custom_meta) for c in commands if isinstance(c, MoveExpiry))
+    return Job(call, caller.tenant_id, size=size, weight=512 * size + metas)
 
 
 def _executor(ledger: Ledger) -> Callable[[Sequence[Job[Call]]], Remains[Call]]:
@@ -254,6 +257,8 @@ def _snapshots(
 def _outcomes(call: Call, partial: bool, item_path: str) -> list[Answer | Exception]:
     """One per command; raises what concerns the whole call."""
     failures = [group.failure for group in call.groups if group.failure is not None]
+    if not failures and not partial:
+        return list(call.groups[0].results)
     for failure in failures:
         if _refuses_all(failure, call):
             raise failure

@@ -84,7 +84,9 @@ class Lane(Generic[P]):
         self._bounds = bounds or Bounds()
         self._patient = patient
         self._bulk = bulk
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._idle = False
         self._queues: OrderedDict[int, deque[Job[P]]] = OrderedDict()
         self._items = 0
         self._bytes = 0
@@ -121,7 +123,7 @@ class Lane(Generic[P]):
 
     def _put(self, job: Job[P]) -> None:
         bounds = self._bounds
-        with self._changed:
+        with self._lock:
             if self._closing:
                 raise StorageUnavailable
             full = (
@@ -130,15 +132,18 @@ class Lane(Generic[P]):
             )
             if full and self._items:
                 raise Overloaded
-            self._queue_of(job.tenant_id).append(job)
-            self._count(job, 1)
-            self._changed.notify()
+            self._append(job)
 
     def accept(self, job: Job[P]) -> None:
         """Take over a job from another lane, whatever the bounds: it was let in once already."""
-        with self._changed:
-            self._queue_of(job.tenant_id).append(job)
-            self._count(job, 1)
+        with self._lock:
+            self._append(job)
+
+    def _append(self, job: Job[P]) -> None:
+        self._queue_of(job.tenant_id).append(job)
+        self._count(job, 1)
+        if self._idle:  # a thread that is at work looks for itself when it is done
+            self._idle = False
             self._changed.notify()
 
     def _queue_of(self, tenant_id: int) -> deque[Job[P]]:
@@ -169,6 +174,7 @@ class Lane(Generic[P]):
             while not self._queues:
                 if self._closing:
                     return None
+                self._idle = True
                 self._changed.wait()
             batch: list[Job[P]] = []
             items = weight = 0
