@@ -33,6 +33,7 @@ from points_grpc.rpc.codec.instants import put_instant
 from points_grpc.rpc.codec.meta import put_custom_meta
 
 _NO_META = ("", "", "")
+_ACTIVE = account_pb2.AccountState.ACCOUNT_STATE_ACTIVE
 
 _CATEGORY_OF = {
     LotState.OPEN: LotCategory.PROMISED,
@@ -57,7 +58,7 @@ def put_account(message: account_pb2.Account, view: AccountView, tenant: str) ->
     scale = currency.scale
     _put_owner(message, view.owner)
     message.tenant = tenant
-    message.state = account_pb2.AccountState.ACCOUNT_STATE_ACTIVE
+    message.state = _ACTIVE
     message.available.value = print_units(view.available, scale)
     message.pending.value = print_units(view.pending, scale)
     message.held.value = print_units(view.held, scale)
