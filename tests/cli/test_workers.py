@@ -248,6 +248,17 @@ def test_a_stop_under_load(start: Serve) -> None:
     assert "is killed" not in first.errors.read_text()
 
 
+def test_a_second_signal_ends_all_at_once(start: Serve) -> None:
+    """Whoever does not want to wait for a worker that does not stop, says so once more."""
+    running = start()
+    workers_of(running.process)[0].suspend()
+    running.process.send_signal(signal.SIGTERM)
+    until(lambda: "stopping" in running.errors.read_text())
+    assert running.process.poll() is None
+    assert running.stop() == 128 + signal.SIGTERM
+    assert running.left_behind() == []
+
+
 def test_a_supervisor_that_is_killed(serve: Serve, tmp_path: Path) -> None:
     """With the supervisor its workers end, and its database, however it goes."""
     tmp_path.chmod(0o711)
@@ -304,6 +315,15 @@ def test_a_worker_that_does_not_start_ends_all(capfd: pytest.CaptureFixture[str]
     assert asyncio.run(crew.start()) == 1
     assert [worker.pid for worker in crew.workers] == [None, None]
     assert "points-grpc: the database cannot be reached" in capfd.readouterr().err
+
+
+def test_a_machine_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that the machine has no room for has not started, and can be tried again."""
+    settings = load(dev=True, workers=2)
+    worker = supervisor.Worker(supervisor.order(settings, Place("", ""), None, 1))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert not asyncio.run(worker.start())
+    assert (worker.pid, worker.ready) == (None, None)
 
 
 def test_one_worker_sweeps() -> None:

@@ -108,18 +108,14 @@ class Worker:
 
     async def start(self) -> bool:
         """Start a process; whether it has come to serve."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            inherited = [theirs.fileno()]
-            if self._order.hand is not None:
-                inherited.append(self._order.hand)
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "points_grpc.cli.worker", str(theirs.fileno())),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=inherited,
-                start_new_session=True,  # Ctrl-C in a terminal is meant for the supervisor
-            )
-        reader, writer = await asyncio.open_connection(sock=ours, limit=control.LINE_BYTES_MAX)
+        try:
+            self._process, line_to_it = await self._spawn()
+        except OSError as error:  # the machine has no room for another process
+            log.error("a worker cannot be started", worker=self.number, problem=str(error))
+            return False
+        reader, writer = await asyncio.open_connection(
+            sock=line_to_it, limit=control.LINE_BYTES_MAX
+        )
         self._streams = reader, writer
         line = b""
         with contextlib.suppress(OSError, TimeoutError):
@@ -133,6 +129,24 @@ class Worker:
             return False
         self.ready = control.ready_of(line)
         return True
+
+    async def _spawn(self) -> tuple[asyncio.subprocess.Process, socket.socket]:
+        """A process, and our end of what connects it with us. Raises OSError."""
+        with contextlib.ExitStack() as undone:
+            ours, theirs = socket.socketpair()
+            undone.enter_context(ours)
+            with theirs:
+                inherited = [theirs.fileno()]
+                if self._order.hand is not None:
+                    inherited.append(self._order.hand)
+                process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "points_grpc.cli.worker", str(theirs.fileno())),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=inherited,
+                    start_new_session=True,  # Ctrl-C in a terminal is meant for the supervisor
+                )
+            undone.pop_all()
+        return process, ours
 
     async def status(self) -> WorkerStatus:
         """How it fares."""
