@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from stories import IDLE, Story, instant
 
 from points_grpc.domain.books import NeedMoreLots
 from points_grpc.domain.model import LotState
-from points_grpc.domain.spending import spending_key, take
+from points_grpc.domain.spending import is_within_reach, spending_key, take
 
 
 def test_priority_first() -> None:
@@ -161,6 +163,21 @@ def test_inactivity_stream_cut() -> None:
     assert [part for _, part in take(holding, 20)] == [10, 10]
     with pytest.raises(NeedMoreLots):
         take(holding, 21)
+
+
+def test_reach_ends_where_taking_needs_more() -> None:
+    """What is within reach is what can be taken of the loaded lots, without those that lapse."""
+    story = Story().earn(10, "due", expires="2025-01-02").earn(10, "a", expires="2025-02-01")
+    story.earn(10, "b", expires="2025-03-01").earn(10, "c", expires="2025-04-01").at("2025-01-03")
+    holding = story.holding
+    holding.lots = dict(story.shelf)
+    b = story.lot("b")
+    holding.cut = {0: (0, b.expires_at, b.earned_at, b.lot_id)}
+    assert is_within_reach(holding, Decimal(20))
+    assert not is_within_reach(holding, Decimal("20.5"))
+    holding.cut.clear()
+    assert is_within_reach(holding, Decimal(30))
+    assert not is_within_reach(holding, Decimal(31))
 
 
 def test_nearest_horizon_counts() -> None:

@@ -24,7 +24,7 @@ Load = Callable[..., dict[int, Lot]]
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
-    """Up to how many lots of a stream were loaded for spending, each time; 4 at first."""
+    """Up to how many lots of a stream were loaded for spending, each time; 2 at first, then 4."""
     asked: list[int | None] = []
     real: Load = gather.lots.spendable
 
@@ -33,16 +33,19 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
             asked.append(limit)
         return real(connection, streams, limit)
 
-    monkeypatch.setattr(gather, "SPENDABLE_FIRST", 4)
+    monkeypatch.setattr(gather, "SPENDABLE_FIRST", 2)
+    monkeypatch.setattr(gather, "SPENDABLE_NEXT", 4)
     monkeypatch.setattr(gather.lots, "spendable", note)
     return asked
 
 
-@pytest.mark.parametrize(("amount", "steps"), [(1, [4]), (70, [4]), (71, [4, 8]), (120, [4, 8])])
+@pytest.mark.parametrize(
+    ("amount", "steps"), [(1, [2]), (70, [2, 4]), (71, [2, 4, 8]), (120, [2, 4, 8])]
+)
 def test_no_more_lots_are_loaded_than_are_needed(
     till: Till, loads: list[int | None], amount: int, steps: list[int]
 ) -> None:
-    """A spender's lots are first a few of each stream, then as many as the ledger takes on."""
+    """A spender's lots are first a few of each stream, then more, then all the ledger takes on."""
     for policy in ("never", "month"):
         till.execute(till.call(*(earn(10, policy=policy) for _ in range(3))))
     till.execute(till.call(*(earn(10, policy="idle") for _ in range(6))))
@@ -64,7 +67,7 @@ def test_an_account_that_needs_too_many_is_handed_on(till: Till, loads: list[int
     assert till.account().available == 115
     assert till.bulk.execute([large, behind]).crowded == []
     assert outcomes(large)[0].account.available == 15
-    assert loads == [4, 8, 4, None]
+    assert loads == [2, 4, 8, 2, 4, None]
 
 
 def test_only_what_needs_too_many_is_handed_on(till: Till, loads: list[int | None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from points_grpc.domain.books import Holding, Lot, NeedMoreLots
 from points_grpc.domain.model import LotState
@@ -49,6 +50,21 @@ def take(holding: Holding, amount: int) -> list[tuple[Lot, int]]:
     if horizon is not None:
         raise NeedMoreLots(holding.account.account_id)
     raise RuntimeError("an account has more available than its lots have left")
+
+
+def is_within_reach(holding: Holding, amount: Decimal) -> bool:
+    """Whether the live lots up to where loading stopped give `amount` of the smallest unit."""
+    horizon = _horizon(holding)
+    reachable = 0
+    for lot in holding.lots.values():
+        if lot.state is LotState.APPROVED and lot.remaining:
+            at = holding.expiry_of(lot)
+            if at is not None and at <= holding.now:
+                continue
+            key = spending_key(lot.priority, at, lot.earned_at, lot.lot_id)
+            if horizon is None or key <= horizon:
+                reachable += lot.remaining
+    return reachable >= amount
 
 
 def _horizon(holding: Holding) -> SpendingKey | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 
 from points_grpc.domain.books import Account, Books, Case, Holding, Lot, Member
 from points_grpc.domain.commands import Earn, Expire, MoveExpiry, MoveState, Redeem
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import PolicyKind
+from points_grpc.domain.spending import is_within_reach
 from points_grpc.service.naming import Ids, Item, Namer, Names
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.storage import accounts, lots, members, programs, transactions
@@ -18,8 +20,13 @@ from points_grpc.storage.database import Connection
 from points_grpc.storage.programs import ProgramKey
 from points_grpc.storage.wire import together
 
-SPENDABLE_FIRST = 32
-"""How many lots of a stream are loaded at first for spending; more when those run out."""
+SPENDABLE_FIRST = 4
+"""How many lots of a stream are loaded at first for spending: most spend from one or two."""
+
+SPENDABLE_NEXT = 32
+"""How many of an account's streams whose first do not give what its calls ask for."""
+
+_NOTHING = Decimal(0)
 
 
 class Locking(Enum):
@@ -95,7 +102,7 @@ class Gatherer:
         """Load more of the lots that the account can spend; False where those are too many."""
         account_id = holding.account.account_id
         if self._lots_max is not None:
-            if account_id in self._grown or self._lots_max <= SPENDABLE_FIRST:
+            if account_id in self._grown or self._lots_max <= SPENDABLE_NEXT:
                 return False
             self._grown.add(account_id)
         self._spend_from([holding], self._lots_max)
@@ -162,9 +169,22 @@ class Gatherer:
             holdings[account].next_fixed_due_at = at
 
     def _load_spendable(self, items: Sequence[Item], books: Books) -> None:
-        spenders = {i.account_id for i in items if isinstance(i.command, Redeem | Expire)}
-        holdings = [books.holdings[a] for a in spenders if books.holdings[a].account.stored]
+        asked: dict[int, Decimal] = {}
+        for item in items:
+            if isinstance(item.command, Redeem | Expire):
+                asked[item.account_id] = asked.get(item.account_id, _NOTHING) + item.command.amount
+        holdings = [books.holdings[a] for a in asked if books.holdings[a].account.stored]
         self._spend_from(holdings, SPENDABLE_FIRST)
+        short = [
+            holding
+            for holding in holdings
+            if holding.cut
+            and not is_within_reach(
+                holding, asked[holding.account.account_id].scaleb(holding.currency.scale)
+            )
+        ]
+        most = SPENDABLE_NEXT if self._lots_max is None else min(SPENDABLE_NEXT, self._lots_max)
+        self._spend_from(short, most)
 
     def _spend_from(self, holdings: Sequence[Holding], limit: int | None) -> None:
         """Load the first `limit` lots of each stream, and note where that cut it."""
