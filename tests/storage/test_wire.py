@@ -19,7 +19,7 @@ from points_grpc.storage.arrays import BIGINT, BYTES, FLAG, INT, SMALL, TEXT, fi
 from points_grpc.storage.database import Database
 from points_grpc.storage.faults import Fault, fault_of
 from points_grpc.storage.tables import INSTANT
-from points_grpc.storage.wire import Ask, execute, together
+from points_grpc.storage.wire import Ahead, Ask, execute, together
 
 NOW = datetime(2031, 5, 6, 1, 2, 3, 456789, tzinfo=UTC)
 
@@ -140,6 +140,33 @@ def test_what_waits_goes_with_the_next(database: Database) -> None:
 
     database.run(work)
     assert database.run(lambda at: execute(at, _counted, {})) == [(3,)]
+
+
+def test_answers_come_ahead(database: Database) -> None:
+    """What is asked ahead is sent with, and executed before, what is asked next."""
+
+    def work(at: Connection) -> None:
+        first = Ahead(at, Ask(_counted, {}, same))
+        units.open_first(at, UUID(int=1), NOW)
+        second = Ahead(at, quotients(5))
+        assert execute(at, _counted, {}) == [(1,)]
+        assert (first.answer(), second.answer()) == ([(0,)], [(20,)])
+        assert Ahead(at, Ask(_counted, {}, same)).answer() == [(1,)]
+        assert Ahead(at, Ask(None, {}, same)).answer() == []
+
+    database.run(work)
+
+
+def test_nothing_comes_ahead_of_a_lost_unit(database: Database) -> None:
+    """What was asked ahead in a unit of work that is over has no answer."""
+    link = database.link()
+    asked: list[Ahead[Any]] = []
+    with suppress(ZeroDivisionError), link.unit() as at:
+        asked.append(Ahead(at, quotients(5)))
+        raise ZeroDivisionError
+    with link.unit(), pytest.raises(LookupError):
+        asked[0].answer()
+    link.close()
 
 
 def test_what_waits_is_dropped_with_its_unit(database: Database) -> None:

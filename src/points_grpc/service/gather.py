@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +18,7 @@ from points_grpc.service.program_cache import ProgramCache
 from points_grpc.storage import accounts, lots, members, programs, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.programs import ProgramKey
-from points_grpc.storage.wire import together
+from points_grpc.storage.wire import Ahead
 
 SPENDABLE_FIRST = 4
 """How many lots of a stream are loaded at first for spending: most spend from one or two."""
@@ -71,24 +71,44 @@ class Gatherer:
         self._locking = locking
         self._lots_max = lots_max
         self._grown: set[int] = set()
+        self._locks: Ahead[list[Account]] | None = None
+        self._versions: Ahead[dict[ProgramKey, int]] | None = None
+
+    def ask_names(self, items: Sequence[Item]) -> None:
+        """Ask for what the items name, together with whatever is asked next."""
+        self._namer.ask(items)
 
     def names(self, items: Sequence[Item]) -> Names:
         """Resolve what the open items name."""
         return self._namer.resolve([item for item in items if item.open])
 
-    def lock(self, items: Sequence[Item], names: Names) -> Gathered:
-        """Lock the accounts of the open items and make their holdings, without lots yet."""
-        gathered = Gathered()
+    def ask_locks(self, items: Sequence[Item], names: Names) -> None:
+        """Ask for the locks of the open items' accounts, together with whatever is asked next."""
         wanted = {
             (item.caller.tenant_id, item.account_id)
             for item in items
             if item.open and item.account_id not in names.fresh
         }
-        locked, versions = self._lock(wanted, names)
-        gathered.missed = {account for _, account in wanted} - {a.account_id for a in locked}
+        if self._locking is Locking.NONE:
+            asked = accounts.reading(wanted)
+        else:
+            asked = accounts.locking(wanted, wait=self._locking is Locking.WAIT)
+        self._locks = Ahead(self._connection, asked)
+        # Read again under the locks: a lot may name a policy version committed meanwhile.
+        self._versions = Ahead(self._connection, programs.versions(names.programs.keys()))
+
+    def lock(self, items: Sequence[Item], names: Names) -> Gathered:
+        """Lock the accounts of the open items and make their holdings, without lots yet."""
+        if self._locks is None or self._versions is None:
+            self.ask_locks(items, names)
+            return self.lock(items, names)
+        locked = self._locks.answer()
         asked = {item.account_id for item in items if item.open}
+        gathered = Gathered(
+            missed=asked - names.fresh.keys() - {account.account_id for account in locked}
+        )
         fresh = [account for key, account in names.fresh.items() if key in asked]
-        self._hold(gathered.books, [*locked, *fresh], names, versions)
+        self._hold(gathered.books, [*locked, *fresh], names, self._versions.answer())
         return gathered
 
     def load(self, items: Sequence[Item], gathered: Gathered) -> None:
@@ -113,18 +133,6 @@ class Gatherer:
         holding = books.holdings.get(item.account_id)
         return Case(item.command, holding, item.lot_id, item.refusal)
 
-    def _lock(
-        self, wanted: Collection[tuple[int, int]], names: Names
-    ) -> tuple[list[Account], dict[ProgramKey, int]]:
-        """The accounts, and what the versions of the programs are under their locks."""
-        if self._locking is Locking.NONE:
-            asked = accounts.reading(wanted)
-        else:
-            asked = accounts.locking(wanted, wait=self._locking is Locking.WAIT)
-        known = names.programs.keys()
-        locked, found = together(self._connection, asked, programs.versions(known))
-        return locked, found
-
     def _hold(
         self,
         books: Books,
@@ -133,7 +141,6 @@ class Gatherer:
         versions: dict[ProgramKey, int],
     ) -> None:
         programs = names.programs
-        # Read again under the locks: a lot may name a policy version committed meanwhile.
         programs.update(self._programs.of_versions(self._connection, versions))
         unread = {(a.tenant_id, a.program_id) for a in held} - versions.keys()
         programs.update(self._programs.current(self._connection, unread))

@@ -38,9 +38,10 @@ from points_grpc.storage import accounts, lots, members, programs, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import bucket_of_id, bucket_of_name
 from points_grpc.storage.lots import LotPlace
-from points_grpc.storage.members import Known
+from points_grpc.storage.members import Known, Name
+from points_grpc.storage.programs import ProgramKey
 from points_grpc.storage.requests import RequestKey
-from points_grpc.storage.wire import together
+from points_grpc.storage.wire import Ahead
 
 _EXTERNAL_ID = "external_id"
 
@@ -103,29 +104,36 @@ class Namer:
         self._now = now
         self.names = Names()
         self._accounts: dict[tuple[int, int], dict[int, int]] = {}
+        self._wanted: set[Name] = set()
+        self._versions: Ahead[dict[ProgramKey, int]] | None = None
+        self._known: Ahead[dict[Name, Known]] | None = None
+
+    def ask(self, items: Sequence[Item]) -> None:
+        """Ask for the programs and members that the items name, together with what comes next."""
+        keys: set[ProgramKey] = set()
+        for item in items:
+            command = item.command
+            if not isinstance(command, MoveState | Lapse):
+                keys.add(program_key(item.caller, command.program_id))
+                self._wanted.add(_member_key(item.caller, command.member))
+        identifiers = [name for name in self._wanted if name[1] != MEMBER_ID]
+        self._versions = Ahead(self._connection, programs.versions(keys))
+        self._known = Ahead(self._connection, members.finding(identifiers))
 
     def resolve(self, items: Sequence[Item]) -> Names:
         """Give every open item its account (and lot), or its refusal."""
-        self._find_programs_and_members(items)
+        if self._versions is None or self._known is None:
+            self.ask(items)
+            return self.resolve(items)
+        settings = self._programs.of_versions(self._connection, self._versions.answer())
+        self.names.programs.update(settings)
+        self._note_members(self._wanted, self._known.answer())
+        self._prepare_enrolments(items)
         self._find_lots(items)
         self._find_accounts(items)
         return self.names
 
-    def _find_programs_and_members(self, items: Sequence[Item]) -> None:
-        keys: set[tuple[int, int]] = set()
-        wanted: set[tuple[int, str, str]] = set()
-        for item in items:
-            command = item.command
-            if not isinstance(command, MoveState | Lapse):
-                tenant = item.caller.tenant_id
-                keys.add(program_key(item.caller, command.program_id))
-                wanted.add((tenant, command.member.type, command.member.value))
-        identifiers = [name for name in wanted if name[1] != MEMBER_ID]
-        versions, known = together(
-            self._connection, programs.versions(keys), members.finding(identifiers)
-        )
-        self.names.programs.update(self._programs.of_versions(self._connection, versions))
-        self._note_members(wanted, known)
+    def _prepare_enrolments(self, items: Sequence[Item]) -> None:
         for item in items:
             if isinstance(item.command, Earn):
                 self._prepare_enrolment(item, item.command)

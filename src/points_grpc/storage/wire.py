@@ -8,7 +8,7 @@ back from an event loop that is never idle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -138,8 +138,8 @@ def _same(rows: Sequence[Row]) -> Sequence[Row]:
     return rows
 
 
-_Queued = tuple["Statement", "list[bytes | None]"]
-"""A statement with its parameters as they are sent."""
+_Queued = tuple["Statement", "list[bytes | None]", "Callable[[Sequence[Row]], None] | None"]
+"""A statement with its parameters as they are sent, and who takes its rows."""
 
 
 class _Wire:
@@ -175,7 +175,30 @@ def later(connection: Connection, expression: Executable, params: Params) -> Non
 
     What it makes fail fails then.
     """
-    _wire_of(connection).waiting.append(_queued(expression, params))
+    _wire_of(connection).waiting.append(_queued(expression, params, None))
+
+
+class Ahead(Generic[T]):
+    """An answer that is on its way: asked for before something else that is sent with it."""
+
+    def __init__(self, connection: Connection, ask: Ask[T]) -> None:
+        self._connection = connection
+        self._ask = ask
+        self._rows: Sequence[Row] | None = () if ask.expression is None else None
+        if ask.expression is not None:
+            queued = _queued(ask.expression, ask.params, self._take)
+            _wire_of(connection).waiting.append(queued)
+
+    def _take(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+
+    def answer(self) -> T:
+        """The answer, in a round trip of its own where nothing was sent since."""
+        if self._rows is None:
+            flush(self._connection)
+        if self._rows is None:
+            raise LookupError("the unit of work in which this was asked is over")
+        return self._ask.read(self._rows)
 
 
 def together(connection: Connection, *asks: Ask[Any]) -> list[Any]:
@@ -185,11 +208,16 @@ def together(connection: Connection, *asks: Ask[Any]) -> list[Any]:
     own error, and none after it is executed.
     """
     # Written before anything is sent: what cannot be written must leave the connection whole.
-    queue = [_queued(a.expression, a.params) for a in asks if a.expression is not None]
-    if not queue:
-        return [ask.read(()) for ask in asks]
-    rows = _exchange(connection, queue)
-    return [ask.read(() if ask.expression is None else next(rows)) for ask in asks]
+    rows: list[Sequence[Row]] = []
+    queue = [
+        _queued(ask.expression, ask.params, rows.append)
+        for ask in asks
+        if ask.expression is not None
+    ]
+    if queue:
+        _exchange(connection, queue)
+    found = iter(rows)
+    return [ask.read(() if ask.expression is None else next(found)) for ask in asks]
 
 
 def flush(connection: Connection) -> None:
@@ -222,18 +250,18 @@ def _driver_of(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _queued(expression: Executable, params: Params) -> _Queued:
+def _queued(
+    expression: Executable, params: Params, take: Callable[[Sequence[Row]], None] | None
+) -> _Queued:
     statement = statement_of(expression)
-    return statement, statement.values(params)
+    return statement, statement.values(params), take
 
 
-def _exchange(
-    connection: Connection, queue: Sequence[_Queued], commit: bool = False
-) -> Iterator[Sequence[Row]]:
-    """Send what waits and `queue`; the rows of each statement of `queue`."""
+def _exchange(connection: Connection, queue: Sequence[_Queued], commit: bool = False) -> None:
+    """Send what waits and `queue`, and hand on the rows of each statement."""
     wire, driver = _wire_of(connection), _driver_of(connection)
     pgconn = driver.pgconn
-    waiting, wire.waiting = wire.waiting, []
+    queue, wire.waiting = [*wire.waiting, *queue], []
     sent: list[_Prepared | None] = []
     try:
         is_idle = pgconn.transaction_status == pq.TransactionStatus.IDLE
@@ -241,9 +269,7 @@ def _exchange(
         if is_idle:
             pgconn.send_query_params(wire.begin, None)
             sent.append(None)
-        for statement, values in waiting:
-            sent += [None] * len(_send(pgconn, wire, statement, values))
-        for statement, values in queue:
+        for statement, values, _ in queue:
             sent += _send(pgconn, wire, statement, values)
         if commit:
             pgconn.send_query_params(b"COMMIT", None)
@@ -258,7 +284,10 @@ def _exchange(
     failure = _failure(results)
     if failure is not None:
         raise failure
-    return _rows_of(driver, sent, results)
+    of_statements = (pair for pair in zip(sent, results, strict=True) if pair[0] is not None)
+    for (_, _, take), (prepared, result) in zip(queue, of_statements, strict=True):
+        if take is not None and prepared is not None:
+            take(_rows_of(driver, prepared, result))
 
 
 def _send(
@@ -301,18 +330,12 @@ def _failure(results: Sequence[Any]) -> psycopg.Error | None:
     return None
 
 
-def _rows_of(
-    driver: Any, sent: Sequence[_Prepared | None], results: Sequence[Any]
-) -> Iterator[Sequence[Row]]:
-    """The rows of each statement that gives back any."""
-    for prepared, result in zip(sent, results, strict=True):
-        if prepared is None:
-            continue
-        if not result.ntuples:
-            yield ()
-            continue
-        is_new = prepared.loader is None
-        if is_new:
-            prepared.loader = Transformer(driver)
-        prepared.loader.set_pgresult(result, set_loaders=is_new)
-        yield prepared.loader.load_rows(0, result.ntuples, tuple)
+def _rows_of(driver: Any, prepared: _Prepared, result: Any) -> Sequence[Row]:
+    if not result.ntuples:
+        return ()
+    is_new = prepared.loader is None
+    if is_new:
+        prepared.loader = Transformer(driver)
+    prepared.loader.set_pgresult(result, set_loaders=is_new)
+    rows: Sequence[Row] = prepared.loader.load_rows(0, result.ntuples, tuple)
+    return rows
