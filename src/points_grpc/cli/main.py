@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from points_grpc.cli import db, demo, doctor, gateway, serve, sweep, tenant, token
+from points_grpc.cli import (
+    db,
+    demo,
+    doctor,
+    export,
+    gateway,
+    import_,
+    serve,
+    sweep,
+    tenant,
+    token,
+)
 
 app = typer.Typer(
     name="points-grpc",
@@ -18,6 +29,8 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("gateway")(gateway.gateway)
 app.command("sweep")(sweep.sweep)
+app.command("import")(import_.import_)
+app.command("export")(export.export)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(token.app, name="token")
 app.add_typer(db.app, name="db")

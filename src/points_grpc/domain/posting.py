@@ -78,9 +78,13 @@ def due_no_later_than(holding: Holding, at: datetime | None) -> None:
 
 
 def redeem_from(
-    draft: Draft, holding: Holding, parts: Sequence[tuple[Lot, int]], **texts: Unpack[Texts]
+    draft: Draft,
+    holding: Holding,
+    parts: Sequence[tuple[Lot, int]],
+    effective_at: datetime | None = None,
+    **texts: Unpack[Texts],
 ) -> Transaction:
-    """Spend each lot's part."""
+    """Spend each lot's part; now, unless it is history that says when it was."""
     draft.touch(holding.account)
     for lot, part in parts:
         draft.touch(lot)
@@ -89,8 +93,8 @@ def redeem_from(
     amount = sum(part for _, part in parts)
     holding.account.available -= amount
     holding.account.total_redeemed += amount
-    note_activity(holding, TransactionType.REDEEM, holding.now)
-    row = post(draft, holding, TransactionType.REDEEM, amount, **texts)
+    note_activity(holding, TransactionType.REDEEM, effective_at or holding.now)
+    row = post(draft, holding, TransactionType.REDEEM, amount, effective_at=effective_at, **texts)
     _allocate(draft, row, parts)
     return row
 

@@ -1,0 +1,81 @@
+"""points-grpc export: a program's members, lots and history as a file that import reads."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TextIO, cast
+
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from points_grpc.cli import import_, options, place
+from points_grpc.cli.options import fail
+from points_grpc.errors import ProgramNotFound
+from points_grpc.service.exporting import Exporter, write_csv, write_json_lines
+from points_grpc.service.importing.importer import CSV
+from points_grpc.storage.database import Database, Timeouts
+
+# The whole export is one unit of work.
+_TIMEOUTS = Timeouts(statement=7 * 24 * 3600 * 1000)
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write; .gz is compressed.")],
+    tenant: import_.Tenant,
+    program: import_.ProgramId = 0,
+    *,
+    form: import_.Form = None,
+    database_url: options.DatabaseUrl = None,
+    data_dir: options.DataDir = None,
+) -> None:
+    """Export a program: the tenant's members, and the lots and history of the program.
+
+    It is one consistent snapshot, whatever is written meanwhile. The file is there under its
+    name when it is whole. Importing it elsewhere, where the program has the same currencies
+    and policies, gives the same balances, lots and history.
+    """
+    settings = options.settings(database_url=database_url, data_dir=data_dir)
+    write = write_csv if import_.form_of(form, file) == CSV else write_json_lines
+    with place.found(settings) as there, place.faults_told():
+        database = Database(there.url, _TIMEOUTS)
+        try:
+            exporter = Exporter(database, *import_.scope_of(database, tenant, program))
+            with _written(file) as text:
+                rows = _count(write(exporter.rows(), text))
+        except ProgramNotFound:
+            fail("the tenant has no such program")
+        finally:
+            database.close()
+    typer.echo(f"{rows} rows exported")
+    if exporter.nameless:
+        typer.echo(f"{exporter.nameless} members without identifiers were left out")
+
+
+def _count(written: Iterator[None]) -> int:
+    columns = (TextColumn("exporting"), MofNCompleteColumn(), TimeElapsedColumn())
+    rows = 0
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("exporting", total=None)
+        for rows, _ in enumerate(written, 1):
+            if not rows % 1000:
+                progress.update(task, completed=rows)
+        progress.update(task, completed=rows)
+    return rows
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[TextIO]:
+    """The file to be, which takes its name at the end of the block."""
+    draft = file.with_name(file.name + ".part")
+    try:
+        opened = gzip.GzipFile(draft, "wb") if file.suffix == ".gz" else draft.open("wb")
+        with io.TextIOWrapper(cast(io.BufferedWriter, opened), "utf-8", newline="") as text:
+            yield text
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,118 @@
+"""points-grpc import: members, lots and history from a file of another system."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from points_grpc.cli import options, place
+from points_grpc.cli.garbage import collect_seldom
+from points_grpc.cli.options import fail
+from points_grpc.clock import SystemClock
+from points_grpc.errors import ProgramNotFound, StorageUnavailable
+from points_grpc.service.importing.importer import CHUNK, CSV, JSON_LINES, Importer, Order
+from points_grpc.service.importing.source import BadFile
+from points_grpc.service.importing.writing import ImportedElsewhere
+from points_grpc.storage import programs
+from points_grpc.storage.database import Database
+
+Tenant = Annotated[str, typer.Option("--tenant", help="The tenant, by name.")]
+ProgramId = Annotated[
+    int, typer.Option("--program", help="The program's id; 0: the tenant's default program.")
+]
+Form = Annotated[
+    str | None,
+    typer.Option("--format", help="csv or jsonl; else by the name of the file.", metavar="FORM"),
+]
+
+
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV or JSON lines; .gz is read too.", exists=True, dir_okay=False),
+    ],
+    tenant: Tenant,
+    program: ProgramId = 0,
+    *,
+    form: Form = None,
+    chunk_size: Annotated[
+        int, typer.Option("--chunk-size", min=1, max=100_000, help="Rows committed at once.")
+    ] = CHUNK,
+    refused: Annotated[
+        Path | None,
+        typer.Option("--refused", help="Where refused rows are reported; else FILE.refused.csv."),
+    ] = None,
+    database_url: options.DatabaseUrl = None,
+    data_dir: options.DataDir = None,
+) -> None:
+    """Import members, lots and history from a file.
+
+    Rows that are there already are recognised and left alone, so a file may be imported again,
+    also after it was interrupted; it then goes on after the last committed chunk. Rows that
+    cannot be imported are reported by line number and reason; the exit code is 1 if there are
+    any. The format is described in docs/import.md.
+    """
+    settings = options.settings(database_url=database_url, data_dir=data_dir)
+    collect_seldom()
+    report = refused or file.with_name(file.name + ".refused.csv")
+    with (
+        place.found(settings) as there,
+        place.opened(there, settings) as database,
+        place.faults_told(),
+    ):
+        tenant_id, program_id = scope_of(database, tenant, program)
+        order = Order(file, form_of(form, file), tenant_id, program_id, report, chunk_size)
+        try:
+            importer = Importer(database, SystemClock(), order)
+        except ProgramNotFound:
+            fail(f"the tenant has no program {program_id}")
+        try:
+            _run(importer, report)
+        except (BadFile, ImportedElsewhere) as problem:
+            fail(str(problem))
+        except StorageUnavailable:
+            fail("the database cannot be reached; what was committed stays")
+        finally:
+            importer.close()
+
+
+def scope_of(database: Database, name: str, program_id: int) -> tuple[int, int]:
+    """The ids of a tenant and of its program, or leave."""
+    tenant = database.run(lambda connection: programs.tenant_by_name(connection, name))
+    if tenant is None:
+        fail("there is no such tenant")
+        raise typer.Exit(1)
+    return tenant.tenant_id, program_id or tenant.default_program_id
+
+
+def form_of(form: str | None, file: Path) -> str:
+    """CSV or JSON_LINES, as asked or by the file's name; or leave."""
+    named = {".csv": CSV, ".jsonl": JSON_LINES, ".ndjson": JSON_LINES, ".json": JSON_LINES}
+    found = form or named.get(Path(file.name.removesuffix(".gz")).suffix)
+    if found not in (CSV, JSON_LINES):
+        fail("--format must be csv or jsonl", code=2)
+    return str(found)
+
+
+def _run(importer: Importer, report: Path) -> None:
+    done, began = importer.resumed, time.monotonic()
+    if done.lines_done:
+        typer.echo(f"going on after line {done.lines_done}", err=True)
+    before = done.imported + done.known + done.refused
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    shown = (*columns, TextColumn("{task.fields[rate]}"), TimeElapsedColumn())
+    with Progress(*shown, console=Console(stderr=True)) as progress:
+        task = progress.add_task("importing", total=importer.total_bytes, rate="")
+        for done in importer.run():
+            rows = done.imported + done.known + done.refused - before
+            rate = rows / max(time.monotonic() - began, 1e-3)
+            progress.update(task, completed=done.bytes_done, rate=f"{rate:,.0f} rows/s")
+    typer.echo(f"{done.imported} rows imported, {done.known} were there, {done.refused} refused")
+    if done.refused:
+        typer.echo(f"refused rows: {report}")
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""Importing files of members, lots and history: reading, resolving, posting, writing by chunks."""

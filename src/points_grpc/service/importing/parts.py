@@ -1,0 +1,155 @@
+"""Pieces that rows of several types share. All refuse with InvalidField."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+from points_grpc.domain.commands import VENDOR_ID, MemberName
+from points_grpc.domain.posting import Texts
+from points_grpc.errors import InvalidField
+from points_grpc.service.importing.fields import NamesMember
+from points_grpc.service.importing.values import (
+    ID_MAX,
+    NAME_MAX,
+    read_amount,
+    read_json,
+    read_name,
+    read_text,
+    read_vendor_id,
+)
+
+Name = tuple[str, str]
+"""Type and normalised value of an identifier."""
+
+LotRef = tuple[int, str]
+"""A lot by the other system's number (else 0) or by its import_id."""
+
+ALLOCATIONS_MAX = 10_000
+PRINCIPAL = "import"
+
+V = TypeVar("V")
+
+
+def one_of(known: Mapping[str, V], text: str, field: str) -> V:
+    """What `text` stands for."""
+    try:
+        return known[text]
+    except KeyError:
+        names = ", ".join(name for name in known if name)
+        raise InvalidField(field, f"must be one of {names}") from None
+
+
+def member_named(row: NamesMember) -> Name:
+    """The one identifier by which a row names its member."""
+    kind, value = row.identifier_type, row.identifier_value
+    given = (row.member_vendor_id, row.email, row.phone, row.username, kind, value)
+    if row.external_id and given == _NONE:
+        if len(row.external_id) > NAME_MAX:
+            raise InvalidField("external_id", f"must have 1 to {NAME_MAX} characters")
+        return "external_id", row.external_id
+    named = [(name, v) for name, v in zip(_NAMES, given[:4], strict=True) if v]
+    if row.external_id:
+        named.append(("external_id", row.external_id))
+    if kind or value:
+        named.append((kind, value))
+    if len(named) != 1:
+        raise InvalidField("external_id", "or another single identifier must name the member")
+    return read_name(*named[0], field_of(named[0][0]) if not kind else "identifier_value")
+
+
+_NAMES = (VENDOR_ID, "email", "phone", "username")
+_NONE = ("",) * 6
+
+
+def field_of(kind: str) -> str:
+    """The field that holds an identifier of one of the usual types."""
+    return "member_vendor_id" if kind == VENDOR_ID else kind
+
+
+def identifiers_in(value: Any) -> list[MemberName]:
+    """The identifiers in a list of {"type", "value"}."""
+    found = read_json(value, "identifiers") or []
+    if not isinstance(found, list):
+        raise InvalidField("identifiers", "must be a list")
+    names = []
+    for index, one in enumerate(found):
+        field = f"identifiers[{index}]"
+        if not isinstance(one, dict) or one.keys() != {"type", "value"}:
+            raise InvalidField(field, "must have type and value")
+        if not all(isinstance(text, str) for text in one.values()):
+            raise InvalidField(field, "must have texts as type and value")
+        names.append(MemberName(*read_name(one["type"], one["value"], field)))
+    return names
+
+
+def lot_named(vendor_id: str, import_id: str, prefix: str = "lot_") -> LotRef:
+    """The lot that a row names in one of two ways."""
+    number = read_vendor_id(vendor_id, f"{prefix}vendor_id")
+    if bool(number) == bool(import_id):
+        raise InvalidField(f"{prefix}vendor_id", "or import_id must name the lot")
+    return number, read_text(import_id, f"{prefix}import_id", ID_MAX)
+
+
+def allocations_in(value: Any, scale: int) -> list[tuple[LotRef, int]]:
+    """Which lots a transaction took from, or gave back to, and how much of each."""
+    found = read_json(value, "allocations")
+    if not isinstance(found, list) or not 1 <= len(found) <= ALLOCATIONS_MAX:
+        raise InvalidField("allocations", f"must be a list of 1 to {ALLOCATIONS_MAX}")
+    parts = []
+    for index, one in enumerate(found):
+        field = f"allocations[{index}]"
+        if not isinstance(one, dict) or not one.keys() <= _ALLOCATION:
+            raise InvalidField(field, "must have amount and lot_vendor_id or lot_import_id")
+        texts = [one.get(key, "") for key in ("lot_vendor_id", "lot_import_id", "amount")]
+        if not all(isinstance(text, str) for text in texts):
+            raise InvalidField(field, "must have texts or numbers")
+        ref = lot_named(texts[0], texts[1], f"{field}.lot_")
+        parts.append((ref, read_amount(texts[2], scale, f"{field}.amount")))
+    if len({ref for ref, _ in parts}) < len(parts):
+        raise InvalidField("allocations", "must not name a lot twice")
+    return parts
+
+
+_ALLOCATION = {"amount", "lot_vendor_id", "lot_import_id"}
+
+
+class _HasTexts(Protocol):
+    @property
+    def reference(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def request_id(self) -> str: ...
+
+
+def texts_of(row: _HasTexts) -> Texts:
+    """What was written on a transaction."""
+    texts = Texts()
+    if row.reference:
+        texts["reference"] = read_text(row.reference, "reference", 256)
+    if row.source:
+        texts["source"] = read_text(row.source, "source", 64)
+    if row.reason:
+        texts["reason"] = read_text(row.reason, "reason", 1024)
+    if row.description:
+        texts["description"] = read_text(row.description, "description", 1024)
+    if row.request_id:
+        texts["request_id"] = read_text(row.request_id, "request_id", ID_MAX)
+    return texts
+
+
+def principal_of(text: str) -> str:
+    """On whose behalf it was done; the import's where nobody is named."""
+    return read_text(text, "principal", NAME_MAX) if text else PRINCIPAL
+
+
+def import_id_of(text: str) -> str:
+    """The name of a row among the member's rows, which it must have."""
+    if not text:
+        raise InvalidField("import_id", "is required")
+    return read_text(text, "import_id", ID_MAX)

@@ -1,0 +1,364 @@
+"""What a chunk's rows lead to, decided without changing anything yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from points_grpc.domain.answers import MemberLabel
+from points_grpc.domain.books import Account, Books, Draft, ExpiryChange, Holding, Lot, Member
+from points_grpc.domain.commands import VENDOR_ID, MemberName
+from points_grpc.domain.importing import (
+    ChangeRow,
+    HistoryRow,
+    check_lot,
+    open_lot,
+    replay,
+    replay_change,
+)
+from points_grpc.domain.membership import first_name, label_of
+from points_grpc.domain.model import Currency, Program
+from points_grpc.errors import InvalidField
+from points_grpc.service.importing.parsing import (
+    Parsed,
+    ParsedChange,
+    ParsedHistory,
+    ParsedLot,
+    ParsedMember,
+)
+from points_grpc.service.importing.parts import LotRef
+from points_grpc.service.importing.shelf import Finder, Pair, Shelf
+from points_grpc.storage import copying
+from points_grpc.storage.database import Connection
+from points_grpc.storage.ids import BUCKETS, bucket_of_name
+from points_grpc.storage.imports import CHANGE, LOT, TRANSACTION, ImportKey, Target
+from points_grpc.storage.members import IdentifierRow, MemberRow
+
+
+class Ids(Protocol):
+    """Where new ids come from."""
+
+    def numbers(self, count: int) -> int:
+        """The first of so many numbers in a row, for ids in any buckets."""
+        ...
+
+
+_NUMBERS = 1_024
+
+
+class _NewIds:
+    """New ids for one chunk, taken many at a time."""
+
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
+        self._next = self._end = 0
+
+    def new_id(self, bucket: int) -> int:
+        """A new id in `bucket`."""
+        if self._next == self._end:
+            self._next = self._ids.numbers(_NUMBERS)
+            self._end = self._next + _NUMBERS
+        self._next += 1
+        return (self._next - 1) * BUCKETS + bucket
+
+    def like(self, an_id: int) -> int:
+        """A new id in the bucket of another."""
+        return self.new_id(an_id % BUCKETS)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where the rows belong; `origin` marks what this database has itself exported."""
+
+    tenant_id: int
+    program: Program
+    origin: int | None = None
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What is to be written for a chunk, and what it was decided on.
+
+    `versions` are those of stored accounts, `labels` those of stored members that get
+    identifiers: where they have changed since, the chunk is to be prepared again.
+    """
+
+    shelf: Shelf
+    versions: dict[int, int] = field(default_factory=dict)
+    labels: dict[int, MemberLabel] = field(default_factory=dict)
+    identifiers: list[IdentifierRow] = field(default_factory=list)
+    members: list[MemberRow] = field(default_factory=list)
+    relabelled: list[MemberLabel] = field(default_factory=list)
+    new_accounts: list[Account] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list)
+    lots: str = ""
+    changed_lots: list[Lot] = field(default_factory=list)
+    transactions: str = ""
+    allocations: str = ""
+    changes: list[ExpiryChange] = field(default_factory=list)
+    keys: dict[ImportKey, Target] = field(default_factory=dict)
+    imported: int = 0
+    known: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+
+class _Journal(Draft):
+    """A draft that is always kept: a row is refused before anything is touched."""
+
+    def touch(self, thing: Account | Lot | Member) -> None:
+        """Have `thing` written."""
+        self.books.touched[id(thing)] = thing
+
+    def add_lot(self, holding: Holding, lot: Lot) -> None:  # noqa: ARG002  # the shelf has it
+        """Have a new lot written."""
+        self.books.touched[id(lot)] = lot
+
+
+class Preparer:
+    """Prepares one chunk, on what `connection` finds and the chunks `before` it have made."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        scope: Scope,
+        ids: Ids,
+        now: datetime,
+        before: Sequence[Shelf] = (),
+    ) -> None:
+        self._scope = scope
+        self._ids = _NewIds(ids)
+        self._now = now
+        self._finder = Finder(connection, scope.tenant_id, scope.origin, before)
+        self._shelf = self._finder.shelf
+        self._books = Books()
+        self._draft = _Journal(self._books, self._ids.like, "")
+        self._done = Prepared(self._shelf)
+
+    def prepare(self, rows: Sequence[Parsed], *, lock: bool = False) -> Prepared:
+        """Decide the rows in their order; with `lock` their accounts stay locked."""
+        self._finder.find_members(rows)
+        for row in rows:
+            if isinstance(row, ParsedMember):
+                self._try(row, self._member)
+        others = [row for row in rows if not isinstance(row, ParsedMember)]
+        self._enrol(others)
+        self._finder.find_accounts(self._pairs(others), lock)
+        for account in self._shelf.accounts.values():
+            self._done.versions[account.account_id] = account.version
+        self._finder.find_lots(others)
+        for row in others:
+            self._try(row, self._fact)
+        return self._finish()
+
+    def _try(self, row: Parsed, decide: object) -> None:
+        try:
+            counted = decide(row)  # type: ignore[operator]
+        except InvalidField as refusal:
+            self._done.refused.append((row.number, f"{refusal.field}: {refusal.problem}"))
+        else:
+            if counted:
+                self._done.imported += 1
+            else:
+                self._done.known += 1
+
+    # Members
+
+    def _member(self, row: ParsedMember) -> bool:
+        known = self._shelf.members
+        ids = {known[key] for name in row.names if (key := (name.type, name.value)) in known}
+        if len(ids) > 1:
+            raise InvalidField("identifiers", "are those of several members")
+        if not ids:
+            self._add_member(row.names, row.created_at)
+            return True
+        (member,) = ids
+        fresh = [name for name in row.names if (name.type, name.value) not in known]
+        if fresh:
+            self._link(member, fresh)
+        return bool(fresh)
+
+    def _add_member(self, names: Sequence[MemberName], at: datetime) -> int:
+        tenant = self._scope.tenant_id
+        first = first_name(names)
+        assert first is not None, "a row without identifiers is refused before"  # noqa: S101
+        member = self._ids.new_id(bucket_of_name(tenant, first.type, first.value))
+        label = label_of(names, MemberLabel(member))
+        row = (tenant, member, label.vendor_id or None, label.external_id or None, at)
+        self._done.members.append(row)
+        self._shelf.fresh.add(member)
+        self._shelf.labels[member] = label
+        self._name(member, names)
+        return member
+
+    def _link(self, member: int, names: Sequence[MemberName]) -> None:
+        before = self._shelf.labels[member]
+        if before.vendor_id and any(name.type == VENDOR_ID for name in names):
+            raise InvalidField("member_vendor_id", "is not the one that the member has")
+        kept = [MemberName(VENDOR_ID, str(before.vendor_id))] if before.vendor_id else []
+        if before.external_id:
+            kept.append(MemberName("external_id", before.external_id))
+        label = label_of([*kept, *names], before)
+        if member in self._shelf.fresh:
+            self._relabel_fresh(label)
+        else:
+            self._done.labels.setdefault(member, before)
+            self._done.relabelled.append(label)
+        self._shelf.labels[member] = label
+        self._name(member, names)
+
+    def _relabel_fresh(self, label: MemberLabel) -> None:
+        for place, row in enumerate(self._done.members):
+            if row[1] == label.member_id:
+                values = (label.vendor_id or None, label.external_id or None)
+                self._done.members[place] = (*row[:2], *values, row[4])
+
+    def _name(self, member: int, names: Iterable[MemberName]) -> None:
+        for name in names:
+            self._shelf.members[name.type, name.value] = member
+            row = (self._scope.tenant_id, name.type, name.value, member)
+            self._done.identifiers.append(row)
+
+    def _enrol(self, rows: Iterable[Parsed]) -> None:
+        """Make members of those whom lots name for the first time, where the program says so."""
+        if not self._scope.program.auto_enroll:
+            return
+        for row in rows:
+            if isinstance(row, ParsedLot) and row.name not in self._shelf.members:
+                kind, value = row.name
+                if kind == "external_id":
+                    self._add_member([MemberName(kind, value)], self._now)
+
+    # Lots and history
+
+    def _pairs(self, rows: Iterable[Parsed]) -> set[Pair]:
+        return {
+            (member, row.currency.currency_id)
+            for row in rows
+            if not isinstance(row, ParsedMember)
+            and (member := self._shelf.members.get(row.name)) is not None
+        }
+
+    def _fact(self, row: ParsedLot | ParsedHistory | ParsedChange) -> bool:
+        member = self._shelf.members.get(row.name)
+        if member is None:
+            raise InvalidField("member", "is not known")
+        if isinstance(row, ParsedLot):
+            return self._lot(member, row)
+        if (member, row.import_id) in self._shelf.keys:
+            return False
+        account = self._shelf.accounts.get((member, row.currency.currency_id))
+        if account is None:
+            raise InvalidField("member", "has no lots in this currency")
+        holding = self._holding(account, row.currency, row.recorded_at)
+        self._draft.principal = row.principal
+        if isinstance(row, ParsedHistory):
+            kind, target = TRANSACTION, self._replay(holding, row)
+        else:
+            kind, target = CHANGE, self._change(holding, row)
+        self._keep_key((member, row.import_id), (kind, target))
+        return True
+
+    def _lot(self, member: int, row: ParsedLot) -> bool:
+        ref = (row.row.vendor_id, row.import_id)
+        existing = self._shelf.lot_of(member, ref)
+        currency = row.currency.currency_id
+        if existing is not None:
+            same = (existing.amount, existing.earned_at, existing.currency_id)
+            if same == (row.row.amount, row.row.earned_at, currency):
+                return False
+            raise InvalidField("vendor_id" if ref[0] else "import_id", "is another lot's")
+        if not ref[0] and (member, row.import_id) in self._shelf.keys:
+            raise InvalidField("import_id", "is another row's")
+        account = self._shelf.accounts.get((member, currency))
+        holding = self._holding(
+            account or self._new_account(member, currency), row.currency, row.recorded_at
+        )
+        check_lot(row.row, holding)
+        if account is None:
+            self._shelf.accounts[member, currency] = holding.account
+        self._draft.principal = row.principal
+        lot = open_lot(self._draft, holding, row.row, **row.texts)
+        self._shelf.add_lot(lot)
+        if row.import_id:
+            self._keep_key((member, row.import_id), (LOT, lot.lot_id))
+        return True
+
+    def _replay(self, holding: Holding, row: ParsedHistory) -> int:
+        member = holding.account.member_id
+        parts = [(self._named_lot(holding, ref), part) for ref, part in row.parts]
+        kind, reverses = self._shelf.keys.get((member, row.reverses), (0, 0))
+        if row.reverses and kind != TRANSACTION:
+            raise InvalidField("reverses", "is no transaction of the member")
+        history = HistoryRow(row.type, parts, row.at, row.lapse, reverses)
+        return replay(self._draft, holding, history, **row.texts).transaction_id
+
+    def _change(self, holding: Holding, row: ParsedChange) -> int:
+        change = ChangeRow(
+            self._named_lot(holding, row.lot),
+            row.old,
+            row.new,
+            row.reason_type,
+            row.note,
+            row.meta,
+            row.custom_meta,
+            row.request_id,
+        )
+        return replay_change(self._draft, holding, change).event_id
+
+    def _named_lot(self, holding: Holding, ref: LotRef) -> Lot:
+        lot = self._shelf.lot_of(holding.account.member_id, ref)
+        if lot is None or lot.account_id != holding.account.account_id:
+            raise InvalidField("lot", "is none of the member's in this currency")
+        return lot
+
+    def _keep_key(self, key: ImportKey, target: Target) -> None:
+        self._shelf.keys[key] = target
+        self._done.keys[key] = target
+
+    def _holding(self, account: Account, currency: Currency, at: datetime | None) -> Holding:
+        """The account at the instant at which a row is recorded: now, where none is given."""
+        holding = self._books.holdings.get(account.account_id)
+        if holding is None:
+            member = Member(account.tenant_id, MemberLabel(account.member_id))
+            holding = Holding(account, member, self._scope.program, currency, self._now)
+            self._books.holdings[account.account_id] = holding
+        holding.now = at or max(self._now, account.last_at)
+        if not account.version:
+            account.created_at = account.last_at = holding.now
+        return holding
+
+    def _new_account(self, member: int, currency: int) -> Account:
+        return Account(
+            tenant_id=self._scope.tenant_id,
+            account_id=self._ids.like(member),
+            program_id=self._scope.program.program_id,
+            member_id=member,
+            currency_id=currency,
+            created_at=self._now,
+            last_at=self._now,
+            stored=False,
+        )
+
+    def _finish(self) -> Prepared:
+        """Render everything now: the next chunk goes on with the same accounts and lots."""
+        self._draft.keep()
+        done, tenant = self._done, self._scope.tenant_id
+        touched = list(self._books.touched.values())
+        for account in (thing for thing in touched if isinstance(thing, Account)):
+            (done.accounts if account.stored else done.new_accounts).append(copy(account))
+            account.stored = True
+        lots = [thing for thing in touched if isinstance(thing, Lot)]
+        done.lots = copying.written_lots([lot for lot in lots if not lot.stored], tenant)
+        done.changed_lots = [copy(lot) for lot in lots if lot.stored]
+        for lot in lots:
+            lot.stored = True
+        facts = self._books.facts
+        done.transactions = copying.written_transactions(facts.transactions, tenant)
+        done.allocations = copying.written_allocations(facts.allocations, tenant)
+        done.changes = facts.changes
+        stored = {account.account_id for account in done.accounts}
+        done.versions = {key: v for key, v in done.versions.items() if key in stored}
+        return done

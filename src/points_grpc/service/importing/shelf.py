@@ -1,0 +1,190 @@
+"""What a chunk's rows refer to: found in the database, or in chunks that are still under way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from points_grpc.domain.answers import MemberLabel
+from points_grpc.domain.books import Account, Lot
+from points_grpc.service.importing.parsing import (
+    Parsed,
+    ParsedChange,
+    ParsedHistory,
+    ParsedLot,
+    ParsedMember,
+)
+from points_grpc.service.importing.parts import LotRef, Name
+from points_grpc.storage import accounts, expiry_changes, imports, lots, members, transactions
+from points_grpc.storage.database import Connection
+from points_grpc.storage.ids import bucket_of_id
+from points_grpc.storage.imports import CHANGE, LOT, TRANSACTION, ImportKey, Target
+
+Pair = tuple[int, int]
+"""member_id, currency_id"""
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Everything that one chunk has found or made.
+
+    `fresh` are members that only the chunk itself has made.
+    """
+
+    members: dict[Name, int] = field(default_factory=dict)
+    labels: dict[int, MemberLabel] = field(default_factory=dict)
+    fresh: set[int] = field(default_factory=set)
+    accounts: dict[Pair, Account] = field(default_factory=dict)
+    vendor_lots: dict[tuple[int, int], Lot] = field(default_factory=dict)
+    lots: dict[int, Lot] = field(default_factory=dict)
+    keys: dict[ImportKey, Target] = field(default_factory=dict)
+
+    def add_lot(self, lot: Lot) -> None:
+        """Let the lot be found."""
+        self.lots[lot.lot_id] = lot
+        if lot.vendor_id:
+            self.vendor_lots[lot.member_id, lot.vendor_id] = lot
+
+    def lot_of(self, member_id: int, ref: LotRef) -> Lot | None:
+        """The member's lot of that name."""
+        vendor_id, import_id = ref
+        if vendor_id:
+            return self.vendor_lots.get((member_id, vendor_id))
+        kind, lot_id = self.keys.get((member_id, import_id), (0, 0))
+        return self.lots.get(lot_id) if kind == LOT else None
+
+
+class Finder:
+    """Fills the shelf of one chunk. `before` are those of chunks under way, oldest first."""
+
+    def __init__(
+        self, connection: Connection, tenant_id: int, origin: int | None, before: Sequence[Shelf]
+    ) -> None:
+        self._connection = connection
+        self._tenant = tenant_id
+        self._origin = "" if origin is None else f"{origin:x}-"
+        self._before = before[::-1]
+        self.shelf = Shelf()
+
+    def find_members(self, rows: Iterable[Parsed]) -> None:
+        """The members that rows name, and how those that may get identifiers are shown."""
+        names: set[Name] = set()
+        named: set[Name] = set()
+        for row in rows:
+            if isinstance(row, ParsedMember):
+                named.update((name.type, name.value) for name in row.names)
+            else:
+                names.add(row.name)
+        known = self.shelf.members
+        missing = self._from_before(names | named, known, "members")
+        asked = [(self._tenant, *name) for name in missing]
+        for (_, kind, value), member in members.resolve(self._connection, asked).items():
+            known[kind, value] = member
+        ids = {known[name] for name in named if name in known}
+        missing_ids = self._from_before(ids, self.shelf.labels, "labels")
+        found = members.labels(self._connection, [(self._tenant, member) for member in missing_ids])
+        self.shelf.labels.update({member: label for (_, member), label in found.items()})
+
+    def find_accounts(self, pairs: Collection[Pair], lock: bool) -> None:
+        """The accounts of members in currencies, those that are there."""
+        missing = self._from_before(pairs, self.shelf.accounts, "accounts")
+        asked = [(self._tenant, *pair) for pair in missing if pair[0] not in self.shelf.fresh]
+        keys = [(self._tenant, a) for a in accounts.find(self._connection, asked).values()]
+        if lock:
+            found = accounts.lock(self._connection, keys, wait=True)
+        else:
+            found = accounts.read(self._connection, keys)
+        for account in found:
+            self.shelf.accounts[account.member_id, account.currency_id] = account
+
+    def find_lots(self, rows: Iterable[Parsed]) -> None:
+        """The lots that rows would make or refer to, and what became of rows like them."""
+        vendors: set[tuple[int, int]] = set()
+        keys: dict[ImportKey, int] = {}
+        for row in rows:
+            if isinstance(row, ParsedMember):
+                continue
+            member = self.shelf.members.get(row.name, 0)
+            if not member or member in self.shelf.fresh:
+                continue
+            if isinstance(row, ParsedLot):
+                if row.row.vendor_id:
+                    vendors.add((member, row.row.vendor_id))
+                else:
+                    keys[member, row.import_id] = LOT
+                continue
+            keys[member, row.import_id] = TRANSACTION if isinstance(row, ParsedHistory) else CHANGE
+            for vendor_id, import_id in _refs(row):
+                if vendor_id:
+                    vendors.add((member, vendor_id))
+                else:
+                    keys.setdefault((member, import_id), LOT)
+            if isinstance(row, ParsedHistory) and row.reverses:
+                keys.setdefault((member, row.reverses), TRANSACTION)
+        self._find_by_vendor_id(vendors)
+        self._find_by_key(keys)
+
+    def _find_by_vendor_id(self, vendors: Collection[tuple[int, int]]) -> None:
+        missing = self._from_before(vendors, self.shelf.vendor_lots, "vendor_lots")
+        for lot in list(self.shelf.vendor_lots.values()):
+            self.shelf.lots[lot.lot_id] = lot
+        asked = [(self._tenant, *vendor) for vendor in missing]
+        for lot in lots.by_vendor_id(self._connection, asked).values():
+            self.shelf.add_lot(lot)
+
+    def _find_by_key(self, keys: dict[ImportKey, int]) -> None:
+        targets = self.shelf.keys
+        missing = self._from_before(keys.keys(), targets, "keys")
+        targets.update(imports.targets(self._connection, self._tenant, missing))
+        self._find_own({key: kind for key, kind in keys.items() if key not in targets})
+        wanted = {target for kind, target in targets.values() if kind == LOT}
+        missing_lots = self._from_before(wanted - self.shelf.lots.keys(), self.shelf.lots, "lots")
+        asked = [(self._tenant, lot) for lot in missing_lots]
+        for lot in lots.by_id(self._connection, asked).values():
+            self.shelf.add_lot(lot)
+
+    def _find_own(self, keys: dict[ImportKey, int]) -> None:
+        """Rows that this very database has exported are there under their own ids."""
+        own: dict[tuple[int, int], ImportKey] = {}
+        for key, kind in keys.items():
+            number = _number(key[1], self._origin)
+            if number is not None and bucket_of_id(number) == bucket_of_id(key[0]):
+                own[kind, number] = key
+        if not own:
+            return
+        asked = {kind: [(self._tenant, n) for k, n in own if k == kind] for kind in _KINDS}
+        there = {(LOT, lot_id) for lot_id in lots.by_id(self._connection, asked[LOT])}
+        found = transactions.existing(self._connection, asked[TRANSACTION])
+        there |= {(TRANSACTION, number) for _, number in found}
+        there |= {(CHANGE, n) for n in expiry_changes.by_id(self._connection, asked[CHANGE])}
+        for target, key in own.items():
+            if target in there:
+                self.shelf.keys[key] = target
+
+    def _from_before(self, keys: Collection[Any], into: dict[Any, Any], name: str) -> list[Any]:
+        """Put what chunks under way have of `keys` into `into`; those that none of them has."""
+        missing = []
+        for key in keys:
+            for shelf in self._before:
+                if key in (there := getattr(shelf, name)):
+                    into[key] = there[key]
+                    break
+            else:
+                missing.append(key)
+        return missing
+
+
+def _number(import_id: str, origin: str) -> int | None:
+    """The id in an import_id that this database's own export has given."""
+    number = import_id.removeprefix(origin)
+    if not origin or number == import_id or len(number) > 16:
+        return None
+    return int(number) if number.isascii() and number.isdecimal() else None
+
+
+_KINDS = (LOT, TRANSACTION, CHANGE)
+
+
+def _refs(row: ParsedHistory | ParsedChange) -> list[LotRef]:
+    return [row.lot] if isinstance(row, ParsedChange) else [ref for ref, _ in row.parts]

@@ -1,0 +1,148 @@
+"""Reading a file by records, whatever is in it, without ever holding much of it."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from io import SEEK_END
+from pathlib import Path
+from typing import BinaryIO, cast
+
+BLOCK = 1 << 20
+RECORD_MAX = 1 << 20
+"""Bytes of one record; longer ones are refused without being held."""
+
+CHUNK_BYTES_MAX = 16 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+class BadFile(Exception):
+    """The file as a whole cannot be imported; the text says why."""
+
+
+@dataclass(slots=True)
+class Records:
+    """Some records, each with the number of its first line, and where the next ones begin.
+
+    `refused` has the line number and the reason of what is no record.
+    """
+
+    texts: list[bytes] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)
+    bytes_done: int = 0
+    lines_done: int = 0
+
+
+class Source:
+    """A file, plain or (by its name) compressed with gzip; positions are of what is inside."""
+
+    def __init__(self, path: Path, quoted: bool) -> None:
+        self._path = path
+        self._quoted = quoted
+        self.compressed = path.suffix == ".gz"
+
+    def digest(self) -> bytes:
+        """16 bytes that tell the file's content from any other's."""
+        found = blake2b(digest_size=16)
+        with self._path.open("rb") as file:
+            while block := file.read(BLOCK):
+                found.update(block)
+        return found.digest()
+
+    def size(self) -> int | None:
+        """How many bytes there are to read; None where that is not known beforehand."""
+        if self.compressed:
+            return None
+        with self._path.open("rb") as file:
+            return file.seek(0, SEEK_END)
+
+    def records(self, size: int, bytes_done: int = 0, lines_done: int = 0) -> Iterator[Records]:
+        """All records after that place, `size` at a time. Raises BadFile."""
+        try:
+            with self._open() as file:
+                file.seek(bytes_done)
+                yield from _group(_lines(file), size, self._quoted, bytes_done, lines_done)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise BadFile("the file is not whole: it cannot be decompressed") from error
+
+    def _open(self) -> BinaryIO:
+        if self.compressed:
+            return cast(BinaryIO, gzip.GzipFile(self._path))
+        return self._path.open("rb")
+
+
+def without_mark(line: bytes) -> bytes:
+    """A file's first line without a byte order mark."""
+    return line.removeprefix(_BOM)
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[bytes | None, int]]:
+    """Each line, None for one that is too long, with the bytes that it takes in the file."""
+    rest, skipped = b"", 0
+    while block := file.read(BLOCK):
+        first, *more = block.split(b"\n")
+        if not more:
+            rest += first
+            if len(rest) > RECORD_MAX or skipped:
+                skipped += len(rest)
+                rest = b""
+            continue
+        whole = rest + first
+        if skipped or len(whole) > RECORD_MAX:
+            yield None, skipped + len(whole) + 1
+        else:
+            yield whole, len(whole) + 1
+        skipped = 0
+        rest = more.pop()
+        for line in more:
+            yield line, len(line) + 1
+    if skipped or len(rest) > RECORD_MAX:
+        yield None, skipped + len(rest)
+    elif rest:
+        yield rest, len(rest)
+
+
+def _group(
+    lines: Iterator[tuple[bytes | None, int]],
+    size: int,
+    quoted: bool,
+    bytes_done: int,
+    lines_done: int,
+) -> Iterator[Records]:
+    """Lines as records; with `quoted` one whose quotes are open goes on in the next line."""
+    records = Records()
+    began_at, held = bytes_done, b""
+    first = 0
+    for line, length in lines:
+        bytes_done += length
+        lines_done += 1
+        if first:
+            held += b"\n" + (line or b"")
+            if line is not None and len(held) <= RECORD_MAX and held.count(b'"') & 1:
+                continue
+            number, text = first, held if line is not None else None
+            first, held = 0, b""
+        elif quoted and line is not None and b'"' in line and line.count(b'"') & 1:
+            first, held = lines_done, line
+            continue
+        else:
+            number, text = lines_done, line
+        if text is None or len(text) > RECORD_MAX:
+            records.refused.append((number, f"is longer than {RECORD_MAX} bytes"))
+        elif text and not text.isspace():
+            records.texts.append(text.removesuffix(b"\r"))
+            records.numbers.append(number)
+        full = len(records.texts) + len(records.refused) >= size
+        if full or bytes_done - began_at >= CHUNK_BYTES_MAX:
+            records.bytes_done, records.lines_done = bytes_done, lines_done
+            yield records
+            records, began_at = Records(), bytes_done
+    if first:
+        records.refused.append((first, "has quotes that are never closed"))
+    records.bytes_done, records.lines_done = bytes_done, lines_done
+    if records.texts or records.refused:
+        yield records

@@ -1,0 +1,167 @@
+"""Texts of a file as values: amounts, instants, ids, names. All refuse with InvalidField."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from points_grpc.domain.amounts import AMOUNT_MAX, read_decimal, to_units
+from points_grpc.domain.calendar import OutOfCalendar, end_of_day
+from points_grpc.domain.commands import MEMBER_ID, VENDOR_ID, VENDOR_ID_END
+from points_grpc.errors import InvalidField
+
+NEVER = "never"
+NAME_MAX = 256
+ID_MAX = 128
+
+_PLAIN_DIGITS = 15
+_VENDOR_ID_DIGITS = len(str(VENDOR_ID_END))
+_DATE_LENGTH = 10
+_SECONDS_LENGTH = len("2026-01-31T12:00:00")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_TYPE = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
+_NOT_DIGITS = re.compile(r"[^0-9]+")
+
+JSON_MAX = 8 * 1024
+
+
+def read_amount(text: str, scale: int, field: str) -> int:
+    """A positive decimal in the currency's smallest unit."""
+    units = _plain_units(text, scale)
+    return units or to_units(read_decimal(text, field), scale, field)
+
+
+def read_part(text: str, scale: int, field: str) -> int | None:
+    """As `read_amount`, but zero is one, too, and None is what is not given."""
+    if not text:
+        return None
+    units = _plain_units(text, scale)
+    if units is not None:
+        return units
+    return read_amount(text, scale, field) if read_decimal(text, field) else 0
+
+
+def _plain_units(text: str, scale: int) -> int | None:
+    """The units of a whole number within the limit; None for all that is written otherwise."""
+    if text.isdigit() and text.isascii() and len(text) < _PLAIN_DIGITS:
+        units = int(text) * _POWERS[scale]
+        if units <= AMOUNT_MAX:
+            return units
+    return None
+
+
+_POWERS: tuple[int, ...] = tuple([10**scale for scale in range(7)])
+
+
+def read_instant(text: str, zone: ZoneInfo, field: str) -> datetime:
+    """An instant of RFC 3339, to the microsecond, or a date: the end of that day in `zone`."""
+    if len(text) == _DATE_LENGTH:
+        return _end_of(text, zone, field)
+    # The standard library reads ISO 8601, of which RFC 3339 is the part with this shape.
+    shape = (text[4:5], text[7:8], text[13:14], text[16:17])
+    zoned = text[-1:] in ("Z", "z") or (text[-6:-5] in ("+", "-") and text[-3] == ":")
+    if shape != _SHAPE or not zoned or len(text) <= _SECONDS_LENGTH or text[10] not in "Tt ":
+        raise InvalidField(field, "must be an instant such as 2026-01-31T12:00:00Z, or a date")
+    try:
+        at = datetime.fromisoformat(text)
+        return at if at.tzinfo is UTC else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidField(field, "must be an instant of the years 1 to 9999") from None
+
+
+_SHAPE = ("-", "-", ":", ":")
+
+
+@lru_cache(maxsize=8192)
+def _end_of(text: str, zone: ZoneInfo, field: str) -> datetime:
+    if not _DATE.fullmatch(text):
+        raise InvalidField(field, "must be an instant such as 2026-01-31T12:00:00Z, or a date")
+    try:
+        return end_of_day(zone, date.fromisoformat(text))
+    except (OutOfCalendar, ValueError):
+        raise InvalidField(field, "must be a date of the years 1 to 9999") from None
+
+
+def read_past(text: str, zone: ZoneInfo, field: str, now: datetime) -> datetime:
+    """As `read_instant`; what lies in the future is refused."""
+    at = read_instant(text, zone, field)
+    if at > now:
+        raise InvalidField(field, "must not lie in the future")
+    return at
+
+
+def read_expiry(text: str, zone: ZoneInfo, field: str) -> datetime | None:
+    """As `read_instant`, or `never`, which is None."""
+    return None if text == NEVER else read_instant(text, zone, field)
+
+
+def read_vendor_id(text: str, field: str) -> int:
+    """An id of the other system's, 0 where there is none."""
+    if not text:
+        return 0
+    if text.isdigit() and text.isascii() and len(text) <= _VENDOR_ID_DIGITS:
+        number = int(text)
+        if 0 < number < VENDOR_ID_END:
+            return number
+    if not _NUMBER.fullmatch(text) or not 0 < int(text) < VENDOR_ID_END:
+        raise InvalidField(field, "must be a number from 1 to 2^46 - 1")
+    return int(text)
+
+
+def read_text(text: str, field: str, longest: int) -> str:
+    """A text of bounded length."""
+    if len(text) > longest:
+        raise InvalidField(field, f"must not be longer than {longest} characters")
+    return text
+
+
+def read_name(kind: str, value: str, field: str) -> tuple[str, str]:
+    """An identifier as identifiers are compared: type and normalised value."""
+    if not _TYPE.fullmatch(kind) or kind == MEMBER_ID:
+        raise InvalidField(field, "must have a type such as profile_id, and not member_id")
+    if kind == "email":
+        value = value.strip().casefold()
+    elif kind == "phone":
+        value = _NOT_DIGITS.sub("", value)
+    elif kind == VENDOR_ID:
+        value = str(read_vendor_id(value, field) or "")
+    if not 0 < len(value) <= NAME_MAX:
+        raise InvalidField(field, f"must have 1 to {NAME_MAX} characters")
+    return kind, value
+
+
+def read_json(value: Any, field: str) -> Any:
+    """What a structured field holds; CSV has it as text. None where nothing is given."""
+    if not isinstance(value, str):
+        return value
+    if not value:
+        return None
+    try:
+        return json.loads(value, parse_float=str, parse_int=str)
+    except (ValueError, RecursionError):
+        raise InvalidField(field, "must be JSON") from None
+
+
+_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
+
+
+def read_meta(value: Any, field: str) -> str:
+    """A JSON object as canonical text, "" where nothing is given."""
+    if value == "":
+        return ""
+    try:
+        # Read again, because the reader of rows leaves numbers as texts.
+        meta = json.loads(value) if isinstance(value, str) else value
+        text = _canonical(meta)
+    except (ValueError, RecursionError):
+        raise InvalidField(field, "must be a JSON object") from None
+    if not isinstance(meta, dict) or len(text.encode()) > JSON_MAX:
+        raise InvalidField(field, f"must be a JSON object of at most {JSON_MAX} bytes")
+    return text
