@@ -12,10 +12,13 @@ WRITES = 200
 EXPECTED = 60_000
 """Lots a second: for so long as the sweep then takes there are writes."""
 
+IMPORTED = 40_000
+"""Lots a second, by which the time for an import is set aside."""
+
 
 def cases(scale: Scale) -> list[Case]:
     """All of them."""
-    return [_sweep(scale)]
+    return [_sweep(scale), _import(scale)]
 
 
 def _sweep(scale: Scale) -> Case:
@@ -41,6 +44,22 @@ def _sweep(scale: Scale) -> Case:
             Figure("sweep / one UPDATE", "ratio", "sweep", "raw_update", at_least=0.4),
             Figure("sweep, memory, second half / first", "grown", "sweep", at_most=1.1),
             Figure("sweep, most memory", "memory", "sweep"),
+        ),
+        rounds_max=1,
+        warm=False,
+    )
+
+
+def _import(scale: Scale) -> Case:
+    lots = scale.imported
+    stretch = lots / IMPORTED / scale.seconds
+    return Case(
+        "import",
+        (Load("import", "import", place="small", members=lots, stretch=stretch),),
+        (
+            Figure(f"import of {lots:,} lots, lots", "rate", "import", at_least=40_000),
+            Figure("import, memory, second half / first", "grown", "import", at_most=1.1),
+            Figure("import, most memory", "memory", "import"),
         ),
         rounds_max=1,
         warm=False,

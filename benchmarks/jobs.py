@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import import_file
 import psutil
 import psycopg
 from measure import Counted, Meter, Sample
@@ -49,6 +50,21 @@ def raw_update(cluster: Cluster, database: str) -> Sample:
     if lots < 1:
         raise RuntimeError("there was nothing to update")
     return meter.sample(Counted(lots / meter.seconds, lots))
+
+
+def import_lots(cluster: Cluster, database: str, lots: int) -> Sample:
+    """Import a file of so many lots, ten of each member."""
+
+    def command(lots: int) -> list[str]:
+        file = cluster.folder / f"{lots}.csv"
+        import_file.write(file, lots, max(1, lots // 10), partly=0.2, by_member=True)
+        given = ["import", str(file), "--tenant", "demo"]
+        return [*given, "--database-url", cluster.url(database)]
+
+    nothing, whole = command(0), command(lots)
+    meter, process = _begin(cluster, whole)
+    _finish(meter, process)
+    return _sample(meter, lots, _time(cluster, nothing), [])
 
 
 def _sample(meter: Meter, items: int, nothing: float, latencies: list[int]) -> Sample:

@@ -45,7 +45,7 @@ FULL = Scale(
     spread=Filling(members=100_000, live=10, closed=10),
     small=Filling(members=1_000, live=10),
     sweep=Filling(members=130_000, live=1, overdue=10, apart=30_000),
-    imported=500_000,
+    imported=400_000,
 )
 QUICK = Scale(
     limit=78,

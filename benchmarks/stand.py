@@ -116,6 +116,8 @@ class Stand:
             return self._own(lambda: _dialect(load, seconds))
         if load.kind == "sweep":
             return self._sweep(load, seconds)
+        if load.kind == "import":
+            return jobs.import_lots(self.cluster, self.database, load.members)
         if load.kind == "raw_update":
             return jobs.raw_update(self.cluster, self.database)
         return self._generated(load, ramp, seconds)
