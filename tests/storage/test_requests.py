@@ -36,7 +36,7 @@ def test_an_answer_is_found_under_its_key(database: Database) -> None:
         requests.insert(connection, [row(1), row(2)])
         requests.insert(connection, [])
         found = requests.find(connection, [key(1), key(3), key(2, tenant_id=2)])
-        assert found == {(1, key(1)[2]): (b"print", b'\x00"\\{')}
+        assert found == {(1, key(1)[2]): (b"print", b'\x00"\\{', NOW)}
         assert requests.find(connection, []) == {}
 
     database.run(work)

@@ -14,11 +14,12 @@ from points_grpc.storage.requests import RequestKey
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """An answer to be kept under its request id."""
+    """An answer to be kept under its request id, for as long as what was kept at `since`."""
 
     key: RequestKey
     fingerprint: bytes
     answer: bytes
+    since: datetime | None = None
 
 
 def apply(connection: Connection, books: Books, kept: Sequence[KeptAnswer], now: datetime) -> None:
@@ -39,7 +40,7 @@ def apply(connection: Connection, books: Books, kept: Sequence[KeptAnswer], now:
     requests.insert(
         connection,
         sorted(
-            (bucket, tenant, key, k.fingerprint, k.answer, now)
+            (bucket, tenant, key, k.fingerprint, k.answer, k.since or now)
             for k in kept
             for tenant, bucket, key in (k.key,)
         ),

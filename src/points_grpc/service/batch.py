@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command, MoveExpiry
 from points_grpc.errors import Refusal
+from points_grpc.storage.requests import RequestKey
 
 Result = Answer | Refusal
 
@@ -76,6 +78,20 @@ class Call:
     def settled(self) -> bool:
         """Whether every group has an outcome."""
         return all(group.settled for group in self.groups)
+
+
+@dataclass(slots=True)
+class SharedId:
+    """A request id that items of one call share, and the row under which they are known.
+
+    `size` is how many items of the whole call share it; `since` is when the row was written,
+    None where there is none yet.
+    """
+
+    key: RequestKey
+    fingerprint: bytes
+    size: int
+    since: datetime | None = None
 
 
 def make_call(caller: Caller, commands: tuple[Command, ...], partial: bool) -> Call:

@@ -11,16 +11,16 @@ from points_grpc.domain.books import Draft, NeedMoreLots
 from points_grpc.domain.decisions import decide
 from points_grpc.errors import Refusal, RequestIdReused
 from points_grpc.service.apply import KeptAnswer
-from points_grpc.service.batch import Call
+from points_grpc.service.batch import Call, SharedId
 from points_grpc.service.gather import Gathered, Gatherer
-from points_grpc.service.idempotency import refuse_reuse
+from points_grpc.service.idempotency import place_of, refuse_reuse
 from points_grpc.service.naming import Item
-from points_grpc.service.replay import pack
+from points_grpc.service.replay import APART, pack, pack_together
 from points_grpc.storage.faults import Fault, fault_of
 from points_grpc.storage.requests import RequestKey
 
-Known = dict[RequestKey, tuple[bytes, Answer]]
-"""Answers given so far in a batch, with their fingerprints, by the key of their request id."""
+Known = dict[RequestKey, tuple[Item, Answer]]
+"""Items that got their first answer in this batch, by the key of their request id."""
 
 
 @dataclass(slots=True)
@@ -48,18 +48,54 @@ def decide_all(batch: Batch, new_id: Callable[[int], int]) -> list[KeptAnswer]:
     """
     blocked = batch.gathered.missed | batch.gathered.crowded
     known: Known = {}
+    opened: dict[RequestKey, bytes] = {}
     kept: list[KeptAnswer] = []
     for _, items_of_call in groupby(batch.items, key=lambda item: item.call.identity):
         of_call = list(items_of_call)
-        _refuse_other_content(of_call, known)
+        _refuse_other_content(of_call, opened)
+        first: list[tuple[Item, Answer]] = []
         for _, items_of_group in groupby(of_call, key=lambda item: id(item.group)):
             items = list(items_of_group)
             wanted = {item.account_id for item in items if item.open}
             if not wanted & blocked:
-                kept += _decide_group(batch, items, new_id, known)
+                first += _decide_group(batch, items, new_id, known)
             if wanted & (blocked | batch.gathered.crowded):
                 blocked |= wanted
+        kept += _kept(first, opened)
     return kept
+
+
+def _kept(
+    first: Sequence[tuple[Item, Answer]], opened: dict[RequestKey, bytes]
+) -> list[KeptAnswer]:
+    """The rows that keep what items of one call were answered.
+
+    Items that share a request id have one row together. Where they were not all answered at
+    once, that row only says so, and each item has one of its own.
+    """
+    rows: list[KeptAnswer] = []
+    sharing: dict[RequestKey, tuple[SharedId, list[tuple[Item, Answer]]]] = {}
+    for item, answer in first:
+        if item.shared is not None:
+            _, pairs = sharing.setdefault(item.shared.key, (item.shared, []))
+            pairs.append((item, answer))
+        elif item.key is not None:
+            rows.append(KeptAnswer(item.key, item.fingerprint, pack(answer)))
+    for key, (shared, pairs) in sharing.items():
+        is_new = shared.since is None and key not in opened
+        opened[key] = shared.fingerprint
+        if is_new and [place_of(item) for item, _ in pairs] == list(range(shared.size)):
+            together = pack_together([answer for _, answer in pairs])
+            rows.append(KeptAnswer(key, shared.fingerprint, together))
+            continue
+        if is_new:
+            rows.append(KeptAnswer(key, shared.fingerprint, APART))
+        rows += [
+            KeptAnswer(item.key, item.fingerprint, pack(answer), shared.since)
+            for item, answer in pairs
+            if item.key is not None
+        ]
+    return rows
 
 
 def left_of(batch: Batch) -> Leftover:
@@ -78,19 +114,22 @@ def left_of(batch: Batch) -> Leftover:
     return leftover
 
 
-def _refuse_other_content(of_call: Sequence[Item], known: Known) -> None:
+def _refuse_other_content(of_call: Sequence[Item], opened: dict[RequestKey, bytes]) -> None:
     """Refuse a whole call where the batch has answered its request id for other content."""
-    if not of_call[0].call.one_request:
+    if not opened:
         return
     for item in of_call:
-        if item.key is not None and item.key in known and known[item.key][0] != item.fingerprint:
+        if item.shared is not None and (
+            opened.get(item.shared.key, item.fingerprint) != item.fingerprint
+        ):
             refuse_reuse(item, of_call)
             return
 
 
 def _decide_group(
     batch: Batch, items: Sequence[Item], new_id: Callable[[int], int], known: Known
-) -> list[KeptAnswer]:
+) -> list[tuple[Item, Answer]]:
+    """What was kept under request ids, with their items; nothing if the group was dropped."""
     group = items[0].group
     books = batch.gathered.books
     while True:
@@ -115,7 +154,7 @@ def _decide_group(
         draft.keep()
         group.results = answers
         known.update(fresh)
-        return [KeptAnswer(key, mark, pack(answer)) for key, (mark, answer) in fresh.items()]
+        return list(fresh.values())
 
 
 def _answer(batch: Batch, item: Item, draft: Draft, known: Known, fresh: Known) -> Answer:
@@ -123,11 +162,11 @@ def _answer(batch: Batch, item: Item, draft: Draft, known: Known, fresh: Known) 
     if item.replay is not None:
         return item.replay
     if item.key is not None and (first := fresh.get(item.key) or known.get(item.key)):
-        mark, answer = first
-        if mark != item.fingerprint:
+        earlier, answer = first
+        if earlier.fingerprint != item.fingerprint:
             raise RequestIdReused("request_id")
         return replace(answer, replayed=True)
     answer = decide(batch.gatherer.case(item, batch.gathered.books), draft)
     if item.key is not None:
-        fresh[item.key] = (item.fingerprint, answer)
+        fresh[item.key] = (item, answer)
     return answer

@@ -156,7 +156,7 @@ def _first_answer(connection: Connection, task: Task[T]) -> Outcome[T] | None:
     found = requests.find(connection, [task.key]).get((tenant_id, key))
     if found is None:
         return None
-    content, answer = found
+    content, answer, _ = found
     if content != fingerprint(task.change):
         raise RequestIdReused("request_id")
     return Outcome(task.form.unpack(connection, tenant_id, answer), replayed=True)

@@ -133,11 +133,10 @@ class Ledger:
         self, connection: Connection, calls: Sequence[Call], now: datetime, locking: Locking
     ) -> Leftover:
         items = _items_of(calls)
-        others = _items_of(_other_parts(calls))
-        give_keys([*items, *others])
+        give_keys(items)
         gatherer = self._gatherer(connection, self._ids, now, locking)
         gatherer.ask_names(items)
-        answer_known(connection, self._programs, [*items, *others])
+        answer_known(connection, self._programs, items)
         names = gatherer.names(items)
         gatherer.ask_locks(items, names)
         # Whoever held an account until now may have answered the same request.
@@ -202,17 +201,6 @@ def _items_of(calls: Sequence[Call]) -> list[Item]:
         for call in calls
         for group in _pending(call)
         for command in group.commands
-    ]
-
-
-def _other_parts(calls: Sequence[Call]) -> list[Call]:
-    """What is still to be decided of calls that stand or fall as one, and is not in `calls`."""
-    here = {id(group) for call in calls for group in call.groups}
-    wholes = {call.identity: call.whole for call in calls if call.one_request}
-    return [
-        whole.part([group for group in whole.groups if id(group) not in here])
-        for whole in wholes.values()
-        if whole is not None
     ]
 
 

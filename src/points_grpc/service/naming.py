@@ -31,7 +31,7 @@ from points_grpc.errors import (
     TransactionNotFound,
     TransactionNotOpen,
 )
-from points_grpc.service.batch import Call, Group
+from points_grpc.service.batch import Call, Group, SharedId
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.resolution import currency_of, program_key, program_of
 from points_grpc.storage import accounts, lots, members, programs, transactions
@@ -66,6 +66,7 @@ class Item:
     command: Command
     key: RequestKey | None = None
     fingerprint: bytes = b""
+    shared: SharedId | None = None
     replay: Answer | None = None
     refusal: Refusal | None = None
     account_id: int = 0

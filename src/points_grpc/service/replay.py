@@ -33,12 +33,16 @@ from points_grpc.service.program_cache import ProgramCache
 from points_grpc.storage import accounts, expiry_changes, lots, transactions
 from points_grpc.storage.database import Connection
 
+APART = b""
+"""Kept for items that share a request id and have rows of their own."""
+
 _EARNED, _REDEEMED, _EXPIRED, _EXPIRY_MOVED, _STATE_MOVED = range(1, 6)
 _HEAD = Struct("<bqqq")
 _ACCOUNT = Struct("<9q")
 _LOT = Struct("<bqqq")
 _SETTLED = Struct("<qq")
 _COUNT = Struct("<I")
+_LENGTH = Struct("<H")
 _OF_A_LOT = (_EARNED, _STATE_MOVED)
 _OF_MANY_LOTS = (_REDEEMED, _EXPIRED)
 _NONE = -(2**63)
@@ -87,6 +91,23 @@ def pack(answer: Answer) -> bytes:
     label = owner.member
     head = _HEAD.pack(kind, number, owner.account_id, label.vendor_id)
     return head + rest + label.external_id.encode()
+
+
+def pack_together(answers: Sequence[Answer]) -> bytes:
+    """Answers as one row keeps them, in order."""
+    packed = map(pack, answers)
+    return b"".join([part for row in packed for part in (_LENGTH.pack(len(row)), row)])
+
+
+def unpack_together(row: bytes) -> list[bytes]:
+    """Each answer of `pack_together`, as `pack` made it."""
+    answers = []
+    place = 0
+    while place < len(row):
+        (length,) = _LENGTH.unpack_from(row, place)
+        place += _LENGTH.size + length
+        answers.append(row[place - length : place])
+    return answers
 
 
 def _pack_account(view: AccountView) -> bytes:

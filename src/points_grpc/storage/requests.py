@@ -23,7 +23,13 @@ _FOREVER_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 _asked = rows("asked", tenant_id=INT, bucket=INT, key=BYTES)
 _find = (
-    select(requests.c.tenant_id, requests.c.key, requests.c.fingerprint, requests.c.answer)
+    select(
+        requests.c.tenant_id,
+        requests.c.key,
+        requests.c.fingerprint,
+        requests.c.answer,
+        requests.c.created_at,
+    )
     .select_from(_asked)
     .join(
         requests,
@@ -62,13 +68,14 @@ _delete_old = delete(requests).where(
 
 def find(
     connection: Connection, keys: Collection[RequestKey]
-) -> dict[tuple[int, bytes], tuple[bytes, bytes]]:
-    """The fingerprint and answer kept under each key, by (tenant_id, key); unknown ones absent."""
+) -> dict[tuple[int, bytes], tuple[bytes, bytes, datetime]]:
+    """By (tenant_id, key) the fingerprint and answer kept there and since when; unknown absent."""
     if not keys:
         return {}
     found = execute(connection, _find, fill("asked", ("tenant_id", "bucket", "key"), list(keys)))
     return {
-        (tenant_id, key): (fingerprint, answer) for tenant_id, key, fingerprint, answer in found
+        (tenant_id, key): (fingerprint, answer, created_at)
+        for tenant_id, key, fingerprint, answer, created_at in found
     }
 
 

@@ -1,0 +1,223 @@
+"""UpdateExpiry's request ids: one for all items of a call, however the call is sent and kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from branch import locked
+from sqlalchemy import func, select
+from till import START, Till, earn, move, moves, outcomes
+
+from points_grpc.domain.answers import Earned, ExpiryMoved
+from points_grpc.domain.commands import MoveExpiry
+from points_grpc.errors import InvalidField, LotNotFound, RequestIdReused
+from points_grpc.storage.tables import expiry_changes, requests
+
+DAY = timedelta(days=1)
+SOON = START + DAY
+MISSING = 77
+"""A vendor's lot that is not there until `mend`."""
+
+
+def lots_of(till: Till) -> list[Earned]:
+    return [till.do(earn(5, name)) for name in ("ann", "bob", "cem")]
+
+
+def items_of(lots: list[Earned], mark: bytes = b"mark", to: Any = SOON) -> tuple[MoveExpiry, ...]:
+    """Moves of the lots, and between them of one that is missing at first."""
+    one, two, three = lots
+    return moves(
+        "u",
+        mark,
+        move(one, to),
+        move(two, to, member="bob"),
+        move(MISSING, to),
+        move(three, to, member="cem"),
+    )
+
+
+def mend(till: Till) -> None:
+    till.do(earn(5, vendor_id=MISSING))
+
+
+def kept(till: Till) -> tuple[int, int]:
+    """How many rows there are for request ids, and how many changes."""
+    return till.look(
+        lambda at: tuple(
+            at.scalar(select(func.count()).select_from(table))
+            for table in (requests, expiry_changes)
+        )
+    )
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_call_kept_at_once_has_one_row(till: Till, first: bool, again: bool) -> None:
+    """Kept whole, a call has one row, by which it is replayed with either flag."""
+    lots = lots_of(till)
+    mend(till)
+    items = items_of(lots)
+    (answers,) = till.execute(till.call(*items, partial=first))
+    assert [a.replayed for a in answers] == [False] * 4
+    assert kept(till) == (1, 4)
+    (replays,) = till.execute(till.call(*items, partial=again))
+    assert replays == [replace(a, replayed=True) for a in answers]
+    assert kept(till) == (1, 4)
+
+
+def test_items_kept_apart_have_rows_of_their_own(till: Till) -> None:
+    """Where an item was refused, the call has a row and each kept item another."""
+    items = items_of(lots_of(till))
+    (answers,) = till.execute(till.call(*items, partial=True))
+    assert [type(a) for a in answers] == [ExpiryMoved, ExpiryMoved, LotNotFound, ExpiryMoved]
+    assert kept(till) == (4, 3)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_refused_item_is_decided_anew(till: Till, again: bool) -> None:
+    """After a partial call a repetition with either flag decides what was refused, once."""
+    items = items_of(lots_of(till))
+    (first,) = till.execute(till.call(*items, partial=True))
+    (early,) = till.execute(till.call(*items, partial=again))
+    if again:
+        assert early[:2] == [replace(a, replayed=True) for a in first[:2]]
+    assert isinstance(early[2] if again else early[0], LotNotFound)
+    mend(till)
+    (second,) = till.execute(till.call(*items, partial=again))
+    assert [a.replayed for a in second] == [True, True, False, True]
+    (third,) = till.execute(till.call(*items, partial=not again))
+    assert third == [replace(a, replayed=True) for a in second]
+    assert kept(till) == (5, 4)
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("mended", [False, True])
+def test_other_content_is_refused_whatever_the_flags(
+    till: Till, first: bool, second: bool, mended: bool
+) -> None:
+    """An id that has kept anything is refused for other content, items in common or none."""
+    lots = lots_of(till)
+    if mended or not first:
+        mend(till)
+    till.execute(till.call(*items_of(lots), partial=first))
+    before = kept(till)
+    other = items_of(list(reversed(lots)), b"other")
+    fewer = moves("u", b"fewer", move(lots[2], SOON, member="cem"), move(lots[0], SOON))
+    for items in (other, fewer):
+        (result,) = till.execute(till.call(*items, partial=second))
+        assert {type(o) for o in result} == {RequestIdReused}
+    assert kept(till) == before
+
+
+def test_an_id_that_kept_nothing_is_free(till: Till) -> None:
+    """A call that was refused, or whose items were all refused, leaves its id for other content."""
+    lots = lots_of(till)
+    for partial in (False, True):
+        nothing = moves("u", b"nothing", *(move(78, SOON, member=m) for m in ("ann", "bob")))
+        (result,) = till.execute(till.call(*nothing, partial=partial))
+        assert {type(o) for o in result} == {LotNotFound}
+    (refused,) = till.execute(till.call(*items_of(lots)))
+    assert {type(o) for o in refused} == {LotNotFound}
+    mend(till)
+    (answers,) = till.execute(till.call(*items_of(lots, b"other")))
+    assert [a.replayed for a in answers] == [False] * 4
+
+
+@pytest.mark.parametrize("flags", [(True, True), (True, False), (False, True)])
+def test_one_call_twice_in_a_batch_is_kept_once(till: Till, flags: tuple[bool, bool]) -> None:
+    """Both get the same answers, and a refused item is refused to both."""
+    items = items_of(lots_of(till))
+    for mended in (False, True):
+        if mended:
+            mend(till)
+        one, two = till.execute(*(till.call(*items, partial=flag) for flag in flags))
+        for a, b in zip(one, two, strict=True):
+            if isinstance(a, ExpiryMoved) and isinstance(b, ExpiryMoved):
+                assert replace(a, replayed=True) == b
+    assert till.look(lambda at: at.scalar(select(func.count()).select_from(expiry_changes))) == 4
+    (third,) = till.execute(till.call(*items))
+    assert [a.replayed for a in third] == [True] * 4
+
+
+def test_other_content_in_a_batch_is_refused_without_a_common_item(till: Till) -> None:
+    """What one call of a batch has kept refuses the id to another, at whichever places it is."""
+    lots = lots_of(till)
+    first = till.call(*items_of(lots), partial=True)
+    other = till.call(
+        *moves("u", b"other", move(78, SOON), move(78, SOON, member="bob"), move(lots[0], SOON)),
+        partial=True,
+    )
+    till.execute(first, other)
+    assert {type(o) for o in outcomes(other)} == {RequestIdReused}
+    assert kept(till) == (4, 3)
+
+
+def test_a_call_of_one_member_has_that_members_id(till: Till) -> None:
+    """Calls that name one member each share no ids; those that name many share the tenant's."""
+    lots = lots_of(till)
+    alone = [
+        moves("u", mark, move(lot, SOON, member=name))
+        for lot, name, mark in zip(lots, ("ann", "bob", "cem"), (b"1", b"2", b"3"), strict=True)
+    ]
+    first = till.execute(*(till.call(*items) for items in alone))
+    assert [a.replayed for (a,) in first] == [False] * 3
+    assert isinstance(till.refusal(*moves("u", b"4", move(lots[0], SOON + DAY))), RequestIdReused)
+    again = till.execute(*(till.call(*items) for items in alone))
+    assert [a.replayed for (a,) in again] == [True] * 3
+    till.open_program(till.rival)
+    theirs = till.do(earn(5, "ann"), till.rival)
+    assert not till.do(*moves("u", b"1", move(theirs, SOON)), till.rival).replayed
+
+
+def test_what_was_locked_is_decided_later_under_the_same_id(till: Till) -> None:
+    """A part that had to wait joins what its call has kept, and both are replayed together."""
+    lots = lots_of(till)
+    mend(till)
+    items = items_of(lots)
+    call = till.call(*items, partial=True)
+    with locked(till.database, lots[1].account.owner.account_id):
+        (first,) = till.execute(call)
+        assert [o is None for o in first] == [False, True, False, False]
+        other = till.call(*items_of(lots, b"other"), partial=True)
+        till.execute(other)
+        assert {type(o) for o in outcomes(other)} == {RequestIdReused}
+    till.execute(call)
+    answers = outcomes(call)
+    assert [a.replayed for a in answers] == [False] * 4
+    assert kept(till) == (5, 4)
+    (replays,) = till.execute(till.call(*items))
+    assert replays == [replace(a, replayed=True) for a in answers]
+
+
+def test_a_call_that_is_narrowed_down_is_kept_in_parts(till: Till) -> None:
+    """Where the database refuses one item's content, the others are kept and found again."""
+    lots = lots_of(till)
+    mend(till)
+    items = list(items_of(lots))
+    items[1] = replace(items[1], reason_note="\0")
+    (answers,) = till.execute(till.call(*items, partial=True))
+    assert [type(a) for a in answers] == [ExpiryMoved, InvalidField, ExpiryMoved, ExpiryMoved]
+    assert kept(till) == (4, 3)
+    items[1] = replace(items[1], reason_note="")
+    (replays,) = till.execute(till.call(*items))
+    assert [a.replayed for a in replays] == [True, False, True, True]
+
+
+def test_a_late_part_is_forgotten_with_its_call(till: Till) -> None:
+    """Rows that join a call's later are as old as its first, so that they go together."""
+    lots = lots_of(till)
+    items = items_of(lots, to=START + 20 * DAY)
+    till.execute(till.call(*items, partial=True))
+    till.clock.set(START + 6 * DAY)
+    mend(till)
+    (second,) = till.execute(till.call(*items, partial=True))
+    assert [a.replayed for a in second] == [True, True, False, True]
+    till.clock.set(START + 8 * DAY)
+    till.sweeper.purge(7 * DAY)
+    assert kept(till)[0] == 0
+    (anew,) = till.execute(till.call(*items_of(lots, b"other", START + 30 * DAY)))
+    assert [a.replayed for a in anew] == [False] * 4
