@@ -5,7 +5,6 @@ An id that is not positive stands for one that a `validate_only` call would have
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from points_grpc.domain.model import (
@@ -15,9 +14,10 @@ from points_grpc.domain.model import (
     ReasonType,
     TransactionType,
 )
+from points_grpc.domain.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MemberLabel:
     """How a member is shown: our id, the vendor's (0: none), the external id ("": none)."""
 
@@ -26,7 +26,7 @@ class MemberLabel:
     external_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Owner:
     """Whose a lot, transaction or change is."""
 
@@ -36,7 +36,7 @@ class Owner:
     member: MemberLabel
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AccountView:
     """An account's figures at one instant, in the currency's smallest unit.
 
@@ -57,7 +57,7 @@ class AccountView:
     updated_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LotView:
     """A lot at one instant; `expires_at` None means never."""
 
@@ -77,7 +77,7 @@ class LotView:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TransactionView:
     """A ledger row; balances are available plus held."""
 
@@ -102,7 +102,7 @@ class TransactionView:
     effective_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExpiryChangeView:
     """One change of a lot's expiry; None as an expiry means never."""
 
@@ -121,7 +121,7 @@ class ExpiryChangeView:
     event_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Earned:
     """The answer to an Earn."""
 
@@ -131,7 +131,7 @@ class Earned:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Redeemed:
     """The answer to a Redeem."""
 
@@ -140,7 +140,7 @@ class Redeemed:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expired:
     """The answer to an Expire; `transaction` is None when nothing was left to expire."""
 
@@ -151,7 +151,7 @@ class Expired:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExpiryMoved:
     """The answer to one item of an UpdateExpiry."""
 
@@ -159,7 +159,7 @@ class ExpiryMoved:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StateMoved:
     """The answer to a change of state; the transaction is the lot's EARN."""
 
@@ -169,7 +169,7 @@ class StateMoved:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lapsed:
     """What a sweep recorded of one account: lots ended, points expired and promises closed."""
 

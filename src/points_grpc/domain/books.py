@@ -25,6 +25,7 @@ from points_grpc.domain.model import (
     TransactionType,
 )
 from points_grpc.domain.policy import inactivity_lapse
+from points_grpc.domain.record import record
 from points_grpc.errors import Refusal
 
 
@@ -97,7 +98,7 @@ class Lot:
         return self.state is not LotState.CLOSED and self.remaining + self.held > 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Transaction:
     """A ledger row to be. Amount positive; figures are the account's right after it."""
 
@@ -123,7 +124,7 @@ class Transaction:
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Allocation:
     """How much of a transaction came from, or went back to, one lot."""
 
@@ -132,7 +133,7 @@ class Allocation:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExpiryChange:
     """A change of a lot's expiry to be; None as an expiry means never."""
 
@@ -229,7 +230,7 @@ class NeedMoreLots(Exception):
         self.account_id = account_id
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Case:
     """A command with what its names stand for.
 

@@ -7,7 +7,7 @@ vendor's); the service resolves the names before the decision is taken.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from decimal import Context, Decimal
 from enum import IntEnum
@@ -18,6 +18,7 @@ from typing import Any
 from points_grpc.domain.amounts import TEXT_MAX
 from points_grpc.domain.model import AwardKind, LotCategory, LotState, ReasonType
 from points_grpc.domain.policy import Expiration
+from points_grpc.domain.record import record
 
 VENDOR_ID_END = 2**46
 """Ids below this are a vendor's, ids from this on are ours."""
@@ -26,7 +27,7 @@ MEMBER_ID = "member_id"
 VENDOR_ID = "vendor_id"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MemberName:
     """A member as a request names it: an identifier's type and its normalised value.
 
@@ -46,7 +47,7 @@ CurrencyName = str | int | None
 """A currency's code, its id, or None for the program's default."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Caller:
     """On whose behalf a call is made: the tenant and principal of its credential."""
 
@@ -56,7 +57,7 @@ class Caller:
     default_program_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Earn:
     """Award points as a new lot."""
 
@@ -77,7 +78,7 @@ class Earn:
     vendor_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Redeem:
     """Spend points, in spending order, all or nothing."""
 
@@ -90,7 +91,7 @@ class Redeem:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expire:
     """Expire points on demand, in spending order, up to what there is."""
 
@@ -104,7 +105,7 @@ class Expire:
     require_full: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MoveExpiry:
     """Give one lot another expiry.
 
@@ -131,7 +132,7 @@ class MoveExpiry:
     call_fingerprint: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MoveState:
     """Move a lot, named by its EARN transaction, to another state.
 
@@ -145,7 +146,7 @@ class MoveState:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lapse:
     """Record the expiries of one account that have happened; what a sweep asks."""
 

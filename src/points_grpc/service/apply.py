@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from points_grpc.domain.books import Account, Books, Lot, Member
+from points_grpc.domain.record import record
 from points_grpc.storage import accounts, expiry_changes, lots, members, requests, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.requests import RequestKey
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeptAnswer:
     """An answer to be kept under its request id, for as long as what was kept at `since`."""
 

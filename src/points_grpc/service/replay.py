@@ -8,7 +8,7 @@ called. The rest comes from columns that never change.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from struct import Struct
 
@@ -28,6 +28,7 @@ from points_grpc.domain.answers import (
 from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Transaction
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.model import LotState, Program
+from points_grpc.domain.record import record
 from points_grpc.domain.views import view_change, view_lot, view_transaction
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.storage import accounts, expiry_changes, lots, transactions
@@ -50,7 +51,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Kept:
     """An unpacked row: `number` is the transaction's, lot's or change's id (0: none)."""
 
@@ -196,7 +197,7 @@ def rebuild(
     return answers
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Shelf:
     """What was read to rebuild a batch of answers."""
 
