@@ -181,6 +181,7 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "accounts.lock waiting": lambda at: accounts.lock(at, KEYS, wait=True),
     "accounts.insert": lambda at: accounts.insert(at, [account_of(MEMBERS + 1)]),
     "accounts.update": lambda at: accounts.update(at, [account_of(m) for m in SOME]),
+    "accounts.redate": lambda at: accounts.redate(at, [account_of(m) for m in SOME]),
     "accounts.due": lambda at: accounts.due(at, PLACES, NOW + 40 * DAY, 10),
     "accounts.count_due": lambda at: accounts.count_due(at, PLACES, NOW + 40 * DAY),
     "lapsing.survey": lambda at: lapsing.survey(at, LAPSING),
@@ -196,6 +197,7 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "lots.spendable all": lambda at: lots.spendable(at, STREAMS, None),
     "lots.insert": lambda at: lots.insert(at, [(1, lot_of(MEMBERS + 1, 1))]),
     "lots.update": lambda at: lots.update(at, [(1, lot_of(m, 1)) for m in SOME]),
+    "lots.redate": lambda at: lots.redate(at, [(1, lot_of(m, 1)) for m in SOME]),
     "transactions.by_id": lambda at: transactions.by_id(at, LOT_KEYS),
     "transactions.existing": lambda at: transactions.existing(at, LOT_KEYS),
     "transactions.allocations_of": lambda at: transactions.allocations_of(at, LOT_KEYS),
@@ -290,6 +292,10 @@ def test_spending_updates_in_place(database: Database) -> None:
             account.activity = {TransactionType.REDEEM: NOW + DAY}
         accounts.update(at, figures)
         assert updated(at, t.accounts) == (5, 5)
+        for account in figures:
+            account.version, account.last_at = 6, NOW + 2 * DAY
+        accounts.redate(at, figures)
+        assert updated(at, t.accounts) == (10, 10)
 
     database.run(work)
 

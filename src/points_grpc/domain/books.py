@@ -259,7 +259,7 @@ class Books:
 
     `earns` has the EARN of every lot whose state a command moves. `vendor_lots` finds a lot
     by its member and vendor id. `touched` has every account, lot and member that a kept group
-    changed or made.
+    changed or made, `redated` those of which kept groups changed the dates alone.
     """
 
     holdings: dict[int, Holding] = field(default_factory=dict)
@@ -267,6 +267,7 @@ class Books:
     vendor_lots: dict[tuple[int, int], int] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     touched: dict[int, Account | Lot | Member] = field(default_factory=dict)
+    redated: dict[int, Account | Lot] = field(default_factory=dict)
 
 
 _FIELDS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
@@ -274,8 +275,21 @@ _FIELDS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
 }
 
 
+_DATES: dict[type, tuple[str, ...]] = {
+    Account: ("version", "last_at", "next_due_at"),
+    Lot: ("rule", "expires_at"),
+}
+_DATES_OF: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    kind: attrgetter(*names) for kind, names in _DATES.items()
+}
+
+
 class Draft:
-    """One group's work on the books: everything it changes is `touch`ed first."""
+    """One group's work on the books.
+
+    Everything it changes is `touch`ed first, or `redate`d where an account's version, last_at
+    and next_due_at or a lot's rule and expires_at are all that changes.
+    """
 
     def __init__(self, books: Books, new_id: Callable[[int], int], principal: str) -> None:
         self.books = books
@@ -283,12 +297,19 @@ class Draft:
         self.principal = principal
         self.facts = Facts()
         self._before: dict[int, tuple[Account | Lot | Member, tuple[Any, ...]]] = {}
+        self._dates: dict[int, tuple[Account | Lot, tuple[Any, ...]]] = {}
         self._added: list[tuple[dict[Any, Any], Any]] = []
 
     def touch(self, thing: Account | Lot | Member) -> None:
         """Remember how `thing` is, before it is changed."""
         if id(thing) not in self._before:
             self._before[id(thing)] = (thing, _FIELDS[type(thing)](thing))
+
+    def redate(self, thing: Account | Lot) -> None:
+        """Remember the dates of `thing`, before nothing but them is changed."""
+        key = id(thing)
+        if key not in self._dates and key not in self._before:
+            self._dates[key] = (thing, _DATES_OF[type(thing)](thing))
 
     def add_lot(self, holding: Holding, lot: Lot) -> None:
         """Put a new lot into the books."""
@@ -308,11 +329,16 @@ class Draft:
         facts.changes += self.facts.changes
         for key, (thing, _) in self._before.items():
             self.books.touched[key] = thing
+        for key, (dated, _) in self._dates.items():
+            self.books.redated[key] = dated
 
     def drop(self) -> None:
         """Put everything back as it was before the group."""
         for thing, values in self._before.values():
             for name, value in zip(type(thing).__slots__, values, strict=True):
                 setattr(thing, name, value)
+        for dated, dates in self._dates.values():
+            for name, value in zip(_DATES[type(dated)], dates, strict=True):
+                setattr(dated, name, value)
         for where, key in self._added:
             del where[key]

@@ -59,8 +59,8 @@ def move_expiry(command: MoveExpiry, case: Case, draft: Draft) -> ExpiryMoved:
     new = _new_expiry(command, holding)
     _check_direction(command, old, new)
 
-    draft.touch(holding.account)
-    draft.touch(lot)
+    draft.redate(holding.account)
+    draft.redate(lot)
     if lot.lapse_id:
         reinstate(draft, holding, lot, request_id=command.request_id)
     lot.rule = 0

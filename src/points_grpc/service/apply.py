@@ -36,6 +36,7 @@ def apply(connection: Connection, books: Books, kept: Sequence[KeptAnswer], now:
     changed_lots = [(tenant_of[t.account_id], t) for t in touched if isinstance(t, Lot)]
     lots.insert(connection, [pair for pair in changed_lots if not pair[1].stored])
     lots.update(connection, [pair for pair in changed_lots if pair[1].stored])
+    _redate(connection, books, tenant_of)
     _add_facts(connection, books, tenant_of)
     requests.insert(
         connection,
@@ -57,6 +58,13 @@ def _add_members(connection: Connection, new: Sequence[Member], now: datetime) -
         connection,
         [(t, label.member_id, None, label.external_id, now) for t, label in labels],
     )
+
+
+def _redate(connection: Connection, books: Books, tenant_of: dict[int, int]) -> None:
+    """Write the dates of what changed in nothing else."""
+    dated = [thing for key, thing in books.redated.items() if key not in books.touched]
+    accounts.redate(connection, [a for a in dated if isinstance(a, Account)])
+    lots.redate(connection, [(tenant_of[t.account_id], t) for t in dated if isinstance(t, Lot)])
 
 
 def _add_facts(connection: Connection, books: Books, tenant_of: dict[int, int]) -> None:

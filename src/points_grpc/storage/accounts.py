@@ -79,6 +79,8 @@ _find = (
 
 _insert = insert_rows(accounts, (*_KEY, *_FIXED, *_MOVING))
 _update = update_rows(accounts, _KEY, _MOVING)
+_DATES = ("version", "last_at", "next_due_at")
+_redate = update_rows(accounts, _KEY, _DATES)
 
 _places = rows(
     "places",
@@ -196,6 +198,16 @@ def update(connection: Connection, changed: Sequence[Account]) -> None:
         return
     values = [(*_key_of(a), *_moving_of(a)) for a in sorted(changed, key=_key_of)]
     later(connection, _update, fill("new", (*_KEY, *_MOVING), values))
+
+
+def redate(connection: Connection, changed: Sequence[Account]) -> None:
+    """Write no more than the version and dates of accounts that this unit of work has locked."""
+    if not changed:
+        return
+    values = [
+        (*_key_of(a), a.version, a.last_at, a.next_due_at) for a in sorted(changed, key=_key_of)
+    ]
+    connection.execute(_redate, fill("new", (*_KEY, *_DATES), values))
 
 
 def due(

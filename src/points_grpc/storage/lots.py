@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, or_, select, true
@@ -15,11 +16,12 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from points_grpc.domain.books import Lot
 from points_grpc.domain.model import AwardKind, LotState
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows, update_rows
-from points_grpc.storage.ids import bucket_of_id
+from points_grpc.storage.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.tables import INSTANT, lots
 from points_grpc.storage.wire import execute, later
 
 _KEY = ("bucket", "tenant_id", "lot_id")
+_BY_KEY = itemgetter(0, 1, 2)
 _FIXED = (
     "account_id",
     "member_id",
@@ -162,6 +164,8 @@ _statements: dict[tuple[str, int | None], Select[Any]] = {}
 
 _insert = insert_rows(lots, (*_KEY, *_FIXED, *_MOVING))
 _update = update_rows(lots, _KEY, _MOVING)
+_DATES = ("rule", "expires_at")
+_redate = update_rows(lots, _KEY, _DATES)
 
 
 def by_id(connection: Connection, keys: Collection[tuple[int, int]]) -> dict[int, Lot]:
@@ -236,6 +240,17 @@ def update(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
         (bucket_of_id(lot.lot_id), tenant, lot.lot_id, *_moving_of(lot)) for tenant, lot in changed
     )
     later(connection, _update, fill("new", (*_KEY, *_MOVING), values))
+
+
+def redate(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
+    """Write no more than the expiry of lots of locked accounts, each with its tenant_id."""
+    if not changed:
+        return
+    values = sorted(
+        [(lot.lot_id % BUCKETS, t, lot.lot_id, lot.rule, lot.expires_at) for t, lot in changed],
+        key=_BY_KEY,
+    )
+    connection.execute(_redate, fill("new", (*_KEY, *_DATES), values))
 
 
 def to_lot(row: Sequence[Any]) -> Lot:
