@@ -64,7 +64,7 @@ Execute = Callable[[Sequence[Job[P]]], Remains[P]]
 
 
 class Lane(Generic[P]):
-    """Executes jobs batch by batch on a thread of its own.
+    """Executes jobs batch by batch on a thread of its own, or on one for each of `beside`, too.
 
     Jobs handed back go to the head of the queue; after `bounds.tries_max` of that they move to
     `patient`. Those that the batch wants elsewhere move to `bulk`.
@@ -78,9 +78,9 @@ class Lane(Generic[P]):
         *,
         patient: Lane[P] | None = None,
         bulk: Lane[P] | None = None,
+        beside: Sequence[Execute[P]] = (),
     ) -> None:
         self.name = name
-        self._execute = execute
         self._bounds = bounds or Bounds()
         self._patient = patient
         self._bulk = bulk
@@ -91,19 +91,24 @@ class Lane(Generic[P]):
         self._items = 0
         self._bytes = 0
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name=f"lane-{name}", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, args=(one,), name=f"lane-{name}", daemon=True)
+            for one in (execute, *beside)
+        ]
 
     def start(self) -> None:
         """Begin to execute."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Refuse new jobs, execute those that wait, and end the thread."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
-        if self._thread.ident is not None:
-            self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
 
     @property
     def waiting(self) -> int:
@@ -156,13 +161,13 @@ class Lane(Generic[P]):
         self._items += sign * job.size
         self._bytes += sign * job.weight
 
-    def _run(self) -> None:
+    def _run(self, execute: Execute[P]) -> None:
         while (batch := self._next_batch()) is not None:
             remains: Remains[P] = Remains()
             if not batch:
                 continue
             try:
-                remains = self._execute(batch)
+                remains = execute(batch)
             except Exception as error:
                 for job in batch:
                     job.failure = error

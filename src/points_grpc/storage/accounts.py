@@ -207,7 +207,7 @@ def redate(connection: Connection, changed: Sequence[Account]) -> None:
     values = [
         (*_key_of(a), a.version, a.last_at, a.next_due_at) for a in sorted(changed, key=_key_of)
     ]
-    connection.execute(_redate, fill("new", (*_KEY, *_DATES), values))
+    later(connection, _redate, fill("new", (*_KEY, *_DATES), values))
 
 
 def due(

@@ -250,7 +250,7 @@ def redate(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
         [(lot.lot_id % BUCKETS, t, lot.lot_id, lot.rule, lot.expires_at) for t, lot in changed],
         key=_BY_KEY,
     )
-    connection.execute(_redate, fill("new", (*_KEY, *_DATES), values))
+    later(connection, _redate, fill("new", (*_KEY, *_DATES), values))
 
 
 def to_lot(row: Sequence[Any]) -> Lot:
