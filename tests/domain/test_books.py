@@ -193,3 +193,38 @@ def test_projection_never_before_own_earn() -> None:
     later = instant("2025-01-10")
     assert holding.projected_expiry(3, later) == instant("2025-02-09")
     assert holding.projected_expiry(3, instant("2025-01-01") - TICK) == instant("2025-01-31")
+
+
+@pytest.mark.parametrize("move_first", [True, False])
+def test_dropped_move(move_first: bool) -> None:
+    """A dropped group's change of an expiry is undone, whatever else it did before or after."""
+    story = busy().at("2025-01-20")
+    with story.together():
+        story.move("idle", "2025-05-01")
+        before = story.snapshot()
+        with story.grouped(keep=False):
+            if move_first:
+                story.move("due", "2025-06-01").move("idle", "2025-07-01").redeem(130)
+            else:
+                story.redeem(130).move("forever", "2025-06-01").move("idle", "2025-07-01")
+            assert story.snapshot() != before
+        assert story.snapshot() == before
+
+
+def test_dates_alone() -> None:
+    """What only changed its dates is told from what changed in more, and both are undone."""
+    books, account = Books(), busy().account
+    version, available = account.version, account.available
+    draft = Draft(books, lambda _: 1, "anna")
+    draft.redate(account)
+    account.version += 1
+    draft.keep()
+    assert list(books.redated.values()) == [account] and not books.touched
+    for redate_first in (True, False):
+        draft = Draft(books, lambda _: 1, "anna")
+        (draft.redate if redate_first else draft.touch)(account)
+        account.version += 1
+        (draft.touch if redate_first else draft.redate)(account)
+        account.available += 5
+        draft.drop()
+        assert (account.version, account.available) == (version + 1, available)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -14,6 +14,7 @@ from points_grpc.domain.commands import (
     VENDOR_ID_END,
     Caller,
     Command,
+    CurrencyName,
     Earn,
     Expire,
     Lapse,
@@ -44,6 +45,9 @@ from points_grpc.storage.requests import RequestKey
 from points_grpc.storage.wire import Ahead
 
 _EXTERNAL_ID = "external_id"
+
+_Allowed = dict[tuple[int, int, CurrencyName], Collection[int]]
+"""By call, program and currency as named: the currencies in which a lot may be."""
 
 _Unborn = dict[tuple[int, int, int], tuple[int, int]]
 """By tenant, member and vendor's lot id: the account and currency of the Earn that makes it."""
@@ -192,11 +196,12 @@ class Namer:
             )
             for lot in lots.by_vendor_id(self._connection, vendors).values()
         }
+        allowed: _Allowed = {}
         for item in items:
             if isinstance(item.command, MoveState):
                 self._place_state_move(item, item.command, by_id)
             elif isinstance(item.command, MoveExpiry):
-                self._place_expiry_move(item, item.command, by_id, by_vendor)
+                self._place_expiry_move(item, item.command, by_id, by_vendor, allowed)
         self._tell_other_transactions(items)
 
     def _place_state_move(
@@ -214,30 +219,28 @@ class Namer:
         move: MoveExpiry,
         by_id: dict[tuple[int, int], LotPlace],
         by_vendor: dict[tuple[int, int], LotPlace],
+        allowed: _Allowed,
     ) -> None:
-        try:
-            program = program_of(self.names.programs, item.caller, move.program_id)
-            if move.currency is not None:
-                currency_of(program, move.currency)
-        except Refusal as refusal:
-            item.refusal = refusal
-            return
-        member = self.names.members.get(_member_key(item.caller, move.member))
+        tenant = item.call.caller.tenant_id
+        asked = (item.call.identity, move.program_id, move.currency)
+        if (currencies := allowed.get(asked)) is None:
+            try:
+                currencies = allowed[asked] = self._currencies_of(item, move)
+            except Refusal as refusal:
+                item.refusal = refusal
+                return
+        member = self.names.members.get((tenant, move.member.type, move.member.value))
         if member is None:
             item.refusal = MemberNotFound("member")
             return
-        member_id = member.label.member_id
-        if move.lot_id >= VENDOR_ID_END:
-            lot = by_id.get((item.caller.tenant_id, move.lot_id))
+        member_id, lot_id = member.label.member_id, move.lot_id
+        if lot_id >= VENDOR_ID_END:
+            lot = by_id.get((tenant, lot_id))
         else:
-            lot = by_vendor.get((member_id, move.lot_id))
-        if lot is None and move.lot_id < VENDOR_ID_END:
+            lot = by_vendor.get((member_id, lot_id))
+        if lot is None and lot_id < VENDOR_ID_END:
             return
-        if (
-            lot is None
-            or lot.member_id != member_id
-            or not self._may_be_in(lot.currency_id, item, move)
-        ):
+        if lot is None or lot.member_id != member_id or lot.currency_id not in currencies:
             item.refusal = LotNotFound("lot_id")
             return
         item.account_id, item.lot_id = lot.account_id, lot.lot_id
@@ -334,17 +337,17 @@ class Namer:
             member = self.names.members[_member_key(item.caller, item.command.member)]
             key = (item.caller.tenant_id, member.label.member_id, item.command.lot_id)
             account_id, currency_id = unborn.get(key, (0, 0))
-            if self._may_be_in(currency_id, item, item.command):
+            if currency_id in self._currencies_of(item, item.command):
                 item.account_id = account_id
             else:
                 item.refusal = LotNotFound("lot_id")
 
-    def _may_be_in(self, currency_id: int, item: Item, move: MoveExpiry) -> bool:
-        """Whether the command's program and currency allow a lot in this currency."""
+    def _currencies_of(self, item: Item, move: MoveExpiry) -> Collection[int]:
+        """The currencies in which the command's lot may be. Raises Refusal."""
         program = program_of(self.names.programs, item.caller, move.program_id)
         if move.currency is not None:
-            return currency_of(program, move.currency).currency_id == currency_id
-        return currency_id in program.currencies
+            return (currency_of(program, move.currency).currency_id,)
+        return program.currencies.keys()
 
 
 def _member_key(caller: Caller, name: MemberName) -> tuple[int, str, str]:

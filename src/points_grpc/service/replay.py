@@ -68,6 +68,9 @@ class _Kept:
 def pack(answer: Answer) -> bytes:
     """The answer as it is kept."""
     match answer:
+        case ExpiryMoved():
+            owner, number, rest = answer.change.owner, answer.change.event_id, b""
+            kind = _EXPIRY_MOVED
         case Earned() | StateMoved():
             owner, number = answer.lot.owner, answer.lot.lot_id
             updated_at = answer.transaction.updated_at
@@ -84,9 +87,6 @@ def pack(answer: Answer) -> bytes:
             rest += _SETTLED.pack(answer.requested, answer.settled)
             rest += _pack_order(answer.transaction)
             kind = _EXPIRED
-        case ExpiryMoved():
-            owner, number, rest = answer.change.owner, answer.change.event_id, b""
-            kind = _EXPIRY_MOVED
         case _:
             raise TypeError("a sweep's answers are not kept")
     label = owner.member

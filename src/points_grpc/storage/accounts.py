@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, func, select, true, tuple_
 
 from points_grpc.domain.books import Account
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows, update_rows
-from points_grpc.storage.ids import bucket_of_id
+from points_grpc.storage.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.tables import ACTIVITY_COLUMNS, INSTANT, accounts
 from points_grpc.storage.wire import Ask, Row, execute, later
 
@@ -22,6 +23,7 @@ MemberCurrency = tuple[int, int, int]
 
 _ACTIVE = 1
 _KEY = ("bucket", "tenant_id", "account_id")
+_BY_KEY = itemgetter(0, 1, 2)
 _FIXED = ("program_id", "member_id", "currency_id", "created_at", "state")
 _FIGURES = (
     "last_at",
@@ -205,8 +207,10 @@ def redate(connection: Connection, changed: Sequence[Account]) -> None:
     if not changed:
         return
     values = [
-        (*_key_of(a), a.version, a.last_at, a.next_due_at) for a in sorted(changed, key=_key_of)
+        (a.account_id % BUCKETS, a.tenant_id, a.account_id, a.version, a.last_at, a.next_due_at)
+        for a in changed
     ]
+    values.sort(key=_BY_KEY)
     later(connection, _redate, fill("new", (*_KEY, *_DATES), values))
 
 

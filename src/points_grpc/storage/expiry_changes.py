@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, select
 from points_grpc.domain.books import ExpiryChange
 from points_grpc.domain.model import ReasonType
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows
-from points_grpc.storage.ids import bucket_of_id
+from points_grpc.storage.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.tables import expiry_changes
 from points_grpc.storage.wire import execute, later
 
@@ -46,6 +47,7 @@ _by_id = (
         & (expiry_changes.c.event_id == _asked.c.event_id),
     )
 )
+_BY_KEY = itemgetter(0, 1, 2)
 _INSERTED = ("bucket", "tenant_id", *_COLUMNS)
 _insert = insert_rows(expiry_changes, _INSERTED)
 
@@ -64,9 +66,9 @@ def insert(connection: Connection, new: Sequence[tuple[int, ExpiryChange]]) -> N
     """Add changes, each with its tenant_id."""
     if not new:
         return
-    values = sorted(
+    values = [
         (
-            bucket_of_id(row.event_id),
+            row.event_id % BUCKETS,
             tenant,
             row.event_id,
             row.account_id,
@@ -77,14 +79,17 @@ def insert(connection: Connection, new: Sequence[tuple[int, ExpiryChange]]) -> N
             row.new_expires_at,
             row.reason_type,
             row.reason_note or None,
-            *(text or None for text in row.standard_meta),
+            row.standard_meta[0] or None,
+            row.standard_meta[1] or None,
+            row.standard_meta[2] or None,
             row.custom_meta or None,
             row.principal,
             row.request_id or None,
             row.created_at,
         )
         for tenant, row in new
-    )
+    ]
+    values.sort(key=_BY_KEY)
     later(connection, _insert, fill("new", _INSERTED, values))
 
 
