@@ -206,7 +206,7 @@ def test_dropped_move(move_first: bool) -> None:
             if move_first:
                 story.move("due", "2025-06-01").move("idle", "2025-07-01").redeem(130)
             else:
-                story.redeem(130).move("forever", "2025-06-01").move("idle", "2025-07-01")
+                story.redeem(30).move("forever", "2025-06-01").move("idle", "2025-07-01")
             assert story.snapshot() != before
         assert story.snapshot() == before
 

@@ -94,28 +94,28 @@ def _check_matches(command: MoveExpiry, lot: Lot) -> None:
 
 
 def _new_expiry(command: MoveExpiry, holding: Holding) -> datetime | None:
-    if isinstance(command.expiration, Immediate):
+    expiration = command.expiration
+    if isinstance(expiration, Immediate):
         return holding.now
-    field = expiration_field(command.expiration)
     try:
-        new = resolve_expiration(command.expiration, holding.program.zone, holding.now)
+        new = resolve_expiration(expiration, holding.program.zone, holding.now)
     except OutOfCalendar as error:
-        raise InvalidField(field, "gives an expiry beyond the calendar") from error
+        problem = "gives an expiry beyond the calendar"
+        raise InvalidField(expiration_field(expiration), problem) from error
     if new is not None and new <= holding.now:
-        raise ExpiryInPast(field)
+        raise ExpiryInPast(expiration_field(expiration))
     return new
 
 
 def _check_direction(command: MoveExpiry, old: datetime | None, new: datetime | None) -> None:
-    field = expiration_field(command.expiration)
     if command.reason_type is ReasonType.EARLY_EXPIRY and (
         new is None or (old is not None and new >= old)
     ):
-        raise ExpiryNotEarlier(field)
+        raise ExpiryNotEarlier(expiration_field(command.expiration))
     if command.reason_type is ReasonType.EXTEND_EXPIRY and (
         old is None or (new is not None and new <= old)
     ):
-        raise ExpiryNotLater(field)
+        raise ExpiryNotLater(expiration_field(command.expiration))
 
 
 def _record(
