@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from branch import Branch, at_once, run
 from till import Till, earn, move
 
 from points_grpc.domain.policy import InDays
+from points_grpc.service.lane import Bounds, Job, Lane, Remains
 from points_grpc.service.turn import Turn
 
 PATIENCE_SECONDS = 20.0
@@ -72,3 +73,22 @@ def test_large_calls_on_the_same_accounts_are_all_kept(
     assert not [a for a in answers if isinstance(a, BaseException)]
     assert [till.account(name).available for name in names] == [7] * len(names)
     assert {till.account(name).version for name in names} == {13}
+
+
+def test_every_thread_of_a_lane_is_woken() -> None:
+    """Jobs that come while threads are idle are executed beside each other, again and again."""
+    together = threading.Barrier(2)
+
+    def execute(_: Sequence[Job[int]]) -> Remains[int]:
+        together.wait(PATIENCE_SECONDS)
+        return Remains()
+
+    lane = Lane("pair", execute, Bounds(batch_items=1), beside=[execute])
+    lane.start()
+
+    async def story() -> list[object]:
+        return await at_once(*(lane.submit(Job(n, tenant_id=1)) for n in range(2)))
+
+    for _ in range(3):
+        assert run(story()) == [0, 1]
+    lane.stop()

@@ -86,7 +86,7 @@ class Lane(Generic[P]):
         self._bulk = bulk
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._idle = False
+        self._idle = 0
         self._queues: OrderedDict[int, deque[Job[P]]] = OrderedDict()
         self._items = 0
         self._bytes = 0
@@ -148,7 +148,7 @@ class Lane(Generic[P]):
         self._queue_of(job.tenant_id).append(job)
         self._count(job, 1)
         if self._idle:  # a thread that is at work looks for itself when it is done
-            self._idle = False
+            self._idle -= 1
             self._changed.notify()
 
     def _queue_of(self, tenant_id: int) -> deque[Job[P]]:
@@ -179,7 +179,7 @@ class Lane(Generic[P]):
             while not self._queues:
                 if self._closing:
                     return None
-                self._idle = True
+                self._idle += 1
                 self._changed.wait()
             batch: list[Job[P]] = []
             items = weight = 0
