@@ -95,6 +95,7 @@ class Door:
         ({"san": "till@shop.example"}, "till@shop.example"),
         ({"subject": "CN=till-7,O=Shop"}, "CN=till-7,O=Shop"),
     ],
+    ids=["fingerprint", "dns", "uri", "address", "email", "subject"],  # the key is a new one
 )
 def test_a_certificate_is_known_by_its_names(tmp_path, name, principal):
     """A certificate is whose the file says, by its fingerprint, a further name or its subject."""

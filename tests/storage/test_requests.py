@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 from psycopg.errors import UniqueViolation
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, NullPool, create_engine, func, insert, select, text
 
-from points_grpc.storage import requests, units
+from points_grpc.storage import requests, units, wire
 from points_grpc.storage.database import Database
 from points_grpc.storage.faults import Fault, fault_of
 from points_grpc.storage.tables import requests as requests_table
@@ -40,6 +40,28 @@ def test_an_answer_is_found_under_its_key(database: Database) -> None:
         assert requests.find(connection, []) == {}
 
     database.run(work)
+
+
+def test_plans_grow_with_their_table(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look-up planned while the table was known to be empty does not read all of it later."""
+    monkeypatch.setattr(wire, "REPLAN_SECONDS", 0.0)
+    engine = create_engine(database_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"VACUUM ANALYZE {requests_table.name}")
+    link = database.link()
+    with link.unit() as connection:
+        requests.find(connection, [key(1)])
+    database.run(lambda at: requests.insert(at, [row(n) for n in range(5_000)]))
+    with link.unit() as connection:
+        requests.find(connection, [key(1)])
+        read = connection.execute(
+            text("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = :name"),
+            {"name": requests_table.name},
+        ).scalar_one()
+    link.close()
+    assert read == 1
 
 
 def test_a_key_is_taken_once(database: Database) -> None:

@@ -228,6 +228,6 @@ def test_requests_are_found_on_the_wire(database: Database) -> None:
 
     def work(at: Connection) -> None:
         requests.insert(at, [row])
-        assert requests.find(at, [(1, 3, b"k" * 16)]) == {(1, b"k" * 16): (b"f", b"a\0")}
+        assert requests.find(at, [(1, 3, b"k" * 16)]) == {(1, b"k" * 16): (b"f", b"a\0", NOW)}
 
     database.run(work)

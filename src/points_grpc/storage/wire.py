@@ -8,6 +8,7 @@ back from an event loop that is never idle.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,13 @@ T = TypeVar("T")
 
 Row = tuple[Any, ...]
 Params = dict[str, Any]
+
+REPLAN_SECONDS = 5.0
+"""How long a connection keeps its plans.
+
+One that was made while a table was nearly empty reads the table from end to end, and is kept
+until autovacuum has looked at what has grown meanwhile: a minute of writes at full speed.
+"""
 
 _WIRE = "points_wire"
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
@@ -150,11 +158,20 @@ class _Wire:
         self.prepared: dict[Statement, _Prepared] = {}
         self.waiting: list[_Queued] = []
         self._made = 0
+        self._planned_at = time.monotonic()
 
     def new_name(self) -> bytes:
         """A name that no statement of the connection has had."""
         self._made += 1
         return b"points_%d" % self._made
+
+    def takes_new_plans(self) -> bool:
+        """Whether the connection's plans are too old to be kept; they are then new."""
+        now = time.monotonic()
+        if now - self._planned_at < REPLAN_SECONDS:
+            return False
+        self._planned_at = now
+        return True
 
 
 @dataclass(slots=True)
@@ -268,6 +285,9 @@ def _exchange(connection: Connection, queue: Sequence[_Queued], commit: bool = F
         pgconn.enter_pipeline_mode()
         if is_idle:
             pgconn.send_query_params(wire.begin, None)
+            sent.append(None)
+        if wire.takes_new_plans():
+            pgconn.send_query_params(b"DISCARD PLANS", None)
             sent.append(None)
         for statement, values, _ in queue:
             sent += _send(pgconn, wire, statement, values)
