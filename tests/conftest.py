@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -29,6 +30,10 @@ from sqlalchemy import (
 )
 
 from points_grpc.storage.embedded import EmbeddedPostgres
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import isolation  # only found through the line above
 
 _WORKER_KEY = "points_run"
 
@@ -73,7 +78,8 @@ _RUN = pytest.StashKey[_Run]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell every process of the run which server to use."""
+    """Tell every process of the run which server to use, and watch what it is asked."""
+    isolation.watch()
     if hasattr(config, "workerinput"):
         config.stash[_RUN] = _Run(**config.workerinput[_WORKER_KEY])
     else:
@@ -90,6 +96,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
     if not hasattr(config, "workerinput") and _RUN in config.stash:
         config.stash[_RUN].close()
+
+
+@pytest.fixture(autouse=True)
+def every_statement_is_about_a_tenant() -> Iterator[None]:
+    """Fails a test in which the project read or wrote facts without saying whose."""
+    yield
+    if found := list(dict.fromkeys(isolation.offenders)):
+        isolation.offenders.clear()
+        pytest.fail("about no tenant:\n" + "\n\n".join(found))
 
 
 @pytest.fixture(scope="session")

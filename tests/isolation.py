@@ -1,0 +1,96 @@
+"""Watches every statement of a run: one on a fact table has to be about a tenant.
+
+Loaded by the tests' conftest. What tests themselves ask the database is theirs to say; a statement
+counts where the nearest frame of ours on its way to the driver is the project's.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from points_grpc.storage import wire
+from points_grpc.storage.tables import metadata
+
+_ROOT = Path(__file__).resolve().parents[1]
+_SOURCE, _TESTS = str(_ROOT / "src"), str(_ROOT / "tests")
+
+FACTS = frozenset(
+    table.name
+    for table in metadata.tables.values()
+    if {"bucket", "tenant_id"} <= set(table.c.keys())
+)
+"""Tables of which every row is a tenant's."""
+
+_NAMED = re.compile(
+    rf"\b(FROM|JOIN|UPDATE|INTO)\s+(?:ONLY\s+)?({'|'.join(sorted(FACTS))})\b"
+    r"(?:\s+AS\s+(\w+)|\s+(?!AS\b|ON\b|SET\b|WHERE\b|JOIN\b|LEFT\b|ORDER\b|GROUP\b|LIMIT\b|FOR\b)"
+    r"([a-z]\w*))?"
+    rf"|,\s*({'|'.join(sorted(FACTS))})\b(?:\s+AS\s+(\w+))?(?=\s*(?:,|WHERE|\n))",
+    re.IGNORECASE,
+)
+
+offenders: list[str] = []
+"""Statements of the project's that were sent and are about no tenant."""
+
+
+@lru_cache(maxsize=10_000)
+def unscoped(statement: str) -> tuple[str, ...]:
+    """The fact tables that a statement reads or writes without saying whose rows."""
+    found = []
+    for verb, table, alias, bare, listed, listed_alias in _NAMED.findall(statement):
+        name = table or listed
+        known = alias or bare or listed_alias or name
+        if verb.upper() == "INTO":
+            columns = statement[statement.index(name) :].partition("(")[2].partition(")")[0]
+            is_scoped = "tenant_id" in re.findall(r"\w+", columns)
+        else:
+            is_scoped = _compares(statement, known)
+        if not is_scoped:
+            found.append(name)
+    return tuple(found)
+
+
+def _compares(statement: str, name: str) -> bool:
+    """Whether `name.tenant_id` is compared with something."""
+    column = rf"(?<![\w.])\"?{name}\"?\.tenant_id\b"
+    return re.search(rf"{column}\s*(=|IN\b)|=\s*{column}", statement) is not None
+
+
+def note(statement: str) -> None:
+    """Look at a statement that is about to be sent."""
+    if unscoped(statement) and _is_ours():
+        offenders.append(statement)
+
+
+def _is_ours() -> bool:
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(_SOURCE):
+            return True
+        if file.startswith(_TESTS) and file != __file__:
+            return False
+        frame = frame.f_back
+    return True
+
+
+def watch() -> None:
+    """Begin, for the rest of the process."""
+    event.listen(Engine, "before_cursor_execute", _before)
+    send = wire._send
+
+    def send_noted(pgconn: Any, of: Any, statement: Any, values: Any) -> Any:
+        note(statement.text.decode())
+        return send(pgconn, of, statement, values)
+
+    wire._send = send_noted
+
+
+def _before(_: object, __: object, statement: str, *___: object) -> None:
+    note(statement)
