@@ -54,11 +54,11 @@ class Samples:
     transaction = TransactionView(
         owner, 2**46 + 4, TransactionType.REDEEM, LotState.APPROVED, 150, 900, 750, 0,
         ((2**46 + 3, 100), (2**46 + 5, 50)), "till", "lunch", "bon appetit", "order-2", "req-1",
-        2**46 + 6, NOW, NOW, NOW, NOW,
+        2**46 + 6, NOW, NOW, NOW, NOW, "dev",
     )  # fmt: skip
     change = ExpiryChangeView(
         owner, 2**46 + 7, 2**46 + 3, 31, AwardKind.POINT_AWARDED, NOW, None, None, "goodwill",
-        ("anna", "", "storm"), '{"ticket":"T-1"}', "dev", NOW,
+        ("anna", "", "storm"), '{"ticket":"T-1"}', "dev", NOW, "req-2",
     )  # fmt: skip
 
     def answer(self, command: Any) -> Any:

@@ -146,6 +146,7 @@ def test_a_transaction(samples):
         "create_time": NOW,
         "update_time": NOW,
         "effective_time": NOW,
+        "principal": "dev",
     }
 
 
@@ -163,6 +164,7 @@ def test_an_expiry_change(samples):
         "custom_meta": {"ticket": "T-1"},
         "principal": "dev",
         "event_time": NOW,
+        "request_id": "req-2",
     }
 
 

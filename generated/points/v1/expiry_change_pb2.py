@@ -28,17 +28,17 @@ from points.v1 import lot_pb2 as points_dot_v1_dot_lot__pb2
 from points.v1 import member_pb2 as points_dot_v1_dot_member__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpoints/v1/expiry_change.proto\x12\tpoints.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13points/v1/lot.proto\x1a\x16points/v1/member.proto\"T\n\x0cStandardMeta\x12\x12\n\nwho_raised\x18\x01 \x01(\t\x12\x14\n\x0cwho_approved\x18\x02 \x01(\t\x12\x1a\n\x12reason_for_trigger\x18\x03 \x01(\t\"\xb2\x04\n\x0c\x45xpiryChange\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x03\x12\x0e\n\x06lot_id\x18\x02 \x01(\x03\x12\"\n\x04kind\x18\x03 \x01(\x0e\x32\x14.points.v1.AwardKind\x12\x33\n\x0fold_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fnew_expire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x0breason_type\x18\x06 \x01(\x0e\x32\x15.points.v1.ReasonType\x12\x13\n\x0breason_note\x18\x07 \x01(\t\x12.\n\rstandard_meta\x18\x08 \x01(\x0b\x32\x17.points.v1.StandardMeta\x12,\n\x0b\x63ustom_meta\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x11\n\tprincipal\x18\n \x01(\t\x12.\n\nevent_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\naccount_id\x18\x0c \x01(\x03\x12\x12\n\nprogram_id\x18\r \x01(\x03\x12\x15\n\rcurrency_code\x18\x0e \x01(\t\x12\x13\n\x0b\x63urrency_id\x18\x0f \x01(\x03\x12%\n\x06member\x18\x10 \x01(\x0b\x32\x15.points.v1.MemberInfo\x12\x15\n\rlot_vendor_id\x18\x11 \x01(\x03*f\n\nReasonType\x12\x1b\n\x17REASON_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18REASON_TYPE_EARLY_EXPIRY\x10\x01\x12\x1d\n\x19REASON_TYPE_EXTEND_EXPIRY\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpoints/v1/expiry_change.proto\x12\tpoints.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13points/v1/lot.proto\x1a\x16points/v1/member.proto\"T\n\x0cStandardMeta\x12\x12\n\nwho_raised\x18\x01 \x01(\t\x12\x14\n\x0cwho_approved\x18\x02 \x01(\t\x12\x1a\n\x12reason_for_trigger\x18\x03 \x01(\t\"\xc6\x04\n\x0c\x45xpiryChange\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x03\x12\x0e\n\x06lot_id\x18\x02 \x01(\x03\x12\"\n\x04kind\x18\x03 \x01(\x0e\x32\x14.points.v1.AwardKind\x12\x33\n\x0fold_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fnew_expire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x0breason_type\x18\x06 \x01(\x0e\x32\x15.points.v1.ReasonType\x12\x13\n\x0breason_note\x18\x07 \x01(\t\x12.\n\rstandard_meta\x18\x08 \x01(\x0b\x32\x17.points.v1.StandardMeta\x12,\n\x0b\x63ustom_meta\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x11\n\tprincipal\x18\n \x01(\t\x12.\n\nevent_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\naccount_id\x18\x0c \x01(\x03\x12\x12\n\nprogram_id\x18\r \x01(\x03\x12\x15\n\rcurrency_code\x18\x0e \x01(\t\x12\x13\n\x0b\x63urrency_id\x18\x0f \x01(\x03\x12%\n\x06member\x18\x10 \x01(\x0b\x32\x15.points.v1.MemberInfo\x12\x15\n\rlot_vendor_id\x18\x11 \x01(\x03\x12\x12\n\nrequest_id\x18\x12 \x01(\t*f\n\nReasonType\x12\x1b\n\x17REASON_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18REASON_TYPE_EARLY_EXPIRY\x10\x01\x12\x1d\n\x19REASON_TYPE_EXTEND_EXPIRY\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'points.v1.expiry_change_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REASONTYPE']._serialized_start=803
-  _globals['_REASONTYPE']._serialized_end=905
+  _globals['_REASONTYPE']._serialized_start=823
+  _globals['_REASONTYPE']._serialized_end=925
   _globals['_STANDARDMETA']._serialized_start=152
   _globals['_STANDARDMETA']._serialized_end=236
   _globals['_EXPIRYCHANGE']._serialized_start=239
-  _globals['_EXPIRYCHANGE']._serialized_end=801
+  _globals['_EXPIRYCHANGE']._serialized_end=821
 # @@protoc_insertion_point(module_scope)

@@ -32,7 +32,7 @@ class StandardMeta(_message.Message):
     def __init__(self, who_raised: _Optional[str] = ..., who_approved: _Optional[str] = ..., reason_for_trigger: _Optional[str] = ...) -> None: ...
 
 class ExpiryChange(_message.Message):
-    __slots__ = ("event_id", "lot_id", "kind", "old_expire_time", "new_expire_time", "reason_type", "reason_note", "standard_meta", "custom_meta", "principal", "event_time", "account_id", "program_id", "currency_code", "currency_id", "member", "lot_vendor_id")
+    __slots__ = ("event_id", "lot_id", "kind", "old_expire_time", "new_expire_time", "reason_type", "reason_note", "standard_meta", "custom_meta", "principal", "event_time", "account_id", "program_id", "currency_code", "currency_id", "member", "lot_vendor_id", "request_id")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     LOT_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +50,7 @@ class ExpiryChange(_message.Message):
     CURRENCY_ID_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     LOT_VENDOR_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     event_id: int
     lot_id: int
     kind: _lot_pb2.AwardKind
@@ -67,4 +68,5 @@ class ExpiryChange(_message.Message):
     currency_id: int
     member: _member_pb2.MemberInfo
     lot_vendor_id: int
-    def __init__(self, event_id: _Optional[int] = ..., lot_id: _Optional[int] = ..., kind: _Optional[_Union[_lot_pb2.AwardKind, str]] = ..., old_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., new_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason_type: _Optional[_Union[ReasonType, str]] = ..., reason_note: _Optional[str] = ..., standard_meta: _Optional[_Union[StandardMeta, _Mapping]] = ..., custom_meta: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., principal: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_id: _Optional[int] = ..., program_id: _Optional[int] = ..., currency_code: _Optional[str] = ..., currency_id: _Optional[int] = ..., member: _Optional[_Union[_member_pb2.MemberInfo, _Mapping]] = ..., lot_vendor_id: _Optional[int] = ...) -> None: ...
+    request_id: str
+    def __init__(self, event_id: _Optional[int] = ..., lot_id: _Optional[int] = ..., kind: _Optional[_Union[_lot_pb2.AwardKind, str]] = ..., old_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., new_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason_type: _Optional[_Union[ReasonType, str]] = ..., reason_note: _Optional[str] = ..., standard_meta: _Optional[_Union[StandardMeta, _Mapping]] = ..., custom_meta: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., principal: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_id: _Optional[int] = ..., program_id: _Optional[int] = ..., currency_code: _Optional[str] = ..., currency_id: _Optional[int] = ..., member: _Optional[_Union[_member_pb2.MemberInfo, _Mapping]] = ..., lot_vendor_id: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...

@@ -100,6 +100,7 @@ class TransactionView:
     created_at: datetime
     updated_at: datetime
     effective_at: datetime
+    principal: str
 
 
 @record
@@ -119,6 +120,7 @@ class ExpiryChangeView:
     custom_meta: str
     principal: str
     event_at: datetime
+    request_id: str
 
 
 @record

@@ -104,6 +104,7 @@ def view_transaction(
         created_at=row.created_at,
         updated_at=updated_at or row.created_at,
         effective_at=row.effective_at,
+        principal=row.principal,
     )
 
 
@@ -123,4 +124,5 @@ def view_change(owner: Owner, row: ExpiryChange, lot: Lot) -> ExpiryChangeView:
         custom_meta=row.custom_meta,
         principal=row.principal,
         event_at=row.created_at,
+        request_id=row.request_id,
     )

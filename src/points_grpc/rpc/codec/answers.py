@@ -136,6 +136,7 @@ def put_transaction(message: transaction_pb2.Transaction, view: TransactionView)
     put_instant(message.create_time, view.created_at)
     put_instant(message.update_time, view.updated_at)
     put_instant(message.effective_time, view.effective_at)
+    message.principal = view.principal
 
 
 def put_expiry_change(message: expiry_change_pb2.ExpiryChange, view: ExpiryChangeView) -> None:
@@ -162,6 +163,8 @@ def put_expiry_change(message: expiry_change_pb2.ExpiryChange, view: ExpiryChang
         put_custom_meta(message.custom_meta, view.custom_meta)
     message.principal = view.principal
     put_instant(message.event_time, view.event_at)
+    if view.request_id:
+        message.request_id = view.request_id
 
 
 def put_earned(message: earn_pb2.EarnResponse, answer: Earned, tenant: str) -> None:
