@@ -234,6 +234,7 @@ def test_keys_that_cannot_be_read_change_nothing():
     [b"", b"{}", b"[]", b'{"keys": 7}', b'{"keys": [7]}', b'{"keys": [{"kty": "RSA"}]}',
      b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
      json.dumps({"keys": [json.loads(RSAAlgorithm.to_jwk(RSA_KEY))]}).encode()],
+    ids=["nothing", "no keys", "a list", "a number", "numbers", "half a key", "bad PEM", "private"],
 )  # fmt: skip
 def test_what_holds_no_public_keys_is_told(text):
     """Neither what is no set of keys, nor one with a private key, is taken."""
