@@ -35,6 +35,12 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 
+# For all tenants alike: request ids are forgotten by their age, which tells nobody anything.
+_FOR_ALL = re.compile(
+    r'WITH "?old"? AS\s+\(SELECT requests\.bucket AS bucket, requests\.tenant_id AS tenant_id,'
+    r" requests\.key AS key\s+FROM requests\s+WHERE requests\.created_at"
+)
+
 offenders: list[str] = []
 """Statements of the project's that were sent and are about no tenant."""
 
@@ -64,7 +70,7 @@ def _compares(statement: str, name: str) -> bool:
 
 def note(statement: str) -> None:
     """Look at a statement that is about to be sent."""
-    if unscoped(statement) and _is_ours():
+    if unscoped(statement) and not _FOR_ALL.match(statement) and _is_ours():
         offenders.append(statement)
 
 
