@@ -34,7 +34,7 @@ def database(database_url: str) -> Iterator[Database]:
         caller = seed.tenant(opened, parts.clock.now())
         asyncio.run(seed.programs(parts.programs, caller))
     yield opened
-    findings = opened.run(audit)
+    findings = audit(opened)
     opened.close()
     assert findings == []
 

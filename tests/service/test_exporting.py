@@ -33,7 +33,7 @@ def other(empty_database_url: str, till: Till) -> Iterator[Till]:
     made = Till(empty_database_url, till.clock)
     made.open_program()
     yield made
-    findings = made.look(audit)
+    findings = audit(made.database)
     made.close()
     assert findings == []
 

@@ -282,7 +282,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The tables agree with each other."""
-        assert self.till.look(audit) == []
+        assert audit(self.till.database) == []
 
 
 def failed(answer: Any) -> bool:

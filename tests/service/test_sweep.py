@@ -212,7 +212,7 @@ def test_by_statement_and_by_the_core_the_same(
         assert everything(till) == everything(core)
         assert foretold(till) == ({}, set())
     assert sum(ended) > 50
-    assert core.look(audit) == []
+    assert audit(core.database) == []
 
 
 def test_held_parts_are_the_cores(

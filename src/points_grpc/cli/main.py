@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from points_grpc.cli import (
+    audit,
     db,
     demo,
     doctor,
@@ -31,6 +32,7 @@ app.command("gateway")(gateway.gateway)
 app.command("sweep")(sweep.sweep)
 app.command("import")(import_.import_)
 app.command("export")(export.export)
+app.command("audit")(audit.audit)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(token.app, name="token")
 app.add_typer(db.app, name="db")

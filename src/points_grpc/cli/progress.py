@@ -20,6 +20,8 @@ class Pace:
     those seen so far.
     """
 
+    things = "lots"
+
     def __init__(self, about: int, now: Callable[[], float] = time.monotonic) -> None:
         self.about = about
         self.accounts = self.lots = 0
@@ -38,6 +40,9 @@ class Pace:
     def said(self) -> str:
         """In words."""
         seconds = max(self._now() - self._began, 1e-3)
+        if self.things != "lots":  # they come after the accounts, and none knows how many
+            done = f"{self.accounts:,} of about {self.about:,} accounts"
+            return f"{done}, {self.lots:,} {self.things}" if self.lots else done
         left = self.about - self.accounts
         lots_left = round(self.lots * left / self.accounts) if self.accounts else 0
         return (
@@ -81,13 +86,20 @@ class Lines(Pace):
 
 
 @contextmanager
-def shown(what: str, about: int) -> Iterator[Pace]:
-    """The pace of `what` over about so many accounts, shown on stderr while the block runs."""
+def shown(what: str, about: int, things: str = "lots") -> Iterator[Pace]:
+    """The pace of `what` over about so many accounts, shown on stderr while the block runs.
+
+    `things` are what is counted beside accounts: their lots, or else what follows after them.
+    """
     console = Console(stderr=True, markup=False, highlight=False)
     if not console.is_terminal:
-        yield Lines(what, about, lambda line: console.print(line, soft_wrap=True))
+        lines = Lines(what, about, lambda line: console.print(line, soft_wrap=True))
+        lines.things = things
+        yield lines
         return
     columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[words]}"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         task = progress.add_task(what, total=about, words="")
-        yield _Bar(about, progress, task)
+        bar = _Bar(about, progress, task)
+        bar.things = things
+        yield bar

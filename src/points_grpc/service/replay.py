@@ -38,6 +38,7 @@ APART = b""
 """Kept for items that share a request id and have rows of their own."""
 
 _EARNED, _REDEEMED, _EXPIRED, _EXPIRY_MOVED, _STATE_MOVED = range(1, 6)
+_KINDS = frozenset(bytes([kind]) for kind in range(_EARNED, _STATE_MOVED + 1))
 _HEAD = Struct("<bqqq")
 _ACCOUNT = Struct("<9q")
 _LOT = Struct("<bqqq")
@@ -163,6 +164,17 @@ def _unpack(row: bytes) -> _Kept:
         place += _COUNT.size + places.size
     label = MemberLabel(0, vendor_id, row[place:].decode())
     return _Kept(kind, number, account_id, label, figures, lot, settled, order)
+
+
+def named_by(row: bytes) -> tuple[int, int, bool] | None:
+    """The account, and the transaction or change (0: none), that a kept answer is about.
+
+    The last tells whether it is a change. None for an administrator's, which is text.
+    """
+    if row[:1] not in _KINDS:
+        return None
+    kept = _unpack(row)
+    return kept.account_id, kept.number, kept.kind == _EXPIRY_MOVED
 
 
 def rebuild(
