@@ -54,7 +54,7 @@ def check_requests(ask: Ask, most: int) -> Iterator[Found]:
 
     def look(at: Connection, after: Kept | None) -> tuple[list[Kept], list[Finding]]:
         page = names.kept(at, after, most)
-        about = [(row, about) for row in page if (about := named_by(row.answer)) is not None]
+        about = [(row, named) for row in page for named in named_by(row.answer)]
         keys = {(row.tenant_id, account) for row, (account, _, _) in about}
         there = {(a.tenant_id, a.account_id) for a in accounts.read(at, keys)}
         posted = transactions.existing(

@@ -166,15 +166,29 @@ def _unpack(row: bytes) -> _Kept:
     return _Kept(kind, number, account_id, label, figures, lot, settled, order)
 
 
-def named_by(row: bytes) -> tuple[int, int, bool] | None:
-    """The account, and the transaction or change (0: none), that a kept answer is about.
+def named_by(row: bytes) -> list[tuple[int, int, bool]]:
+    """The account, and the transaction or change (0: none), that each kept answer is about.
 
-    The last tells whether it is a change. None for an administrator's, which is text.
+    The last tells whether it is a change. None of an administrator's, which are text.
     """
-    if row[:1] not in _KINDS:
-        return None
-    kept = _unpack(row)
-    return kept.account_id, kept.number, kept.kind == _EXPIRY_MOVED
+    if _is_together(row):
+        kept = [_unpack(one) for one in unpack_together(row)]
+    elif row[:1] in _KINDS:
+        kept = [_unpack(row)]
+    else:
+        kept = []
+    return [(k.account_id, k.number, k.kind == _EXPIRY_MOVED) for k in kept]
+
+
+def _is_together(row: bytes) -> bool:
+    """Whether the row is one of `pack_together`: lengths that fit, of answers as those are."""
+    place = 0
+    while place + _LENGTH.size + _HEAD.size <= len(row):
+        (length,) = _LENGTH.unpack_from(row, place)
+        if length < _HEAD.size or row[place + _LENGTH.size] != _EXPIRY_MOVED:
+            return False
+        place += _LENGTH.size + length
+    return bool(row) and place == len(row)
 
 
 def rebuild(

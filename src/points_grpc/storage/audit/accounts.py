@@ -181,10 +181,10 @@ _qualified = (
         *(_row.c[name] for name in ("bucket", "tenant_id", "account_id")),
         func.greatest(
             func.max(_row.c.effective_at).filter(_is_approved_earn),
-            func.max(_row.c.created_at).filter(_row.c.type == T.APPROVE),
+            func.max(_row.c.effective_at).filter(_row.c.type == T.APPROVE),
         ).label("last_earn_at"),
         *(
-            func.max(_row.c.created_at).filter(_row.c.type == kind).label(ACTIVITY_COLUMNS[kind])
+            func.max(_row.c.effective_at).filter(_row.c.type == kind).label(ACTIVITY_COLUMNS[kind])
             for kind in (T.SUBMIT, T.APPROVE, T.REDEEM, T.REVERSE)
         ),
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 from sqlalchemy import false as never
 
 from points_grpc.domain.model import LotState, PolicyKind, TransactionType
@@ -157,21 +157,26 @@ _past: dict[str, Any] = {
     "order_by": _row.c.version,
     "rows": (None, -1),
 }
+
+
+def _at(kind: TransactionType) -> ColumnElement[Any]:
+    """When a row counts as activity: a REVERSE takes effect when the lapse did."""
+    return _row.c.created_at if kind in (T.REVERSE, T.CLOSE) else _row.c.effective_at
+
+
 _approved_at = case(
     (
         and_(_row.c.type == T.EARN, _row.c.first_state == int(LotState.APPROVED)),
         _row.c.effective_at,
     ),
-    (_row.c.type == T.APPROVE, _row.c.created_at),
+    (_row.c.type == T.APPROVE, _row.c.effective_at),
 )
 _activity = select(
     _row.c.bucket,
     _row.c.tenant_id,
     _row.c.transaction_id,
     *(
-        func.max(
-            _approved_at if kind is T.EARN else case((_row.c.type == int(kind), _row.c.created_at))
-        )
+        func.max(_approved_at if kind is T.EARN else case((_row.c.type == int(kind), _at(kind))))
         .over(**_past)
         .label(name)
         for kind, name in ACTIVITY_COLUMNS.items()

@@ -87,18 +87,6 @@ _last_version = (
 _was_changed = _last_version.c.version.is_not(None)
 _expiry = case((_was_changed, _last_change.c.new_expires_at), else_=_earn.c.expires_at)
 
-# A lot that had ended elsewhere, before it was imported, ended when it did.
-_end = rows_of_asked(T.EXPIRE, T.CLOSE, name="ends")
-_ended_there = (
-    select(_end.c.bucket)
-    .where(
-        _end.c.account_id == _lot.c.account_id,
-        _end.c.effective_at == _lot.c.expires_at,
-        or_(_end.c.transaction_id == _lot.c.lapse_id, _end.c.related_id == _lot.c.lot_id),
-    )
-    .exists()
-)
-
 # The EXPIRE that ended it
 
 _lapse = transactions.alias("lapse")
@@ -106,6 +94,12 @@ _is_its_lapse = and_(
     same(_lapse, "transaction_id", _lot, "lapse_id"),
     _lapse.c.account_id == _lot.c.account_id,
     _lapse.c.type == T.EXPIRE,
+)
+# A lot that had ended elsewhere, before it was imported, ended when it did.
+_ended_there = (
+    select(_lapse.c.bucket)
+    .where(_is_its_lapse, _lapse.c.effective_at == _lot.c.expires_at)
+    .exists()
 )
 _of_lapse = (
     select(allocations.c.amount)
@@ -170,6 +164,7 @@ QUESTIONS = (
         .outerjoin(_last_version, and_(True))
         .outerjoin(_last_change, and_(True))
         .where(
+            _lot.c.state != S.CLOSED,
             or_(_was_changed, _lot.c.rule == 0),
             _lot.c.expires_at.is_distinct_from(_expiry),
             ~_ended_there,
