@@ -25,7 +25,8 @@ def help_of(*command: str) -> str:
 def test_the_commands() -> None:
     """The program has these commands and no others."""
     assert set(GROUP.commands) == {
-        "serve", "gateway", "sweep", "tenant", "token", "db", "demo", "doctor",
+        "serve", "gateway", "sweep", "import", "export", "audit", "tenant", "token", "db", "demo",
+        "doctor",
     }  # fmt: skip
 
 

@@ -89,9 +89,16 @@ def test_it_needs_a_server() -> None:
     assert result.output.startswith("points-grpc: 127.0.0.1:1: UNAVAILABLE")
 
 
-def test_it_needs_the_test_clock(serve: Any, database_url: str) -> None:
-    """A server outside of development is not played with."""
-    running = serve(POINTS_DATABASE_URL=database_url)
+@pytest.mark.parametrize("arguments", [(), ("--reflection",)])
+def test_it_needs_the_test_clock(serve: Any, database_url: str, arguments: tuple[str, ...]) -> None:
+    """A server outside of development is not played with, with or without reflection."""
+    office = {"POINTS_DATABASE_URL": database_url}
+    for command in (
+        ["tenant", "create", "acme"],
+        ["token", "create", "--tenant", "acme", "--scopes", "points.read"],
+    ):
+        assert CliRunner().invoke(app, command, env=office).exit_code == 0
+    running = serve(*arguments, POINTS_DATABASE_URL=database_url)
     result = play(running.address)
     assert result.exit_code == 1
     assert "no test clock" in result.output

@@ -53,10 +53,15 @@ class Service:
         self._channel.close()
 
     def offers(self, service: str) -> bool:
-        """Whether the server has a service of that full name. Raises Refused if it is away."""
+        """Whether the server says that it has a service of that full name.
+
+        One that does not offer reflection says so of none. Raises Refused if it is away.
+        """
         try:
             return service in self._schema.get_services()
         except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                return False
             raise _refused(error) from None
 
     def call(self, method: str, request: Mapping[str, Any]) -> Json:
