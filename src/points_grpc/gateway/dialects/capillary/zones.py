@@ -23,12 +23,15 @@ async def zones_of(call: Call, programs: Iterable[int]) -> Mapping[int, ZoneInfo
     """The time zones of those of `programs` that there are. Raises UpstreamRefusal."""
     known = _known.setdefault(call.upstream, {})
     wanted = {(call.inbound.token, program): program for program in programs}
-    unknown = [key for key in wanted if key not in known]
+    # Now, because while others are asked for, a call beside this one may forget them.
+    zones = {program: known[key] for key, program in wanted.items() if key in known}
+    unknown = [key for key, program in wanted.items() if program not in zones]
     for start in range(0, len(unknown), _AT_ONCE):
         chunk = unknown[start : start + _AT_ONCE]
         found = await asyncio.gather(*(_ask(call, program) for _, program in chunk))
-        known.update((key, zone) for key, zone in zip(chunk, found, strict=True) if zone)
-    zones = {program: known[key] for key, program in wanted.items() if key in known}
+        for key, zone in zip(chunk, found, strict=True):
+            if zone:
+                known[key] = zones[wanted[key]] = zone
     if len(known) > _KNOWN_MAX:
         known.clear()
     return zones
