@@ -116,6 +116,11 @@ class Live:
         answer = self._await(self._channel.call(name, message, Inbound("demo")))
         return MessageToDict(answer, preserving_proto_field_name=True)
 
+    @property
+    def grpc_port(self) -> int:
+        """Where the service listens on loopback."""
+        return self._server.port
+
     def set_clock(self, instant: str) -> None:
         """Let time go on to `instant` (RFC 3339)."""
         self.ask("TestClockService/SetClock", {"time": instant})
