@@ -10,10 +10,10 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, table
 from sqlalchemy.exc import DBAPIError
 
-from points_grpc.storage import requests, units
+from points_grpc.storage import requests, units, wire
 from points_grpc.storage import tables as t
 from points_grpc.storage.arrays import BIGINT, BYTES, FLAG, INT, SMALL, TEXT, fill, rows
 from points_grpc.storage.database import Database
@@ -203,8 +203,8 @@ def test_a_snapshot_stays_one(database: Database) -> None:
         assert execute(at, _counted, {}) == [(0,)]
     with link.unit() as at:
         assert execute(at, _counted, {}) == [(1,)]
-        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-            units.open_unit(at, UUID(int=2), NOW)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), link.unit() as at:
+        units.open_unit(at, UUID(int=2), NOW)
     link.close()
 
 
@@ -231,3 +231,39 @@ def test_requests_are_found_on_the_wire(database: Database) -> None:
         assert requests.find(at, [(1, 3, b"k" * 16)]) == {(1, b"k" * 16): (b"f", b"a\0", NOW)}
 
     database.run(work)
+
+
+@pytest.mark.parametrize("driver_prepares", [False, True])
+def test_failures_leave_few_statements_behind(
+    database: Database, monkeypatch: pytest.MonkeyPatch, driver_prepares: bool
+) -> None:
+    """However many units of work fail, the server does not keep what was prepared for them."""
+    monkeypatch.setattr(wire, "FORGOTTEN_MAX", 10)
+    link = database.link()
+    prepared = select(func.count()).select_from(table("pg_prepared_statements"))
+    for _ in range(20):
+        with pytest.raises(psycopg.errors.DivisionByZero), link.unit() as at:
+            together(at, quotients(1), Ask(_counted, {}, same), quotients(0))
+        with pytest.raises(psycopg.errors.UniqueViolation), link.unit() as at:
+            for _ in range(5 if driver_prepares else 0):
+                assert at.execute(_counted).scalar_one() == 0
+            requests.insert(at, [(3, 1, b"k" * 16, b"f", b"a", NOW)] * 2)
+    with link.unit() as at:
+        assert together(at, quotients(4)) == [[(25,)]]
+        assert [at.execute(_counted).scalar_one() for _ in range(5)] == [0] * 5
+        ((count,),) = execute(at, prepared, {})
+        assert count < 20
+    link.close()
+
+
+def test_a_unit_that_has_failed_is_not_committed(database: Database) -> None:
+    """A COMMIT to which the server answers with a ROLLBACK is told as a failure."""
+
+    def work(at: Connection) -> None:
+        units.open_unit(at, UUID(int=1), NOW)
+        with suppress(psycopg.errors.DivisionByZero):
+            together(at, quotients(0))
+
+    with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+        database.run(work)
+    assert database.run(lambda at: execute(at, _counted, {})) == [(0,)]

@@ -34,6 +34,9 @@ One that was made while a table was nearly empty reads the table from end to end
 until autovacuum has looked at what has grown meanwhile: a minute of writes at full speed.
 """
 
+FORGOTTEN_MAX = 100
+"""How many statements a connection may have prepared that nobody asks for any more."""
+
 _WIRE = "points_wire"
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
@@ -157,6 +160,7 @@ class _Wire:
         self.begin = begin
         self.prepared: dict[Statement, _Prepared] = {}
         self.waiting: list[_Queued] = []
+        self.forgotten = 0
         self._made = 0
         self._planned_at = time.monotonic()
 
@@ -252,9 +256,10 @@ def finish(connection: Connection) -> None:
 
 
 def abandon(connection: Connection) -> None:
-    """Forget what waits, and prepare all anew: the driver's ROLLBACK drops what was prepared."""
+    """Forget what waits, and prepare all anew: the driver's ROLLBACK may drop what was prepared."""
     wire = _wire_of(connection)
     wire.waiting.clear()
+    wire.forgotten += len(wire.prepared)
     wire.prepared.clear()
 
 
@@ -279,6 +284,10 @@ def _exchange(connection: Connection, queue: Sequence[_Queued], commit: bool = F
     wire, driver = _wire_of(connection), _driver_of(connection)
     pgconn = driver.pgconn
     queue, wire.waiting = [*wire.waiting, *queue], []
+    if wire.forgotten > FORGOTTEN_MAX:
+        driver.execute("DEALLOCATE ALL", prepare=False)  # by the driver, whose own go with it
+        wire.prepared.clear()
+        wire.forgotten = 0
     sent: list[_Prepared | None] = []
     try:
         is_idle = pgconn.transaction_status == pq.TransactionStatus.IDLE
@@ -304,6 +313,8 @@ def _exchange(connection: Connection, queue: Sequence[_Queued], commit: bool = F
     failure = _failure(results)
     if failure is not None:
         raise failure
+    if commit and results[-1].command_status != b"COMMIT":
+        raise psycopg.errors.InFailedSqlTransaction("the unit of work had failed before")
     of_statements = (pair for pair in zip(sent, results, strict=True) if pair[0] is not None)
     for (_, _, take), (prepared, result) in zip(queue, of_statements, strict=True):
         if take is not None and prepared is not None:
