@@ -27,7 +27,7 @@ LOCK_ARGS ?=
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install run test demo bench bench-quick lint format types check lock clean \
+.PHONY: help install run test demo bench bench-quick fuzz corpus lint format types check lock clean \
         protos protos-check protos-lint protos-breaking openapi openapi-check docs-assets
 
 help: ## list what can be made
@@ -63,6 +63,20 @@ bench: $(STAMP) ## measure speed and memory in under 8 minutes, and write it int
 
 bench-quick: $(STAMP) ## the same with small numbers in under 90 seconds, to see that it works
 	$(PY) benchmarks/run.py --quick $(BENCH_ARGS)
+
+# How long all targets of make fuzz together take.
+FUZZ_SECONDS ?= 300
+
+fuzz: $(STAMP) ## fuzz the methods' handlers and the gateway for FUZZ_SECONDS, guided by coverage
+	@mkdir -p build/fuzz
+	@for target in methods dialects routes; do \
+	  echo "fuzzing $$target"; \
+	  $(PY) tests/fuzzing/fuzz.py $$target $$(($(FUZZ_SECONDS) / 3)) >build/fuzz/$$target.log 2>&1 \
+	    || { tail -40 build/fuzz/$$target.log >&2; exit 1; }; \
+	  grep -e 'executed_units' -e 'not installed' build/fuzz/$$target.log; done
+
+corpus: $(STAMP) ## put every nasty value into every place of every method and route
+	POINTS_CORPUS=whole $(PY) -m pytest -n auto tests/corpus
 
 lint: $(STAMP) ## check style
 	$(PY) -m ruff check .
