@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Event, current_thread, main_thread
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import func, select
 from till import Till, earn, redeem
 
 from points_grpc.domain.commands import Command
-from points_grpc.service.importing import writing
+from points_grpc.service.importing import importer, writing
 from points_grpc.storage.tables import lots, transactions
 
 HEAD = "external_id,vendor_id,amount,remaining,earned_at\n"
@@ -33,16 +34,16 @@ def patiently(till: Till, command: Command) -> None:
 
 def test_a_server_writes_between_chunks(counter, till) -> None:
     """What a server writes while chunks are prepared is neither lost nor overwritten."""
-    importer = counter.importer(counter.file(rows(60)), 5)
+    running = counter.importer(counter.file(rows(60)), 5)
     spent = imported = 0
     try:
-        for step, done in enumerate(importer.run()):
+        for step, done in enumerate(running.run()):
             imported = done.imported
             patiently(till, earn(3, f"m{step % 5}"))
             patiently(till, redeem(1, f"m{step % 5}"))
             spent += 2
     finally:
-        importer.close()
+        running.close()
     assert imported == 60
     assert sum(till.account(f"m{n}").available for n in range(5)) == 600 - 60 + spent
 
@@ -63,6 +64,46 @@ def test_a_server_enrols_the_same_members(counter, till, monkeypatch: pytest.Mon
     assert till.account("m1").available == 7 + sum(10 - n % 3 for n in range(1, 20, 5))
 
 
+def test_a_chunk_is_as_old_as_what_it_builds_on(
+    counter, till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that begins while the chunk before is prepared again is prepared again itself."""
+    till.do(earn(1, "m0"))
+    commit, may_commit, grown = writing.Writer._commit, Event(), Event()
+    reads: list[int] = []
+
+    def waits(self: Any, *given: Any) -> Any:
+        assert may_commit.wait(20)
+        return commit(self, *given)
+
+    class Slow(writing.Writer):
+        """Its first chunk turns out to be void right after the importer has looked."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            if name == "generation" and value:
+                grown.set()
+
+        def __getattribute__(self, name: str) -> Any:
+            value = super().__getattribute__(name)
+            if name == "generation" and current_thread() is main_thread():
+                reads.append(value)
+                if len(reads) == 3:
+                    till.do(earn(2, "m0"))
+                    may_commit.set()
+                    assert grown.wait(20)
+            return value
+
+    monkeypatch.setattr(writing.Writer, "_commit", waits)
+    monkeypatch.setattr(importer, "Writer", Slow)
+    head = "external_id,vendor_id,currency,amount,earned_at\n"
+    rows_of_new = "m0,1,PTS,4,2031-01-02\nnew,2,PTS,8,2031-01-02\nnew,3,EUR,16,2031-01-02\n"
+    assert counter.counts(counter.file(head + rows_of_new), chunk=2) == (3, 0, 0)
+    assert till.account("m0").available == 7
+    assert till.account("new").available == 8
+    assert till.account("new", currency="EUR").available == 1600
+
+
 def test_a_chunk_is_whole_or_not_there(counter, till, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure within a chunk leaves nothing of it, and the import goes on after the last."""
     path = counter.file(rows(30))
@@ -80,9 +121,9 @@ def test_a_chunk_is_whole_or_not_there(counter, till, monkeypatch: pytest.Monkey
         counter.take(path, chunk=10)
     there = till.look(lambda at: at.execute(select(func.count()).select_from(lots)).scalar())
     assert there == 20
-    importer = counter.importer(path, 10)
-    assert importer.resumed.imported == 20
-    importer.close()
+    resumed = counter.importer(path, 10)
+    assert resumed.resumed.imported == 20
+    resumed.close()
     done = counter.take(path, chunk=4)
     assert (done.imported, done.known) == (30, 0)
     assert till.look(lambda at: at.execute(select(func.count()).select_from(lots)).scalar()) == 30

@@ -100,7 +100,10 @@ class Importer:
                 or generation != self._writer.generation
             ):
                 yield under_way.popleft()[0].result()
-            chunk.generation = generation = self._writer.generation
+            if not under_way:
+                generation = self._writer.generation
+            # Not the writer's, which may just have grown: what is under way would be void.
+            chunk.generation = generation
             with self._link.unit() as connection:
                 before = [shelf for _, shelf in under_way]
                 preparer = Preparer(connection, self._scope, self._ids, self._clock.now(), before)
