@@ -27,7 +27,7 @@ LOCK_ARGS ?=
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install run test demo bench bench-quick fuzz corpus lint format types check lock clean \
+.PHONY: help install run test demo bench bench-quick fuzz corpus audit-dependencies lint format types check lock clean \
         protos protos-check protos-lint protos-breaking openapi openapi-check docs-assets
 
 help: ## list what can be made
@@ -101,6 +101,16 @@ lock: $(STAMP) ## resolve the dependencies anew into requirements.lock
 	  --extra gateway --extra jwt --extra metrics \
 	  $(LOCK_ARGS) -o build/requirements.lock pyproject.toml
 	@grep -v '^\(#\|$$\)' build/requirements.lock > requirements.lock
+
+# pip-audit in an environment of its own. Where the advisories cannot be reached, nothing has failed.
+audit-dependencies: ## compare the locked dependencies with known advisories
+	@test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && \
+	  build/audit/bin/python -m pip install -q --disable-pip-version-check pip-audit; }
+	@rm -f build/audit.json
+	@timeout 120 build/audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock \
+	  --progress-spinner off -f json -o build/audit.json >build/audit.log 2>&1 || \
+	  case $$? in 124) echo Timeout >>build/audit.log;; esac
+	@$(PY) .ci/advisories.py build/audit.json build/audit.log
 
 clean: ## remove what was built; the virtual environment and the data stay
 	rm -rf build dist .mypy_cache .ruff_cache .hypothesis
