@@ -27,7 +27,7 @@ LOCK_ARGS ?=
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install run test demo bench bench-quick fuzz corpus audit-dependencies lint format types check lock clean \
+.PHONY: help install run test test-faults demo bench bench-quick fuzz corpus audit-dependencies lint format types check lock clean \
         protos protos-check protos-lint protos-breaking openapi openapi-check docs-assets
 
 help: ## list what can be made
@@ -51,6 +51,12 @@ run: $(STAMP) ## start a server for development: embedded database, demo program
 
 test: $(STAMP) ## run all tests
 	$(PY) -m pytest $(TEST_ARGS)
+
+# How many times as many rounds of each fault: make test-faults ROUNDS=20 for a night.
+ROUNDS ?= 1
+
+test-faults: $(STAMP) ## break what can break under load, and see that nothing is lost or done twice
+	POINTS_FAULT_ROUNDS=$(ROUNDS) $(PY) -m pytest -m faults tests/faults
 
 demo: $(STAMP) ## play the demo against the server that make run started
 	@$(PY) -m points_grpc.cli.main demo --grpc $(GRPC)

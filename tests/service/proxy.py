@@ -40,8 +40,8 @@ class Line:
 class Proxy:
     """Listens on `url`; `fail_next_commit` and `stop` make it fail.
 
-    `failed` is set when a COMMIT has met its fate: as soon as it is held, otherwise when its
-    answer has come from the server.
+    `failed` is set when a COMMIT has met its fate: as soon as it is cut off or held, otherwise when
+    its answer has come from the server.
     """
 
     def __init__(self, url: str) -> None:
@@ -126,6 +126,7 @@ class Proxy:
                 line.failure = self._failure_of(data, seen)
                 if line.failure is Failure.NOT_SENT:
                     line.cut()
+                    self.failed.set()
                     return
                 if line.failure is Failure.HELD:
                     self._held.append((line.server, data))

@@ -13,15 +13,18 @@ class Fault(Enum):
 
     CONTENT = "the database refused the content of some group: split the batch"
     CONFLICT = "another unit of work was first: gather again"
-    LOST = "the connection broke: reconnect and find out whether it was committed"
+    LOST = "the database is away or unable: reconnect and find out whether it was committed"
     OWN = "an error of the program's own, not of the database's: split the batch"
     OTHER = "fail at once"
 
 
 _LOCK_TIMEOUT = "55P03"
 _CONFLICTS = frozenset(("23505", "40001", "40P01", _LOCK_TIMEOUT))
-# 25P03: the server gave up on a unit of work that stood still, and closed the connection.
-_LOST = frozenset(("57P01", "57P02", "57P03", "25P03"))
+# 25P03: the server gave up on a unit of work that stood still, and closed the connection. 57014: on
+# a statement that took too long. 25006: it takes no writes, as a standby or for an operator.
+_LOST = frozenset(("57P01", "57P02", "57P03", "25P03", "57014", "25006"))
+# The connection, the resources (a full disk, no memory, too many connections), input and output.
+_LOST_CLASSES = ("08", "53", "58")
 
 
 class Unreachable(Exception):
@@ -57,7 +60,7 @@ def _cause_of(error: Exception) -> psycopg.Error | None:
 def _fault_of_state(state: str) -> Fault:
     if state in _CONFLICTS:
         return Fault.CONFLICT
-    if state in _LOST or state.startswith("08"):
+    if state in _LOST or state.startswith(_LOST_CLASSES):
         return Fault.LOST
     if state.startswith("22") or state == "23514":
         return Fault.CONTENT
