@@ -66,7 +66,7 @@ def test_a_burst_is_answered_or_turned_away(serve, engine, samples):
         raise error
 
     with capture_logs():
-        statuses = serve(scenario, calls_max=100)
+        statuses = serve(scenario, calls_max=100, deadline_s=60.0)
     assert {error.code() for error in turned_away} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
     assert {status.reason for status in statuses} == {"OVERLOADED"}
     assert all(status.retry.retry_delay.seconds == 1 for status in statuses)
