@@ -43,7 +43,10 @@ def test_identifiers_resolve_to_their_members(database: Database) -> None:
 
 
 def test_names_bring_label_and_accounts_along(database: Database) -> None:
-    """Who is named in the member's own bucket comes with label and accounts, others by id alone."""
+    """Who is named in the member's own bucket comes with label and accounts, others by id alone.
+
+    Where accounts are not asked for, they are unknown, not none.
+    """
     near = next(n for n in map(str, range(10_000)) if bucket_of_name(1, "email", n) == ANNA % 64)
     far = next(n for n in map(str, range(10_000)) if bucket_of_name(1, "email", n) != ANNA % 64)
     names = [(1, "email", near), (1, "email", far)]
@@ -64,6 +67,11 @@ def test_names_bring_label_and_accounts_along(database: Database) -> None:
             names[1]: members.Known(ANNA, None, {}),
         }
         assert members.finding([]).alone(connection) == {}
+        alone = members.finding([*names, (2, "email", near)], with_accounts=False)
+        assert alone.alone(connection) == {
+            names[0]: members.Known(ANNA, MemberLabel(ANNA, 12, "")),
+            names[1]: members.Known(ANNA, None),
+        }
 
     database.run(work)
 

@@ -207,6 +207,9 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "members.finding": lambda at: members.finding(
         [(1, "external_id", f"m{m}") for m in SOME]
     ).alone(at),
+    "members.finding without accounts": lambda at: members.finding(
+        [(1, "external_id", f"m{m}") for m in SOME], with_accounts=False
+    ).alone(at),
     "members.labels": lambda at: members.labels(at, [(1, number(0, m)) for m in SOME]),
     "requests.find": lambda at: requests.find(
         at, [(1, m % BUCKETS, m.to_bytes(16, "big")) for m in SOME]

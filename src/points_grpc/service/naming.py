@@ -111,28 +111,35 @@ class Namer:
         self._accounts: dict[tuple[int, int], dict[int, int]] = {}
         self._wanted: set[Name] = set()
         self._versions: Ahead[dict[ProgramKey, int]] | None = None
-        self._known: Ahead[dict[Name, Known]] | None = None
+        self._known: list[Ahead[dict[Name, Known]]] = []
 
     def ask(self, items: Sequence[Item]) -> None:
         """Ask for the programs and members that the items name, together with what comes next."""
         keys: set[ProgramKey] = set()
+        owners: set[Name] = set()
         for item in items:
             command = item.command
             if not isinstance(command, MoveState | Lapse):
                 keys.add(program_key(item.caller, command.program_id))
-                self._wanted.add(_member_key(item.caller, command.member))
-        identifiers = [name for name in self._wanted if name[1] != MEMBER_ID]
+                name = _member_key(item.caller, command.member)
+                self._wanted.add(name)
+                if not isinstance(command, MoveExpiry):  # a lot says itself whose it is
+                    owners.add(name)
         self._versions = Ahead(self._connection, programs.versions(keys))
-        self._known = Ahead(self._connection, members.finding(identifiers))
+        for names, with_accounts in ((owners, True), (self._wanted - owners, False)):
+            identifiers = [name for name in names if name[1] != MEMBER_ID]
+            asked = members.finding(identifiers, with_accounts=with_accounts)
+            self._known.append(Ahead(self._connection, asked))
 
     def resolve(self, items: Sequence[Item]) -> Names:
         """Give every open item its account (and lot), or its refusal."""
-        if self._versions is None or self._known is None:
+        if self._versions is None:
             self.ask(items)
             return self.resolve(items)
         settings = self._programs.of_versions(self._connection, self._versions.answer())
         self.names.programs.update(settings)
-        self._note_members(self._wanted, self._known.answer())
+        known = {name: of for asked in self._known for name, of in asked.answer().items()}
+        self._note_members(self._wanted, known)
         self._prepare_enrolments(items)
         self._find_lots(items)
         self._find_accounts(items)
@@ -153,7 +160,8 @@ class Namer:
             found[name] = of.member_id
             if of.label is not None and key not in by_id:
                 by_id[key] = Member(key[0], of.label)
-                self._accounts[key] = of.accounts
+                if of.accounts is not None:
+                    self._accounts[key] = of.accounts
         elsewhere = {(name[0], member_id) for name, member_id in found.items()} - by_id.keys()
         for key, label in members.labels(self._connection, elsewhere).items():
             by_id[key] = Member(key[0], label)

@@ -7,7 +7,7 @@ says the same from the member's side, in the member's bucket.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -54,33 +54,28 @@ _resolve = (
 _is_here = (members.c.bucket == identifiers.c.bucket) & (
     members.c.tenant_id == identifiers.c.tenant_id
 )
-_find = (
-    select(
-        identifiers.c.tenant_id,
-        identifiers.c.type,
-        identifiers.c.value,
-        identifiers.c.member_id,
-        members.c.member_id,
-        members.c.vendor_id,
-        members.c.external_id,
-        accounts.c.currency_id,
-        accounts.c.account_id,
-    )
-    .select_from(_names)
-    .join(
+_label = select(
+    identifiers.c.tenant_id,
+    identifiers.c.type,
+    identifiers.c.value,
+    identifiers.c.member_id,
+    members.c.member_id,
+    members.c.vendor_id,
+    members.c.external_id,
+).select_from(
+    _names.join(
         identifiers,
         (identifiers.c.bucket == _names.c.bucket)
         & (identifiers.c.tenant_id == _names.c.tenant_id)
         & (identifiers.c.type == _names.c.type)
         & (identifiers.c.value == _names.c.value),
-    )
-    .outerjoin(members, _is_here & (members.c.member_id == identifiers.c.member_id))
-    .outerjoin(
-        accounts,
-        (accounts.c.bucket == members.c.bucket)
-        & (accounts.c.tenant_id == members.c.tenant_id)
-        & (accounts.c.member_id == members.c.member_id),
-    )
+    ).outerjoin(members, _is_here & (members.c.member_id == identifiers.c.member_id))
+)
+_find = _label.add_columns(accounts.c.currency_id, accounts.c.account_id).outerjoin(
+    accounts,
+    (accounts.c.bucket == members.c.bucket)
+    & (accounts.c.tenant_id == members.c.tenant_id)
+    & (accounts.c.member_id == members.c.member_id),
 )
 
 _keys = rows("keys", bucket=INT, tenant_id=INT, member_id=BIGINT)
@@ -106,34 +101,47 @@ class Known:
     """Whose an identifier is, with the member's account ids by currency.
 
     Without a `label` the member lives in another bucket than the identifier: neither its label
-    nor its accounts were looked for.
+    nor its accounts were looked for. Without `accounts` those were not looked for.
     """
 
     member_id: int
     label: MemberLabel | None
-    accounts: dict[int, int] = field(default_factory=dict)
+    accounts: dict[int, int] | None = None
 
 
-def finding(names: Collection[Name]) -> Ask[dict[Name, Known]]:
+def finding(names: Collection[Name], *, with_accounts: bool = True) -> Ask[dict[Name, Known]]:
     """Whose each identifier is; unknown ones are absent.
 
     A name of the type `member_id` is not an identifier: ask `labels` for it.
     """
     asked = [(bucket_of_name(*name), *name) for name in names]
-    columns = ("bucket", "tenant_id", "type", "value")
-    return Ask(_find if names else None, fill("names", columns, asked), _known)
+    params = fill("names", ("bucket", "tenant_id", "type", "value"), asked)
+    if with_accounts:
+        return Ask(_find if names else None, params, _known)
+    return Ask(_label if names else None, params, _labelled)
 
 
 def _known(found: Sequence[Row]) -> dict[Name, Known]:
     known: dict[Name, Known] = {}
+    owned: dict[Name, dict[int, int]] = {}
     for tenant_id, kind, value, id_, here, vendor_id, external_id, currency, account in found:
         name = (tenant_id, kind, value)
-        if name not in known:
+        if name not in owned:
             label = None if here is None else MemberLabel(id_, vendor_id or 0, external_id or "")
-            known[name] = Known(id_, label)
+            owned[name] = {}
+            known[name] = Known(id_, label, owned[name])
         if currency is not None:
-            known[name].accounts[currency] = account
+            owned[name][currency] = account
     return known
+
+
+def _labelled(found: Sequence[Row]) -> dict[Name, Known]:
+    return {
+        (tenant_id, kind, value): Known(
+            id_, None if here is None else MemberLabel(id_, vendor_id or 0, external_id or "")
+        )
+        for tenant_id, kind, value, id_, here, vendor_id, external_id in found
+    }
 
 
 def resolve(connection: Connection, names: Collection[Name]) -> dict[Name, int]:
