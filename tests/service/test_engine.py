@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from branch import Branch, run
+from branch import Branch, at_once, run
 from till import START, Till, earn, expire, move, moves, redeem
 
 from points_grpc.domain.answers import Earned, ExpiryMoved, Redeemed
 from points_grpc.domain.commands import Command, Earn
+from points_grpc.domain.policy import InDays
 from points_grpc.errors import (
     InsufficientPoints,
     LotNotFound,
@@ -135,3 +136,26 @@ def test_crowded_accounts_are_answered(till: Till, branch: Branch) -> None:
     assert answer.account.total_expired == previewed.account.total_expired == 300
     (settled,) = ask(branch, expire(5))
     assert settled.settled == 0
+
+
+def test_large_calls_on_the_same_accounts_are_all_kept(
+    till: Till, open_branch: Callable[..., Branch]
+) -> None:
+    """Calls for the bulk lane that share every account, at once, are each kept once."""
+    branch = open_branch()
+    names = [f"m{n}" for n in range(40)]
+    lots = [till.do(earn(1, name)) for name in names]
+
+    async def story() -> list[object]:
+        works = []
+        for n in range(6):
+            earns = (earn(1, name, request_id=f"r{n}") for name in names)
+            places = zip(names, lots, strict=True)
+            moves = (move(lot, InDays(30 + n), member=name) for name, lot in places)
+            works += [branch.do(*earns), branch.do(*moves)]
+        return await at_once(*works)
+
+    answers = run(story())
+    assert not [a for a in answers if isinstance(a, BaseException)]
+    assert [till.account(name).available for name in names] == [7] * len(names)
+    assert {till.account(name).version for name in names} == {13}

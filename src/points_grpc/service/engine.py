@@ -7,9 +7,6 @@
 | patience | what the two others could not lock | waits, up to lock_timeout |
 | read | single answers, and previews of up to 32 items | does not lock |
 | report | schedules, listings, and all other previews | does not lock |
-
-The bulk lane works on two batches at a time: one finds out what its names stand for while the
-other locks, decides and writes.
 """
 
 from __future__ import annotations
@@ -39,7 +36,6 @@ from points_grpc.service.listings import Lister
 from points_grpc.service.metering import Meter, metered
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.queries import Reader, View
-from points_grpc.service.turn import Turn
 from points_grpc.storage.database import Connection, Database, Link
 from points_grpc.storage.faults import Fault, fault_of
 from points_grpc.storage.ids import IdSource
@@ -90,12 +86,10 @@ class Engine:
             return Lane(name, metered(name, execute, meter), bounds, **to)
 
         patient = ledger(Terms(Locking.WAIT, lots_max=None))
-        turn = Turn()
-        bulk, bulk_beside = (ledger(Terms(Locking.SKIP, None, turn)) for _ in range(2))
+        bulk = ledger(Terms(Locking.SKIP, lots_max=None))
         write = ledger(Terms(Locking.SKIP))
         self._patience = lane("patience", _executor(patient), bounds)
-        beside = [metered("bulk", _executor(bulk_beside), meter)]
-        self._bulk = lane("bulk", _executor(bulk), bounds, patient=self._patience, beside=beside)
+        self._bulk = lane("bulk", _executor(bulk), bounds, patient=self._patience)
         self._write = lane(
             "write", _executor(write), bounds, patient=self._patience, bulk=self._bulk
         )

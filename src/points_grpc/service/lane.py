@@ -64,7 +64,7 @@ Execute = Callable[[Sequence[Job[P]]], Remains[P]]
 
 
 class Lane(Generic[P]):
-    """Executes jobs batch by batch on a thread of its own, or on one for each of `beside`, too.
+    """Executes jobs batch by batch on a thread of its own.
 
     Jobs handed back go to the head of the queue; after `bounds.tries_max` of that they move to
     `patient`. Those that the batch wants elsewhere move to `bulk`.
@@ -78,37 +78,32 @@ class Lane(Generic[P]):
         *,
         patient: Lane[P] | None = None,
         bulk: Lane[P] | None = None,
-        beside: Sequence[Execute[P]] = (),
     ) -> None:
         self.name = name
+        self._execute = execute
         self._bounds = bounds or Bounds()
         self._patient = patient
         self._bulk = bulk
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._idle = 0
+        self._idle = False
         self._queues: OrderedDict[int, deque[Job[P]]] = OrderedDict()
         self._items = 0
         self._bytes = 0
         self._closing = False
-        self._threads = [
-            threading.Thread(target=self._run, args=(one,), name=f"lane-{name}", daemon=True)
-            for one in (execute, *beside)
-        ]
+        self._thread = threading.Thread(target=self._run, name=f"lane-{name}", daemon=True)
 
     def start(self) -> None:
         """Begin to execute."""
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Refuse new jobs, execute those that wait, and end the thread."""
         with self._changed:
             self._closing = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     @property
     def waiting(self) -> int:
@@ -148,7 +143,7 @@ class Lane(Generic[P]):
         self._queue_of(job.tenant_id).append(job)
         self._count(job, 1)
         if self._idle:  # a thread that is at work looks for itself when it is done
-            self._idle -= 1
+            self._idle = False
             self._changed.notify()
 
     def _queue_of(self, tenant_id: int) -> deque[Job[P]]:
@@ -161,13 +156,13 @@ class Lane(Generic[P]):
         self._items += sign * job.size
         self._bytes += sign * job.weight
 
-    def _run(self, execute: Execute[P]) -> None:
+    def _run(self) -> None:
         while (batch := self._next_batch()) is not None:
             remains: Remains[P] = Remains()
             if not batch:
                 continue
             try:
-                remains = execute(batch)
+                remains = self._execute(batch)
             except Exception as error:
                 for job in batch:
                     job.failure = error
@@ -179,7 +174,7 @@ class Lane(Generic[P]):
             while not self._queues:
                 if self._closing:
                     return None
-                self._idle += 1
+                self._idle = True
                 self._changed.wait()
             batch: list[Job[P]] = []
             items = weight = 0

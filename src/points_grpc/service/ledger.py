@@ -7,7 +7,6 @@ elsewhere (`missed`) or needs more lots than this ledger takes on (`crowded`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -22,7 +21,6 @@ from points_grpc.service.gather import Gatherer, Locking
 from points_grpc.service.idempotency import answer_known, give_keys
 from points_grpc.service.naming import Ids, Item
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.turn import Turn
 from points_grpc.storage.database import Connection, Link
 from points_grpc.storage.faults import Fault, fault_of, is_lock_timeout
 from points_grpc.storage.ids import bucket_of_id
@@ -39,12 +37,11 @@ class Terms:
     """How a ledger treats accounts: how it locks them, and how many of their lots it takes on.
 
     An account that needs more than `lots_max` due lots, or more spendable ones of a stream, is
-    left over. It shares its `turn` with the ledgers that it overlaps with.
+    left over.
     """
 
     locking: Locking = Locking.SKIP
     lots_max: int | None = 256
-    turn: Turn | None = None
 
 
 class Ledger:
@@ -124,16 +121,13 @@ class Ledger:
         self, calls: Sequence[Call], pending: Sequence[Group], locking: Locking
     ) -> Leftover:
         """One unit of work for all, tried until its outcome is known."""
-        # The turn ends after the COMMIT, and not before.
-        with ExitStack() as turn:
 
-            def work(connection: Connection, now: datetime) -> Leftover:
-                turn.close()  # it was that of an attempt which came to nothing
-                for group in pending:
-                    group.reset()
-                return self._work(connection, calls, now, locking, turn)
+        def work(connection: Connection, now: datetime) -> Leftover:
+            for group in pending:
+                group.reset()
+            return self._work(connection, calls, now, locking)
 
-            return carry_out(self._link, self._clock, work)
+        return carry_out(self._link, self._clock, work)
 
     def _work(
         self,
@@ -141,7 +135,6 @@ class Ledger:
         calls: Sequence[Call],
         now: datetime,
         locking: Locking,
-        turn: ExitStack,
     ) -> Leftover:
         items = _items_of(calls)
         give_keys(items)
@@ -149,8 +142,6 @@ class Ledger:
         gatherer.ask_names(items)
         answer_known(connection, self._programs, items)
         names = gatherer.names(items)
-        if self._terms.turn is not None:
-            turn.enter_context(self._terms.turn.taken())
         gatherer.ask_locks(items, names)
         # Whoever held an account until now may have answered the same request.
         answer_known(connection, self._programs, items)
