@@ -122,6 +122,16 @@ def test_killed_in_the_middle(database: Database, database_url: str, tmp_path: P
     assert report == ["line,reason", "5002,vendor_id: or import_id is required"]
 
 
+def await_transactions(database: Database, number: int, process: subprocess.Popen[bytes]) -> None:
+    """Return once so many transactions have been committed."""
+    until = time.monotonic() + SECONDS_MAX
+    while time.monotonic() < until:
+        assert process.poll() is None, "the sweep ended before it could be killed"
+        if sums(database)[2] >= number:
+            return
+    raise AssertionError("the sweep does not come on")
+
+
 def await_lines(database: Database, number: int, process: subprocess.Popen[bytes]) -> None:
     """Return once so many lines have been committed."""
     until = time.monotonic() + SECONDS_MAX
@@ -131,3 +141,31 @@ def await_lines(database: Database, number: int, process: subprocess.Popen[bytes
         if (done or 0) >= number:
             return
     raise AssertionError("the import does not come on")
+
+
+def test_a_sweep_killed_in_the_middle(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    """A sweep whose process is killed again and again records every lapse once."""
+    path = tmp_path / "lots.csv"
+    lines = [
+        f"m{n % 900},{n + 1},{n % 90 + 1},2024-01-01,2024-02-0{n % 7 + 1}\n" for n in range(1800)
+    ]
+    path.write_text("external_id,vendor_id,amount,earned_at,expires_at\n" + "".join(lines))
+    where = ("--database-url", database_url)
+    assert points_grpc("import", path, *WHERE, *where)[0] == 0
+    assert sums(database) == (sum(n % 90 + 1 for n in range(1800)), 1800, 1800)
+    command = [sys.executable, "-m", "points_grpc.cli.main", "sweep", "--sweep-chunk", "1", *where]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("POINTS_")}
+    for kill_at in (1_900, 2_300, 2_900):
+        process = subprocess.Popen(
+            command, env=clean, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        await_transactions(database, kill_at, process)
+        process.kill()
+        process.wait(timeout=SECONDS_MAX)
+    left = database.run(lambda at: at.execute(select(func.sum(accounts.c.available))).scalar())
+    assert left
+    done = subprocess.run(command, env=clean, capture_output=True, timeout=SECONDS_MAX, check=False)
+    assert done.returncode == 0
+    assert sums(database) == (0, 1800, 3600)

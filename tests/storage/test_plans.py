@@ -16,6 +16,7 @@ from points_grpc.domain.model import AwardKind, LotState, TransactionType
 from points_grpc.storage import (
     accounts,
     expiry_changes,
+    imports,
     lapsing,
     lots,
     members,
@@ -38,6 +39,7 @@ FACTS = (
     t.allocations,
     t.expiry_changes,
     t.identifiers,
+    t.import_keys,
     t.lots,
     t.member_identifiers,
     t.members,
@@ -147,6 +149,8 @@ def add(connection: Connection, range_of_members: range) -> None:
     transactions.insert_allocations(connection, [(1, part) for part in parts])
     expiry_changes.insert(connection, [(1, change_of(m)) for m in some])
     requests.insert(connection, sorted(request_of(m) for m in some))
+    keys = [((number(0, m), f"row-{m}"), (imports.LOT, number(2, m))) for m in some]
+    imports.insert_keys(connection, 1, keys)
 
 
 @pytest.fixture(scope="module")
@@ -184,10 +188,17 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "accounts.redate": lambda at: accounts.redate(at, [account_of(m) for m in SOME]),
     "accounts.due": lambda at: accounts.due(at, PLACES, NOW + 40 * DAY, 10),
     "accounts.count_due": lambda at: accounts.count_due(at, PLACES, NOW + 40 * DAY),
+    "imports.targets": lambda at: imports.targets(
+        at, 1, [(number(0, m), f"row-{m}") for m in SOME]
+    ),
+    "imports.insert_keys": lambda at: imports.insert_keys(
+        at, 1, [((number(0, MEMBERS + 1), "row"), (imports.LOT, number(2, MEMBERS + 1)))]
+    ),
     "lapsing.survey": lambda at: lapsing.survey(at, LAPSING),
     "lapsing.record": lambda at: lapsing.record(
         at, [(*pair, 2**42 + 9 * n) for n, pair in enumerate(LAPSING)]
     ),
+    "lots.by_id": lambda at: lots.by_id(at, LOT_KEYS),
     "lots.places": lambda at: lots.places(at, LOT_KEYS),
     "lots.by_vendor_id": lambda at: lots.by_vendor_id(at, VENDORS),
     "lots.possibly_due": lambda at: lots.possibly_due(at, AT, 257),
@@ -217,7 +228,7 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "units.open_unit": lambda at: units.open_unit(at, UUID(int=1), NOW),
 }
 
-INSERTS = ("accounts.insert", "lots.insert", "units.open_unit")
+INSERTS = ("accounts.insert", "imports.insert_keys", "lots.insert", "units.open_unit")
 
 Plans = Callable[[Connection, Callable[[], object]], str]
 
