@@ -98,6 +98,17 @@ def test_what_cannot_be_imported(database: Database, database_url: str, tmp_path
     assert sums(database)[1] == 0
 
 
+def test_a_report_never_takes_the_files_place(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    """A report that would be written over the file itself is refused before anything is done."""
+    path = tmp_path / "lots.csv"
+    path.write_text("external_id,vendor_id,amount,earned_at\nann,1,x,2024-01-01\n")
+    where = ("--database-url", database_url)
+    assert points_grpc("import", path, *WHERE, "--refused", path, *where)[0] == 2
+    assert path.read_text().endswith("ann,1,x,2024-01-01\n")
+
+
 def test_killed_in_the_middle(database: Database, database_url: str, tmp_path: Path) -> None:
     """An import that is killed again and again comes to the same as one that never was."""
     path = tmp_path / "lots.csv"

@@ -60,6 +60,8 @@ def import_(
     settings = options.settings(database_url=database_url, data_dir=data_dir)
     collect_seldom()
     report = refused or file.with_name(file.name + ".refused.csv")
+    if report.exists() and report.samefile(file):
+        fail("--refused must not be the file itself", code=2)
     with (
         place.found(settings) as there,
         place.opened(there, settings) as database,
