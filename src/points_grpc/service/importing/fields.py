@@ -75,6 +75,27 @@ class LotFields(NamedTuple):
     recorded_at: str
 
 
+class PlainFields(NamedTuple):
+    """The fields of a lot's row that gives no others."""
+
+    external_id: str
+    currency: str
+    vendor_id: str
+    policy: str
+    amount: str
+    remaining: str
+    earned_at: str
+    expires_at: str
+    reference: str
+
+    def whole(self) -> LotFields:
+        """The same row with all the fields that a lot can have."""
+        return _NO_LOT._replace(**self._asdict())
+
+
+_NO_LOT = LotFields._make([""] * len(LotFields._fields))
+
+
 class HistoryFields(NamedTuple):
     """A row of history other than an EARN."""
 
@@ -131,7 +152,7 @@ class ChangeFields(NamedTuple):
     recorded_at: str
 
 
-Fields = MemberFields | LotFields | HistoryFields | ChangeFields
+Fields = MemberFields | PlainFields | LotFields | HistoryFields | ChangeFields
 
 KINDS: dict[str, type[Fields]] = {
     "member": MemberFields,

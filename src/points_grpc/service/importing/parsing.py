@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from points_grpc.domain.calendar import OutOfCalendar
-from points_grpc.domain.commands import VENDOR_ID, MemberName
+from points_grpc.domain.commands import VENDOR_ID, VENDOR_ID_END, MemberName
 from points_grpc.domain.importing import LotRow, split_amount
 from points_grpc.domain.membership import check_identifiers
 from points_grpc.domain.model import (
@@ -29,8 +29,11 @@ from points_grpc.service.importing.fields import (
     HistoryFields,
     LotFields,
     MemberFields,
+    PlainFields,
 )
 from points_grpc.service.importing.parts import (
+    PRINCIPAL,
+    REFERENCE_MAX,
     LotRef,
     Name,
     allocations_in,
@@ -43,8 +46,11 @@ from points_grpc.service.importing.parts import (
     principal_of,
     texts_of,
 )
+from points_grpc.service.importing.plain import PlainLot
 from points_grpc.service.importing.values import (
     ID_MAX,
+    NAME_MAX,
+    plain_units,
     read_amount,
     read_expiry,
     read_meta,
@@ -130,7 +136,15 @@ class ParsedChange:
     recorded_at: datetime
 
 
-Parsed = ParsedMember | ParsedLot | ParsedHistory | ParsedChange
+Parsed = ParsedMember | PlainLot | ParsedLot | ParsedHistory | ParsedChange
+
+
+def whole(plain: PlainLot) -> ParsedLot:
+    """The same lot for the long way."""
+    texts = Texts(reference=plain.reference) if plain.reference else Texts()
+    return ParsedLot(
+        plain.number, plain.name, plain.currency, plain.row, "", texts, PRINCIPAL, None
+    )
 
 
 Versions = Mapping[tuple[int, str, str], Policy]
@@ -151,6 +165,12 @@ class Parser:
 
     def parse(self, number: int, row: Fields) -> Parsed:
         """The row of line `number`. Refuses (InvalidField)."""
+        if isinstance(row, PlainFields):
+            try:
+                plain = self._plain(number, row)
+            except InvalidField:
+                plain = None  # the long way knows what to complain of first
+            return plain or self._lot(number, row.whole())
         if isinstance(row, LotFields):
             return self._lot(number, row)
         if isinstance(row, HistoryFields):
@@ -180,6 +200,34 @@ class Parser:
         check_identifiers(names)
         at = self._past(row.created_at, "created_at")
         return ParsedMember(number, tuple(dict.fromkeys(names)), at or self._now)
+
+    def _plain(self, number: int, row: PlainFields) -> PlainLot | None:
+        """A lot that is whole and in order in every respect; None for all others."""
+        external_id, code, vendor, policy_code, amount, left, at, until, reference = row
+        currency = self._currencies.get(code)
+        if currency is None:
+            return None
+        policy = currency.policies.get(policy_code or currency.default_policy)
+        scale = currency.scale
+        units = plain_units(amount, scale)
+        remaining = plain_units(left, scale) if left else units
+        vendor_id = plain_units(vendor, 0)
+        if policy is None or not units or remaining is None or not vendor_id or not at:
+            return None
+        if not 0 < len(external_id) <= NAME_MAX or len(reference) > REFERENCE_MAX:
+            return None
+        earned = read_past(at, self._zone, "earned_at", self._now)
+        if until:
+            rule, expiry = 0, read_expiry(until, self._zone, "expires_at")
+        else:
+            rule, expiry = self._expiry(policy, earned)
+        wrong = remaining > units or vendor_id >= VENDOR_ID_END
+        if rule or wrong or (expiry is not None and expiry <= earned):
+            return None
+        name = ("external_id", external_id)
+        return PlainLot(
+            number, name, currency, policy, units, remaining, earned, expiry, vendor_id, reference
+        )
 
     def _lot(self, number: int, row: LotFields) -> ParsedLot:
         name = member_named(row)

@@ -27,6 +27,7 @@ LotRef = tuple[int, str]
 
 ALLOCATIONS_MAX = 10_000
 PRINCIPAL = "import"
+REFERENCE_MAX = 256
 
 V = TypeVar("V")
 
@@ -131,7 +132,7 @@ def texts_of(row: _HasTexts) -> Texts:
     """What was written on a transaction."""
     texts = Texts()
     if row.reference:
-        texts["reference"] = read_text(row.reference, "reference", 256)
+        texts["reference"] = read_text(row.reference, "reference", REFERENCE_MAX)
     if row.source:
         texts["source"] = read_text(row.source, "source", 64)
     if row.reason:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, Books, Draft, ExpiryChange, Holding, Lot, Member
@@ -22,51 +21,23 @@ from points_grpc.domain.importing import (
 from points_grpc.domain.membership import first_name, label_of
 from points_grpc.domain.model import Currency, Program
 from points_grpc.errors import InvalidField
+from points_grpc.service.importing.new_ids import Ids, NewIds
 from points_grpc.service.importing.parsing import (
     Parsed,
     ParsedChange,
     ParsedHistory,
     ParsedLot,
     ParsedMember,
+    whole,
 )
-from points_grpc.service.importing.parts import LotRef
+from points_grpc.service.importing.parts import PRINCIPAL, LotRef, Name
+from points_grpc.service.importing.plain import PlainLot, fits, post_plain
 from points_grpc.service.importing.shelf import Finder, Pair, Shelf
 from points_grpc.storage import copying
 from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import BUCKETS, bucket_of_name
+from points_grpc.storage.ids import bucket_of_name
 from points_grpc.storage.imports import CHANGE, LOT, TRANSACTION, ImportKey, Target
 from points_grpc.storage.members import IdentifierRow, MemberRow
-
-
-class Ids(Protocol):
-    """Where new ids come from."""
-
-    def numbers(self, count: int) -> int:
-        """The first of so many numbers in a row, for ids in any buckets."""
-        ...
-
-
-_NUMBERS = 1_024
-
-
-class _NewIds:
-    """New ids for one chunk, taken many at a time."""
-
-    def __init__(self, ids: Ids) -> None:
-        self._ids = ids
-        self._next = self._end = 0
-
-    def new_id(self, bucket: int) -> int:
-        """A new id in `bucket`."""
-        if self._next == self._end:
-            self._next = self._ids.numbers(_NUMBERS)
-            self._end = self._next + _NUMBERS
-        self._next += 1
-        return (self._next - 1) * BUCKETS + bucket
-
-    def like(self, an_id: int) -> int:
-        """A new id in the bucket of another."""
-        return self.new_id(an_id % BUCKETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +65,10 @@ class Prepared:
     relabelled: list[MemberLabel] = field(default_factory=list)
     new_accounts: list[Account] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
-    lots: str = ""
+    lots: bytes = b""
     changed_lots: list[Lot] = field(default_factory=list)
-    transactions: str = ""
-    allocations: str = ""
+    transactions: bytes = b""
+    allocations: bytes = b""
     changes: list[ExpiryChange] = field(default_factory=list)
     keys: dict[ImportKey, Target] = field(default_factory=dict)
     imported: int = 0
@@ -129,28 +100,34 @@ class Preparer:
         before: Sequence[Shelf] = (),
     ) -> None:
         self._scope = scope
-        self._ids = _NewIds(ids)
+        self._ids = NewIds(ids)
         self._now = now
         self._finder = Finder(connection, scope.tenant_id, scope.origin, before)
         self._shelf = self._finder.shelf
         self._books = Books()
         self._draft = _Journal(self._books, self._ids.like, "")
         self._done = Prepared(self._shelf)
+        self._written = copying.Written(scope.tenant_id)
+        self._desks: dict[tuple[Name, int], copying.Desk] = {}
 
     def prepare(self, rows: Sequence[Parsed], *, lock: bool = False) -> Prepared:
         """Decide the rows in their order; with `lock` their accounts stay locked."""
-        self._finder.find_members(rows)
-        for row in rows:
+        some = _one_of_each(rows)
+        self._finder.find_members(some)
+        for row in some:
             if isinstance(row, ParsedMember):
                 self._try(row, self._member)
+        self._enrol(some)
+        self._finder.find_accounts(self._pairs(some), lock)
         others = [row for row in rows if not isinstance(row, ParsedMember)]
-        self._enrol(others)
-        self._finder.find_accounts(self._pairs(others), lock)
         for account in self._shelf.accounts.values():
             self._done.versions[account.account_id] = account.version
         self._finder.find_lots(others)
         for row in others:
-            self._try(row, self._fact)
+            if isinstance(row, PlainLot) and self._plain(row):
+                self._done.imported += 1
+            else:
+                self._try(row, self._fact)
         return self._finish()
 
     def _try(self, row: Parsed, decide: object) -> None:
@@ -226,7 +203,7 @@ class Preparer:
         if not self._scope.program.auto_enroll:
             return
         for row in rows:
-            if isinstance(row, ParsedLot) and row.name not in self._shelf.members:
+            if isinstance(row, _LOTS) and row.name not in self._shelf.members:
                 kind, value = row.name
                 if kind == "external_id":
                     self._add_member([MemberName(kind, value)], self._now)
@@ -241,7 +218,34 @@ class Preparer:
             and (member := self._shelf.members.get(row.name)) is not None
         }
 
-    def _fact(self, row: ParsedLot | ParsedHistory | ParsedChange) -> bool:
+    def _plain(self, row: PlainLot) -> bool:
+        """Whether the lot could be posted in one step; if not nothing has happened."""
+        desk = self._desks.get((row.name, row.currency.currency_id))
+        if desk is None:
+            member = self._shelf.members.get(row.name)
+            if member is None:
+                return False
+            desk = self._desk(member, row)
+        account, shelf = desk.account, self._shelf
+        key = (account.member_id, row.vendor_id)
+        if key in shelf.plain or key in shelf.vendor_lots or not fits(row, account):
+            return False
+        shelf.plain[key] = post_plain(desk, self._ids, row, self._now)
+        return True
+
+    def _desk(self, member: int, row: PlainLot) -> copying.Desk:
+        pair = (member, row.currency.currency_id)
+        account = self._shelf.accounts.get(pair)
+        if account is None:
+            account = self._shelf.accounts[pair] = self._new_account(*pair)
+        desk = self._written.desk(account, PRINCIPAL)
+        self._desks[row.name, pair[1]] = desk
+        self._draft.touch(account)
+        return desk
+
+    def _fact(self, row: PlainLot | ParsedLot | ParsedHistory | ParsedChange) -> bool:
+        if isinstance(row, PlainLot):
+            row = whole(row)
         member = self._shelf.members.get(row.name)
         if member is None:
             raise InvalidField("member", "is not known")
@@ -345,20 +349,39 @@ class Preparer:
     def _finish(self) -> Prepared:
         """Render everything now: the next chunk goes on with the same accounts and lots."""
         self._draft.keep()
-        done, tenant = self._done, self._scope.tenant_id
+        done = self._done
         touched = list(self._books.touched.values())
         for account in (thing for thing in touched if isinstance(thing, Account)):
             (done.accounts if account.stored else done.new_accounts).append(copy(account))
             account.stored = True
         lots = [thing for thing in touched if isinstance(thing, Lot)]
-        done.lots = copying.written_lots([lot for lot in lots if not lot.stored], tenant)
+        facts = self._books.facts
+        new = [lot for lot in lots if not lot.stored]
+        self._written.add(new, facts.transactions, facts.allocations)
+        done.lots = self._written.lots
         done.changed_lots = [copy(lot) for lot in lots if lot.stored]
         for lot in lots:
             lot.stored = True
-        facts = self._books.facts
-        done.transactions = copying.written_transactions(facts.transactions, tenant)
-        done.allocations = copying.written_allocations(facts.allocations, tenant)
+        done.transactions = self._written.transactions
+        done.allocations = self._written.allocations
         done.changes = facts.changes
         stored = {account.account_id for account in done.accounts}
         done.versions = {key: v for key, v in done.versions.items() if key in stored}
         return done
+
+
+_LOTS = (PlainLot, ParsedLot)
+
+
+def _one_of_each(rows: Iterable[Parsed]) -> list[Parsed]:
+    """All rows in their order, but of the plain lots of an account only the first."""
+    seen: set[tuple[Name, int]] = set()
+    some: list[Parsed] = []
+    for row in rows:
+        if isinstance(row, PlainLot):
+            key = (row.name, row.currency.currency_id)
+            if key in seen:
+                continue
+            seen.add(key)
+        some.append(row)
+    return some

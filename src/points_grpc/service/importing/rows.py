@@ -19,8 +19,11 @@ from points_grpc.service.importing.fields import (
     REQUIRED_OF_LOTS,
     STRUCTURED,
     Fields,
+    PlainFields,
 )
 from points_grpc.service.importing.source import BadFile, Records
+
+_PLAIN = frozenset((*PlainFields._fields, "type"))
 
 RawRow = tuple[int, Fields]
 """Line number, and the fields of the row's type."""
@@ -52,6 +55,11 @@ class CsvReader:
         _check_header(names)
         self._width = len(names)
         self._type_at = names.index("type") if "type" in names else None
+        self._plain = _getter(names, PlainFields)
+        others = [at for at, name in enumerate(names) if name not in _PLAIN]
+        # The cell that is added comes first, twice: of one place there would be no tuple.
+        self._others = itemgetter(self._width, self._width, *others)
+        self._no_others = ("",) * (len(others) + 2)
         self._getters = {kind: _getter(names, KINDS[kind]) for kind in KINDS}
         self._foreign = {
             kind: [
@@ -74,11 +82,15 @@ class CsvReader:
             if kind not in KINDS:
                 read.refused.append((number, "type: must be " + _listed(_TYPES)))
                 continue
+            cells.append("")
+            if kind == "lot" and self._others(cells) == self._no_others:
+                read.rows.append((number, self._plain(cells)))
+                continue
             stray = next((name for at, name in self._foreign[kind] if cells[at]), None)
             if stray is not None:
                 read.refused.append((number, f"{stray}: is not for the type {kind}"))
                 continue
-            read.rows.append((number, self._getters[kind]([*cells, ""])))
+            read.rows.append((number, self._getters[kind](cells)))
         return read
 
 
@@ -165,7 +177,8 @@ class JsonReader:
         if type(row.get("custom_meta")) is dict:
             row["custom_meta"] = json.loads(text)["custom_meta"]  # whose numbers are to stay
         given = row.get
-        fields = KINDS[kind]
+        plain = kind == "lot" and row.keys() <= _PLAIN
+        fields = PlainFields if plain else KINDS[kind]
         return fields._make([_value(given(name, ""), name) for name in fields._fields])
 
 

@@ -16,6 +16,7 @@ from points_grpc.service.importing.parsing import (
     ParsedMember,
 )
 from points_grpc.service.importing.parts import LotRef, Name
+from points_grpc.service.importing.plain import PlainLot, Posted
 from points_grpc.storage import accounts, expiry_changes, imports, lots, members, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import bucket_of_id
@@ -29,6 +30,7 @@ Pair = tuple[int, int]
 class Shelf:
     """Everything that one chunk has found or made.
 
+    `plain` are lots that were posted in one step, by member and number like `vendor_lots`.
     `fresh` are members that only the chunk itself has made.
     """
 
@@ -39,6 +41,7 @@ class Shelf:
     vendor_lots: dict[tuple[int, int], Lot] = field(default_factory=dict)
     lots: dict[int, Lot] = field(default_factory=dict)
     keys: dict[ImportKey, Target] = field(default_factory=dict)
+    plain: dict[tuple[int, int], Posted] = field(default_factory=dict)
 
     def add_lot(self, lot: Lot) -> None:
         """Let the lot be found."""
@@ -46,11 +49,18 @@ class Shelf:
         if lot.vendor_id:
             self.vendor_lots[lot.member_id, lot.vendor_id] = lot
 
+    def vendor_lot(self, key: tuple[int, int]) -> Lot | None:
+        """The member's lot of that number, made if it was posted in one step."""
+        posted = self.plain.pop(key, None)
+        if posted is not None:
+            self.add_lot(posted.lot())
+        return self.vendor_lots.get(key)
+
     def lot_of(self, member_id: int, ref: LotRef) -> Lot | None:
         """The member's lot of that name."""
         vendor_id, import_id = ref
         if vendor_id:
-            return self.vendor_lots.get((member_id, vendor_id))
+            return self.vendor_lot((member_id, vendor_id))
         kind, lot_id = self.keys.get((member_id, import_id), (0, 0))
         return self.lots.get(lot_id) if kind == LOT else None
 
@@ -102,11 +112,15 @@ class Finder:
         """The lots that rows would make or refer to, and what became of rows like them."""
         vendors: set[tuple[int, int]] = set()
         keys: dict[ImportKey, int] = {}
+        members_known, fresh = self.shelf.members, self.shelf.fresh
         for row in rows:
             if isinstance(row, ParsedMember):
                 continue
-            member = self.shelf.members.get(row.name, 0)
-            if not member or member in self.shelf.fresh:
+            member = members_known.get(row.name, 0)
+            if not member or member in fresh:
+                continue
+            if isinstance(row, PlainLot):
+                vendors.add((member, row.vendor_id))
                 continue
             if isinstance(row, ParsedLot):
                 if row.row.vendor_id:
@@ -126,9 +140,14 @@ class Finder:
         self._find_by_key(keys)
 
     def _find_by_vendor_id(self, vendors: Collection[tuple[int, int]]) -> None:
-        missing = self._from_before(vendors, self.shelf.vendor_lots, "vendor_lots")
-        for lot in list(self.shelf.vendor_lots.values()):
-            self.shelf.lots[lot.lot_id] = lot
+        missing = []
+        for key in vendors:
+            for shelf in self._before:
+                if (lot := shelf.vendor_lot(key)) is not None:
+                    self.shelf.add_lot(lot)
+                    break
+            else:
+                missing.append(key)
         asked = [(self._tenant, *vendor) for vendor in missing]
         for lot in lots.by_vendor_id(self._connection, asked).values():
             self.shelf.add_lot(lot)

@@ -32,7 +32,7 @@ JSON_MAX = 8 * 1024
 
 def read_amount(text: str, scale: int, field: str) -> int:
     """A positive decimal in the currency's smallest unit."""
-    units = _plain_units(text, scale)
+    units = plain_units(text, scale)
     return units or to_units(read_decimal(text, field), scale, field)
 
 
@@ -40,13 +40,13 @@ def read_part(text: str, scale: int, field: str) -> int | None:
     """As `read_amount`, but zero is one, too, and None is what is not given."""
     if not text:
         return None
-    units = _plain_units(text, scale)
+    units = plain_units(text, scale)
     if units is not None:
         return units
     return read_amount(text, scale, field) if read_decimal(text, field) else 0
 
 
-def _plain_units(text: str, scale: int) -> int | None:
+def plain_units(text: str, scale: int) -> int | None:
     """The units of a whole number within the limit; None for all that is written otherwise."""
     if text.isdigit() and text.isascii() and len(text) < _PLAIN_DIGITS:
         units = int(text) * _POWERS[scale]

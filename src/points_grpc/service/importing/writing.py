@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 from points_grpc.clock import Clock
 from points_grpc.errors import StorageUnavailable
+from points_grpc.service.importing.new_ids import Ids
 from points_grpc.service.importing.parsing import Parsed
-from points_grpc.service.importing.preparing import Ids, Prepared, Preparer, Scope
+from points_grpc.service.importing.preparing import Prepared, Preparer, Scope
 from points_grpc.service.importing.report import Report
 from points_grpc.storage import accounts, copying, expiry_changes, imports, lots, members, units
 from points_grpc.storage.database import Connection, Link
