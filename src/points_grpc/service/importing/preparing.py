@@ -108,7 +108,7 @@ class Preparer:
         self._draft = _Journal(self._books, self._ids.like, "")
         self._done = Prepared(self._shelf)
         self._written = copying.Written(scope.tenant_id)
-        self._desks: dict[tuple[Name, int], copying.Desk] = {}
+        self._desks: dict[Pair, copying.Desk] = {}
 
     def prepare(self, rows: Sequence[Parsed], *, lock: bool = False) -> Prepared:
         """Decide the rows in their order; with `lock` their accounts stay locked."""
@@ -220,27 +220,26 @@ class Preparer:
 
     def _plain(self, row: PlainLot) -> bool:
         """Whether the lot could be posted in one step; if not nothing has happened."""
-        desk = self._desks.get((row.name, row.currency.currency_id))
-        if desk is None:
-            member = self._shelf.members.get(row.name)
-            if member is None:
-                return False
-            desk = self._desk(member, row)
-        account, shelf = desk.account, self._shelf
-        key = (account.member_id, row.vendor_id)
-        if key in shelf.plain or key in shelf.vendor_lots or not fits(row, account):
+        shelf = self._shelf
+        member = shelf.members.get(row.name)
+        if member is None:
             return False
+        key = (member, row.vendor_id)
+        if key in shelf.plain or key in shelf.vendor_lots:
+            return False
+        pair = (member, row.currency.currency_id)
+        desk = self._desks.get(pair) or self._desk(pair)
+        if not fits(row, desk.account):
+            return False
+        self._draft.touch(desk.account)
         shelf.plain[key] = post_plain(desk, self._ids, row, self._now)
         return True
 
-    def _desk(self, member: int, row: PlainLot) -> copying.Desk:
-        pair = (member, row.currency.currency_id)
+    def _desk(self, pair: Pair) -> copying.Desk:
         account = self._shelf.accounts.get(pair)
         if account is None:
             account = self._shelf.accounts[pair] = self._new_account(*pair)
-        desk = self._written.desk(account, PRINCIPAL)
-        self._desks[row.name, pair[1]] = desk
-        self._draft.touch(account)
+        desk = self._desks[pair] = self._written.desk(account, PRINCIPAL)
         return desk
 
     def _fact(self, row: PlainLot | ParsedLot | ParsedHistory | ParsedChange) -> bool:
