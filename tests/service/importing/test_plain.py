@@ -129,7 +129,7 @@ def _plain(table: Table) -> list[Any]:
 def test_one_step_is_the_long_way(counter, till, monkeypatch, seed: int, chunk: int) -> None:
     """Any file leaves the same rows and report, whether its plain lots take one step or not."""
     till.open_program(till.rival)
-    lines = [json.dumps(row) for row in rows(random.Random(seed), 250)]
+    lines = [json.dumps(row) for row in rows(random.Random(seed), 100)]
     path = counter.file("\n".join(lines), ".jsonl")
     short = counter.take(path, chunk)
     refused = counter.refused(path)
