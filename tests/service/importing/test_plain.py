@@ -67,10 +67,8 @@ def rows(chance: random.Random, number: int) -> list[dict[str, Any]]:
                     "transaction": "REDEEM",
                     "external_id": row["external_id"],
                     "import_id": f"r{n}",
-                    "effective_at": "2031-02-01T00:00:00Z",
-                    "allocations": [
-                        {"lot_vendor_id": str(chance.randrange(1, n + 1)), "amount": 1}
-                    ],
+                    "effective_at": (earned + timedelta(seconds=1)).isoformat(),
+                    "allocations": [{"lot_vendor_id": str(n), "amount": 1}],
                 }
             )
     return found
