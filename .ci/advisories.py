@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 _OUT_OF_REACH = re.compile(
-    "ConnectionError|Timeout|resolve|ServiceError|HTTPError|unreachable", re.I
+    "ConnectionError|Timeout|resolve|ServiceError|HTTPError", re.I
 )
 _LINES = 20
 
