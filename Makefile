@@ -27,7 +27,7 @@ LOCK_ARGS ?=
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-faults demo bench bench-quick fuzz corpus audit-dependencies lint format types check lock clean \
+.PHONY: help install run test test-faults demo bench bench-quick fuzz corpus audit-dependencies mutation lint format types check lock clean \
         protos protos-check protos-lint protos-breaking openapi openapi-check docs-assets
 
 help: ## list what can be made
@@ -117,6 +117,16 @@ audit-dependencies: ## compare the locked dependencies with known advisories
 	  --progress-spinner off -f json -o build/audit.json >build/audit.log 2>&1 || \
 	  case $$? in 124) echo Timeout >>build/audit.log;; esac
 	@$(PY) .ci/advisories.py build/audit.json build/audit.log
+
+# mutmut in an environment of its own that sees what is installed, over a copy of the code.
+mutation: $(STAMP) ## change the domain's code in small ways, and list what tests/domain does not notice
+	@test -x build/mutmut/bin/mutmut || { $(PYTHON) -m venv build/mutmut && \
+	  build/mutmut/bin/python -m pip install -q --disable-pip-version-check mutmut; }
+	@$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	  $$(build/mutmut/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/points.pth
+	@mkdir -p build/mutation && cp -r src tests generated pyproject.toml build/mutation/
+	@cd build/mutation && nice -n 15 ../mutmut/bin/mutmut run --max-children 1 && \
+	  ../mutmut/bin/mutmut results
 
 clean: ## remove what was built; the virtual environment and the data stay
 	rm -rf build dist .mypy_cache .ruff_cache .hypothesis
