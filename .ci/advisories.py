@@ -11,9 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-_OUT_OF_REACH = re.compile(
-    "ConnectionError|Timeout|resolve|ServiceError|HTTPError", re.I
-)
+_OUT_OF_REACH = re.compile("ConnectionError|Timeout|resolve|ServiceError|HTTPError", re.I)
 _LINES = 20
 
 
