@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calls import Load
-from dialects import NAMES
+from dialect_costs import NAMES
 from figures import Case, Figure
 from scale import Scale
 

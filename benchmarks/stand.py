@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import dialects
+import dialect_costs
 import ghz
 import jobs
 import peers
@@ -199,7 +199,7 @@ class Stand:
 
 
 def _dialect(load: Load, seconds: float) -> Counted:
-    took = sorted(dialects.latencies(load.kind.removeprefix("dialect_"), seconds))
+    took = sorted(dialect_costs.latencies(load.kind.removeprefix("dialect_"), seconds))
     # Of the middle call: what disturbs a few of them is not the dialect's.
     return Counted(1e9 / took[len(took) // 2], len(took), [ns // 1000 for ns in took])
 

@@ -259,7 +259,7 @@ def test_a_second_signal_ends_all_at_once(start: Serve) -> None:
     assert running.left_behind() == []
 
 
-def test_a_supervisor_that_is_killed(serve: Serve, tmp_path: Path) -> None:
+def test_a_parentthat_is_killed(serve: Serve, tmp_path: Path) -> None:
     """With the supervisor its workers end, and its database, however it goes."""
     tmp_path.chmod(0o711)
     running = serve(*TWO, "--data-dir", str(tmp_path / "data"))
@@ -274,10 +274,14 @@ def test_an_embedded_database_that_dies_comes_back(serve: Serve, tmp_path: Path)
     tmp_path.chmod(0o711)
     running = serve(*TWO, "--data-dir", str(tmp_path / "data"))
     running.await_health("SERVING")
-    children = psutil.Process(running.process.pid).children()
-    (postgres,) = [child for child in children if child.name() == "postgres"]
+    parent = psutil.Process(running.process.pid)
+
+    def databases() -> list[psutil.Process]:
+        return [child for child in parent.children() if child.name() == "postgres"]
+
+    (postgres,) = databases()
     postgres.kill()
-    running.await_health("NOT_SERVING", "SERVING")
+    until(lambda: [child for child in databases() if child.pid != postgres.pid])
     with calling(running.address) as channel:
         earn(channel, "later")
         assert available(channel) == "1"

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
-from load import Load
+from fault_load import Load
 from verdict import REPORT, judge
 
 from points.dev.v1 import test_clock_pb2, test_clock_pb2_grpc

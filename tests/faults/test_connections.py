@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from load import Load
+from fault_load import Load
 from proxy import Failure, Proxy
 from verdict import REPORT, judge
 

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from branch import deadlocks
-from load import Load
+from fault_load import Load
 from verdict import REPORT, judge
 
 from points_grpc.storage.database import Database

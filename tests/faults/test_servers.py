@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from load import Load
+from fault_load import Load
 from verdict import REPORT, judge
 
 pytestmark = pytest.mark.faults

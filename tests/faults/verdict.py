@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from branch import deadlocks
+from fault_load import Outcome
 from ledger_audit import audit
-from load import Outcome
 from sqlalchemy import Connection, func, select
 
 from points_grpc.storage.database import Database
