@@ -1,6 +1,7 @@
-"""Fuzzes one target, guided by coverage: `fuzz.py TARGET SECONDS`.
+"""Fuzzes one target, guided by coverage: `fuzz.py TARGET SECONDS [SEED RUNS]`.
 
-What was found worth keeping, and inputs that broke something, are under build/fuzz.
+It ends after SECONDS, or after RUNS inputs if those are made sooner. The same SEED makes the same
+inputs from an empty build/fuzz, where what was worth keeping and inputs that broke something are.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main() -> None:
         # No failure: where there is no wheel for it, there is nothing that anybody could mend.
         sys.stdout.write("atheris is not installed: there are wheels for Linux on x86_64 only\n")
         return
-    name, seconds = sys.argv[1:]
+    name, seconds, *repeated = sys.argv[1:]
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with atheris.instrument_imports(include=["points_grpc"], enable_loader_override=False):
         from targets import TARGETS  # noqa: PLC0415
@@ -50,6 +51,10 @@ def main() -> None:
         f"-artifact_prefix={KEPT}/broken-{name}-",
         "-print_final_stats=1",
         "-verbosity=0",
+        *(
+            f"-{option}={number}"
+            for option, number in zip(("seed", "runs"), repeated, strict=False)
+        ),
     ]
     atheris.Setup([sys.argv[0], *options, str(folder)], target, custom_mutator=mutate)
     atheris.Fuzz()

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from asked import base, variants
+from handlers_only import Service
 from routes import CREDENTIALS, Example, example, names
 from scanner import leaks
 from texts import JSON_TEXTS, NO_JSON, placed
@@ -27,7 +28,6 @@ from points_grpc.gateway.app import make_app
 from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import METHODS
-from service import Service
 
 IDS = dict.fromkeys(("lot_id", "account_id", "transaction_id", "open_id"), "70368744177665")
 SEPARATOR = b"\xff\x00"

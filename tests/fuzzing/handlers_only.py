@@ -21,8 +21,10 @@ from google.protobuf.message_factory import GetMessageClass
 from points_grpc.clock import TestClock
 from points_grpc.domain.administration import ProgramView
 from points_grpc.domain.amounts import print_units, to_units
-from points_grpc.domain.policy import resolve_expiration
-from points_grpc.errors import ProgramNotFound, Refusal
+from points_grpc.domain.calendar import OutOfCalendar
+from points_grpc.domain.moving import expiration_field
+from points_grpc.domain.policy import Expiration, Immediate, resolve_expiration
+from points_grpc.errors import InvalidField, ProgramNotFound, Refusal
 from points_grpc.gateway.failures import UpstreamRefusal
 from points_grpc.gateway.upstream import METHODS, Inbound
 from points_grpc.rpc.interceptors import Handler, Request
@@ -35,7 +37,7 @@ from points_grpc.rpc.status import status_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rpc"))
 
-from conftest import FakeEngine, Samples  # the one of tests/rpc
+from sample_engine import FakeEngine, Samples
 
 PROGRAM = 469
 NOW = datetime(2023, 8, 15, tzinfo=UTC)
@@ -72,9 +74,17 @@ def _calculate(command: Any) -> None:
     if isinstance(amount := getattr(command, "amount", None), Decimal):
         for scale in (0, 2, 6):
             print_units(to_units(amount, scale), scale)
-    if (expiration := getattr(command, "expiration", None)) is not None:
+    expiration = getattr(command, "expiration", None)
+    if expiration is not None and not isinstance(expiration, Immediate):
         for zone in ZONES:
-            resolve_expiration(expiration, zone, NOW)
+            _resolve(expiration, zone)
+
+
+def _resolve(expiration: Expiration, zone: ZoneInfo) -> None:
+    try:
+        resolve_expiration(expiration, zone, NOW)
+    except OutOfCalendar as error:  # as the domain's decisions do
+        raise InvalidField(expiration_field(expiration), "lies beyond the calendar") from error
 
 
 class Book:
