@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -64,6 +64,7 @@ from points_grpc.errors import Refusal
 NAME = MemberName("external_id", "anna")
 ACCOUNT_ID, MEMBER_ID, CURRENCY_ID, PROGRAM_ID = 7, 5, 3, 1
 TICK = timedelta(microseconds=1)
+R = TypeVar("R", bound=Refusal)
 
 NEVER = Policy(1, "never", 1, PolicyKind.NEVER)
 MONTHLY = Policy(2, "monthly", 1, PolicyKind.PERIOD, period=Period(months=1))
@@ -205,14 +206,12 @@ class Story:
         return self
 
     @contextmanager
-    def refused(self, refusal: type[Refusal], field: str | None = None) -> Iterator[Story]:
-        """The step within is refused, and everything stays as it was."""
+    def refused(self, refusal: type[R]) -> Iterator[pytest.ExceptionInfo[R]]:
+        """The step within is refused, as `pytest.raises` tells, and everything stays as it was."""
         before = self.snapshot()
-        with pytest.raises(refusal) as caught:
-            yield self
+        with pytest.raises(refusal) as refused:
+            yield refused
         assert self.snapshot() == before
-        if field is not None:
-            assert caught.value.field == field
 
     @contextmanager
     def together(self) -> Iterator[Story]:

@@ -74,16 +74,18 @@ def test_largest_amount(scale: int, amount: int) -> None:
     story = Story(scale=scale).earn(amount)
     assert story.available == AMOUNT_MAX
     more = f"{amount}.{1:0{scale}d}" if scale else amount + 1
-    with story.refused(InvalidField, "amount"):
+    with story.refused(InvalidField) as refusal:
         story.earn(more)
+    assert refusal.value.field == "amount"
 
 
 @pytest.mark.parametrize("state", [LotState.OPEN, LotState.APPROVED])
 def test_fullest_account(state: LotState) -> None:
     """All that an account ever earned and may yet, together, is at most 2^62."""
     story = Story().having_earned(BALANCE_MAX - 30).earn(20, initial_state=LotState.PENDING)
-    with story.refused(InvalidField, "amount"):
+    with story.refused(InvalidField) as refusal:
         story.earn(11, initial_state=state)
+    assert refusal.value.field == "amount"
     story.earn(10, initial_state=state)
     assert story.account.total_earned + story.pending == BALANCE_MAX
 
@@ -105,8 +107,9 @@ def test_default_policy() -> None:
 def test_unknown_policy() -> None:
     """An unknown policy is refused."""
     story = Story()
-    with story.refused(PolicyNotFound, "policy"):
+    with story.refused(PolicyNotFound) as refusal:
         story.earn(10, policy="other")
+    assert refusal.value.field == "policy"
 
 
 @pytest.mark.parametrize(
@@ -155,34 +158,39 @@ def test_expiry_after_the_earn() -> None:
     """An expiry must lie after the earn, if only by a microsecond."""
     story = Story().at("2025-01-10")
     for expiry in ("2025-01-10", "2025-01-09 23:59:59.999999"):
-        with story.refused(ExpiryInPast, "expire_time"):
+        with story.refused(ExpiryInPast) as refusal:
             story.earn(10, expires=expiry)
+        assert refusal.value.field == "expire_time"
     assert story.earn(10, expires="2025-01-10 00:00:00.000001").available == 10
 
 
 def test_last_second_of_a_day() -> None:
     """In a day's last second that day is no expiry any more."""
     story = Story().at("2025-01-10 23:59:59")
-    with story.refused(ExpiryInPast, "days"):
+    with story.refused(ExpiryInPast) as refusal:
         story.earn(10, expires=InDays(0))
-    with story.refused(ExpiryInPast, "expire_date"):
+    assert refusal.value.field == "days"
+    with story.refused(ExpiryInPast) as refusal:
         story.earn(10, expires=ExpireOn(date(2025, 1, 10)))
+    assert refusal.value.field == "expire_date"
     assert story.earn(10, "a", expires=InDays(1)).expiry("a") == "2025-01-11 23:59:59"
 
 
 def test_immediate_is_no_expiry() -> None:
     """Nothing can be earned that expires immediately."""
     story = Story()
-    with story.refused(InvalidField, "immediate"):
+    with story.refused(InvalidField) as refusal:
         story.earn(10, expires=Immediate())
+    assert refusal.value.field == "immediate"
 
 
 def test_future_earn() -> None:
     """An earn can be now but not a microsecond later."""
     story = Story()
     assert story.earn(10, earned="2025-01-01").available == 10
-    with story.refused(InvalidField, "earn_time"):
+    with story.refused(InvalidField) as refusal:
         story.earn(10, earned=instant("2025-01-01") + TICK)
+    assert refusal.value.field == "earn_time"
 
 
 def test_backdated() -> None:
@@ -283,8 +291,9 @@ def test_earn_lapses_first() -> None:
 def test_vendor_id_taken() -> None:
     """A vendor's lot id is its member's only once, also in one batch."""
     story = Story().earn(10, vendor_id=7)
-    with story.refused(IdentifierTaken, "vendor_id"):
+    with story.refused(IdentifierTaken) as refusal:
         story.earn(10, vendor_id=7)
+    assert refusal.value.field == "vendor_id"
     assert story.earn(10, vendor_id=8).available == 20
     assert story.shelf[story.answer.lot.lot_id].member_id == MEMBER_ID  # type: ignore[union-attr]
 
@@ -292,15 +301,17 @@ def test_vendor_id_taken() -> None:
 def test_vendor_id_stays_taken() -> None:
     """A vendor's lot id is not freed by the end of its lot."""
     story = Story().earn(10, vendor_id=7, expires=FUTURE).at("2025-05-01")
-    with story.refused(IdentifierTaken):
+    with story.refused(IdentifierTaken) as refusal:
         story.earn(10, vendor_id=7)
+    assert refusal.value.field == "vendor_id"
 
 
 def test_enrolment() -> None:
     """An earn for a member that is not there yet enrols it; nothing else does."""
     story = Story(enrolled=False)
-    with story.refused(MemberNotFound, "member"):
+    with story.refused(MemberNotFound) as refusal:
         story.redeem(1)
+    assert refusal.value.field == "member"
     assert story.earn(10).redeem(10).member.enrolled
 
 
@@ -320,8 +331,9 @@ def test_enrolment() -> None:
 def test_beyond_the_calendar(zone: str, earned: str, more: dict[str, object]) -> None:
     """An expiry that the calendar does not have is refused, never guessed."""
     story = Story(zone).at("9999-12-15")
-    with story.refused(InvalidField, "expiration"):
+    with story.refused(InvalidField) as refusal:
         story.earn(10, earned=earned, **more)
+    assert refusal.value.field == "expiration"
     assert story.earn(10, earned="9999-12-14", expires=Never()).available == 10
 
 

@@ -47,8 +47,9 @@ def test_nothing_left() -> None:
 def test_require_full() -> None:
     """With require_full a shortfall of one unit is refused and changes nothing."""
     story = Story().earn(10)
-    with story.refused(InsufficientPoints, "amount"):
+    with story.refused(InsufficientPoints) as refusal:
         story.expire(11, require_full=True)
+    assert refusal.value.field == "amount"
     story.expire(10, require_full=True)
     assert answer_of(story).settled == 10
     with story.refused(InsufficientPoints):
@@ -81,5 +82,6 @@ def test_amounts() -> None:
     """Amounts that nothing can be are refused, whatever there is."""
     story = Story(scale=1).earn(10)
     for amount in ("0", "-1", "0.01", "1e15"):
-        with story.refused(InvalidField, "amount"):
+        with story.refused(InvalidField) as refusal:
             story.expire(amount)
+        assert refusal.value.field == "amount"

@@ -9,7 +9,15 @@ from stories import TICK, Story, instant
 
 from points_grpc.domain.answers import ExpiryMoved
 from points_grpc.domain.model import AwardKind, LotCategory, LotState, ReasonType
-from points_grpc.domain.policy import ExpireAt, ExpireOn, Immediate, InDays, InMonths, Never
+from points_grpc.domain.policy import (
+    Expiration,
+    ExpireAt,
+    ExpireOn,
+    Immediate,
+    InDays,
+    InMonths,
+    Never,
+)
 from points_grpc.errors import (
     ExpiryInPast,
     ExpiryNotEarlier,
@@ -17,6 +25,7 @@ from points_grpc.errors import (
     InvalidField,
     LotNotFound,
     LotNotLive,
+    Refusal,
 )
 
 EARLY, EXTEND = ReasonType
@@ -87,19 +96,24 @@ def test_from_today_in_the_programs_zone(zone: str) -> None:
 def test_not_in_the_past(expiry: str) -> None:
     """A new expiry must lie in the future, now is too early."""
     story = with_lot().at("2025-01-10")
-    with story.refused(ExpiryInPast, "expire_time"):
+    with story.refused(ExpiryInPast) as refusal:
         story.move("a", expiry)
-    story.move("a", instant("2025-01-10") + TICK)
+    assert refusal.value.field == "expire_time"
+    soonest = instant("2025-01-10") + TICK
+    assert story.move("a", soonest).lot("a").expires_at == soonest
 
 
 def test_todays_last_second() -> None:
     """Zero days means the end of today, which its last second is past."""
     story = with_lot().at("2025-01-10 23:59:58.999999").move("a", InDays(0))
+    assert story.expiry("a") == "2025-01-10 23:59:59"
     story = with_lot().at("2025-01-10 23:59:59")
-    with story.refused(ExpiryInPast, "days"):
+    with story.refused(ExpiryInPast) as refusal:
         story.move("a", InDays(0))
-    with story.refused(ExpiryInPast, "expire_date"):
+    assert refusal.value.field == "days"
+    with story.refused(ExpiryInPast) as refusal:
         story.move("a", ExpireOn(date(2025, 1, 10)))
+    assert refusal.value.field == "expire_date"
 
 
 def test_beyond_the_calendar() -> None:
@@ -110,8 +124,9 @@ def test_beyond_the_calendar() -> None:
         ("months", InMonths(1)),
         ("expire_date", ExpireOn(date(9999, 12, 31))),
     ):
-        with story.refused(InvalidField, field):
+        with story.refused(InvalidField) as refusal:
             story.move("a", expiration)
+        assert refusal.value.field == field
 
 
 @pytest.mark.parametrize(
@@ -142,34 +157,65 @@ def test_direction(reason: ReasonType | None, to: object, refusal: type | None) 
     else:
         with story.refused(refusal):
             story.move("a", to, reason_type=reason)  # type: ignore[arg-type]
+        assert story.expiry("a") == END
 
 
 @pytest.mark.parametrize(
-    ("reason", "to", "allowed"),
+    ("reason", "to", "field"),
     [
-        (EARLY, "9999-12-31 23:59:59.999999", True),
-        (EARLY, Immediate(), True),
-        (EARLY, Never(), False),
-        (EXTEND, "9999-12-31 23:59:59.999999", False),
-        (EXTEND, Never(), False),
-        (EXTEND, Immediate(), False),
+        (EARLY, END, "expire_time"),
+        (EARLY, ExpireOn(date(2025, 2, 1)), "expire_date"),
+        (EARLY, Never(), "never"),
+        (EXTEND, InDays(30), "days"),
+        (EXTEND, InMonths(0), "months"),
+        (EXTEND, Immediate(), "immediate"),
     ],
 )
-def test_direction_from_never(reason: ReasonType, to: object, allowed: bool) -> None:
-    """Any instant is earlier than never, and nothing is later."""
+def test_the_wrong_way_is_told_its_field(reason: ReasonType, to: Expiration, field: str) -> None:
+    """A move the wrong way names the field that the new expiry came in."""
+    story = with_lot()
+    with story.refused(ExpiryNotEarlier if reason is EARLY else ExpiryNotLater) as refusal:
+        story.move("a", to, reason_type=reason)
+    assert refusal.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("to", "expiry"),
+    [
+        ("9999-12-31 23:59:59.999999", "9999-12-31 23:59:59.999999"),
+        (Immediate(), "2025-01-01"),
+    ],
+)
+def test_any_instant_is_earlier_than_never(to: str | Expiration, expiry: str) -> None:
+    """A lot that never expires can be given any expiry as an EARLY_EXPIRY."""
+    assert Story().earn(10, "a").move("a", to, reason_type=EARLY).expiry("a") == expiry
+
+
+@pytest.mark.parametrize(
+    ("reason", "to", "refused"),
+    [
+        (EARLY, Never(), ExpiryNotEarlier),
+        (EXTEND, "9999-12-31 23:59:59.999999", ExpiryNotLater),
+        (EXTEND, Never(), ExpiryNotLater),
+        (EXTEND, Immediate(), ExpiryNotLater),
+    ],
+)
+def test_nothing_is_later_than_never(
+    reason: ReasonType, to: str | Expiration, refused: type[Refusal]
+) -> None:
+    """A lot that never expires cannot be extended, and never is no earlier than never."""
     story = Story().earn(10, "a")
-    if allowed:
-        story.move("a", to, reason_type=reason)  # type: ignore[arg-type]
-    else:
-        with story.refused(ExpiryNotEarlier if reason is EARLY else ExpiryNotLater):
-            story.move("a", to, reason_type=reason)  # type: ignore[arg-type]
+    with story.refused(refused):
+        story.move("a", to, reason_type=reason)
+    assert story.expiry("a") is None
 
 
 def test_inactivity_becomes_fixed() -> None:
     """A date makes an inactivity lot fixed; the projected expiry is its old one."""
     story = Story().earn(10, "a", policy="idle").at("2025-01-10").earn(1)
-    with story.refused(ExpiryNotLater):
+    with story.refused(ExpiryNotLater) as refusal:
         story.move("a", "2025-02-09", reason_type=EXTEND)
+    assert refusal.value.field == "expire_time"
     story.move("a", "2025-02-10", reason_type=EXTEND)
     assert story.facts.changes[0].old_expires_at == instant("2025-02-09")
     story.at("2025-01-20").redeem(1)
@@ -223,8 +269,9 @@ def test_used_up(reinstate: bool) -> None:
     """A lot that was spent or expired on demand cannot be moved, not even reinstated."""
     for use in ("redeem", "expire"):
         story = getattr(with_lot(), use)(10)
-        with story.refused(LotNotLive, "lot_id"):
+        with story.refused(LotNotLive) as refusal:
             story.move("a", "2025-03-01", reinstate=reinstate)
+        assert refusal.value.field == "lot_id"
 
 
 @pytest.mark.parametrize("reinstate", [False, True])
@@ -234,19 +281,23 @@ def test_closed(reinstate: bool) -> None:
     lapsed = with_lot(OPEN).at(END).lapse()
     just_lapsing = with_lot(OPEN).at(END)
     for story in (cancelled, lapsed, just_lapsing):
-        with story.refused(LotNotLive):
+        with story.refused(LotNotLive) as refusal:
             story.move("a", "2025-03-01", reinstate=reinstate)
+        assert refusal.value.field == "lot_id"
 
 
 def test_lapsed() -> None:
     """A lot can be moved until a microsecond before its expiry, then only reinstated."""
-    with_lot().at(BEFORE).move("a", "2025-03-01")
+    assert with_lot().at(BEFORE).move("a", "2025-03-01").expiry("a") == "2025-03-01"
     story = with_lot().at(END)
-    with story.refused(LotNotLive):
+    with story.refused(LotNotLive) as refusal:
         story.move("a", "2025-03-01")
+    assert refusal.value.field == "lot_id"
     story.lapse()
-    with story.refused(LotNotLive):
+    with story.refused(LotNotLive) as refusal:
         story.move("a", Immediate())
+    assert refusal.value.field == "lot_id"
+    assert story.move("a", "2025-03-01", reinstate=True).expiry("a") == "2025-03-01"
 
 
 def test_reinstate_of_a_live_lot() -> None:
@@ -260,10 +311,11 @@ def test_kind(kind: AwardKind) -> None:
     """A kind that is not the lot's finds no lot."""
     story = with_lot(kind=AwardKind.POINT_AWARDED)
     if kind is AwardKind.POINT_AWARDED:
-        story.move("a", "2025-03-01", kind=kind)
+        assert story.move("a", "2025-03-01", kind=kind).expiry("a") == "2025-03-01"
     else:
-        with story.refused(LotNotFound, "lot_id"):
+        with story.refused(LotNotFound) as refusal:
             story.move("a", "2025-03-01", kind=kind)
+        assert refusal.value.field == "lot_id"
 
 
 @pytest.mark.parametrize("state", [OPEN, PENDING, APPROVED])
@@ -273,25 +325,28 @@ def test_category(state: LotState, category: LotCategory | None) -> None:
     story = with_lot(state)
     regular = category is LotCategory.REGULAR
     if category is None or regular is (state is APPROVED):
-        story.move("a", "2025-03-01", category=category)
+        assert story.move("a", "2025-03-01", category=category).expiry("a") == "2025-03-01"
     else:
-        with story.refused(LotNotFound, "lot_id"):
+        with story.refused(LotNotFound) as refusal:
             story.move("a", "2025-03-01", category=category)
+        assert refusal.value.field == "lot_id"
 
 
 @pytest.mark.parametrize("category", list(LotCategory))
 def test_closed_has_no_category(category: LotCategory) -> None:
     """A closed lot is of no category."""
     story = with_lot(OPEN).update("a", CLOSED)
-    with story.refused(LotNotFound):
+    with story.refused(LotNotFound) as refusal:
         story.move("a", "2025-03-01", category=category)
+    assert refusal.value.field == "lot_id"
 
 
 def test_unknown_lot() -> None:
     """A lot that the account does not have is not found."""
     story = with_lot()
-    with story.refused(LotNotFound, "lot_id"):
+    with story.refused(LotNotFound) as refusal:
         story.move("other", "2025-03-01")
+    assert refusal.value.field == "lot_id"
 
 
 def test_lot_of_this_batch() -> None:

@@ -25,24 +25,27 @@ def policy(kind: PolicyKind, **settings: object) -> Policy:
     return Policy(1, "standard", 1, kind, **{**MINIMAL[kind], **settings})  # type: ignore[arg-type]
 
 
-def refused_path(refused: Policy) -> str:
-    with pytest.raises(InvalidField) as refusal:
-        check_policy(refused)
-    assert refusal.value.problem
-    return refusal.value.field
+def refused_path(defined: Policy) -> str | None:
+    """The path of the field that a policy is refused for; None where it is well defined."""
+    try:
+        check_policy(defined)
+    except InvalidField as refusal:
+        assert refusal.problem
+        return refusal.field
+    return None
 
 
 @pytest.mark.parametrize("kind", PolicyKind)
 def test_minimal(kind: PolicyKind) -> None:
     """Each kind of policy is well defined with no more than its own rule."""
-    check_policy(policy(kind))
+    assert refused_path(policy(kind)) is None
 
 
 @pytest.mark.parametrize("kind", PolicyKind)
 def test_priority(kind: PolicyKind) -> None:
     """A priority is from -1000 to 1000."""
     for priority in (-1000, 0, 1000):
-        check_policy(policy(kind, priority=priority))
+        assert refused_path(policy(kind, priority=priority)) is None
     for priority in (-1001, 1001, 2**70):
         assert refused_path(policy(kind, priority=priority)) == "policy.priority"
 
@@ -66,7 +69,7 @@ NO_LENGTHS = [
 def test_lengths(kind: PolicyKind, name: str, path: str) -> None:
     """A length is either 1 to 36500 days or 1 to 1200 months, never both."""
     for length in LENGTHS:
-        check_policy(policy(kind, **{name: length}))
+        assert refused_path(policy(kind, **{name: length})) is None
     for length in NO_LENGTHS:
         assert refused_path(policy(kind, **{name: length})) == path
 
@@ -92,18 +95,18 @@ def test_rule_of_another_kind() -> None:
 def test_rounding(rounding: Rounding) -> None:
     """Periods and inactivity take any rounding, never and fixed dates none."""
     for kind in (PERIOD, INACTIVITY):
-        check_policy(policy(kind, rounding=rounding))
+        assert refused_path(policy(kind, rounding=rounding)) is None
     for kind in (NEVER, FIXED_DATES):
         if rounding is Rounding.NONE:
-            check_policy(policy(kind, rounding=rounding))
+            assert refused_path(policy(kind, rounding=rounding)) is None
         else:
             assert refused_path(policy(kind, rounding=rounding)) == "policy.rounding"
 
 
 def test_number_of_dates() -> None:
     """One date suffices, and every day of a leap year can be listed, in any order."""
-    check_policy(policy(FIXED_DATES, dates=ALL_DATES))
-    check_policy(policy(FIXED_DATES, dates=ALL_DATES[::-1]))
+    assert refused_path(policy(FIXED_DATES, dates=ALL_DATES)) is None
+    assert refused_path(policy(FIXED_DATES, dates=ALL_DATES[::-1])) is None
     too_many = policy(FIXED_DATES, dates=(*ALL_DATES, (1, 1)))
     assert refused_path(too_many) == "policy.fixed_dates.dates"
 
@@ -115,13 +118,13 @@ def test_number_of_dates() -> None:
 def test_no_such_date(month_day: tuple[int, int]) -> None:
     """A listed date must be a day of a leap year; the refusal names its place in the list."""
     dates = ((1, 31), (2, 29), (4, 30), month_day)
-    check_policy(policy(FIXED_DATES, dates=dates[:3]))
+    assert refused_path(policy(FIXED_DATES, dates=dates[:3])) is None
     assert refused_path(policy(FIXED_DATES, dates=dates)) == "policy.fixed_dates.dates[3]"
 
 
 def test_date_listed_twice() -> None:
     """The second of two equal dates is refused, while 28 and 29 February are different."""
-    check_policy(policy(FIXED_DATES, dates=((2, 28), (2, 29))))
+    assert refused_path(policy(FIXED_DATES, dates=((2, 28), (2, 29)))) is None
     twice = policy(FIXED_DATES, dates=((6, 30), (12, 31), (6, 30)))
     assert refused_path(twice) == "policy.fixed_dates.dates[2]"
 
@@ -135,11 +138,11 @@ def test_qualifying_types(type_: TransactionType) -> None:
         if type_ is TransactionType.EXPIRE:
             assert refused_path(with_it) == "policy.inactivity.qualifying_types"
         else:
-            check_policy(with_it)
+            assert refused_path(with_it) is None
 
 
 def test_no_qualifying_types() -> None:
     """An inactivity policy names at least one type of activity."""
     nothing = policy(INACTIVITY, qualifying=frozenset())
     assert refused_path(nothing) == "policy.inactivity.qualifying_types"
-    check_policy(policy(PERIOD, qualifying=frozenset()))
+    assert refused_path(policy(PERIOD, qualifying=frozenset())) is None

@@ -16,8 +16,9 @@ END = "2025-02-01"
 def test_all_of_it() -> None:
     """All that is available can be spent, and not one unit more."""
     story = Story().earn(10).earn(5)
-    with story.refused(InsufficientPoints, "amount"):
+    with story.refused(InsufficientPoints) as refusal:
         story.redeem(16)
+    assert refusal.value.field == "amount"
     assert story.redeem(15).available == 0
     with story.refused(InsufficientPoints):
         story.redeem(1)
@@ -28,15 +29,17 @@ def test_one_unit() -> None:
     story = Story(scale=2).earn(1).redeem("0.01")
     assert story.available == 99
     for amount in ("0", "-1", "0.001"):
-        with story.refused(InvalidField, "amount"):
+        with story.refused(InvalidField) as refusal:
             story.redeem(amount)
+        assert refusal.value.field == "amount"
 
 
 def test_largest_amount() -> None:
     """At most 10^15 units are spent at once, however many there are."""
     story = Story().earn(AMOUNT_MAX).earn(1)
-    with story.refused(InvalidField, "amount"):
+    with story.refused(InvalidField) as refusal:
         story.redeem(AMOUNT_MAX + 1)
+    assert refusal.value.field == "amount"
     assert story.redeem(AMOUNT_MAX).available == 1
 
 
@@ -63,9 +66,11 @@ def test_allocations_of_this_one_only() -> None:
 
 def test_pending_points_are_not_spent() -> None:
     """Pending points do not help a spend that falls short."""
-    story = Story().earn(10).earn(10, initial_state=LotState.PENDING)
-    with story.refused(InsufficientPoints):
+    story = Story().earn(10, "kept").earn(10, "promised", initial_state=LotState.PENDING)
+    with story.refused(InsufficientPoints) as refusal:
         story.redeem(11)
+    assert refusal.value.field == "amount"
+    assert story.redeem(10).left("kept", "promised") == [0, 10]
 
 
 def test_lapsed_points_are_not_spent() -> None:
@@ -80,9 +85,11 @@ def test_lapsed_points_are_not_spent() -> None:
 def test_last_second_of_a_date() -> None:
     """Points that expire on a date are not spendable in its last second."""
     story = Story("Europe/Berlin").earn(10, expires="2025-06-30 21:59:59")
-    story.at(instant("2025-06-30 21:59:59") - TICK).redeem(1).at("2025-06-30 21:59:59")
-    with story.refused(InsufficientPoints):
+    story.at(instant("2025-06-30 21:59:59") - TICK).redeem(1)
+    assert story.available == 9
+    with story.at("2025-06-30 21:59:59").refused(InsufficientPoints) as refusal:
         story.redeem(1)
+    assert refusal.value.field == "amount"
 
 
 def test_is_activity() -> None:
@@ -98,8 +105,9 @@ def test_no_account() -> None:
     """A member without an account has nothing to spend, and gets none by asking."""
     story = Story()
     for ask in (story.redeem, story.expire):
-        with story.refused(AccountNotFound, "member"):
+        with story.refused(AccountNotFound) as refusal:
             ask(1)
+        assert refusal.value.field == "member"
     assert story.account.version == 0
 
 
@@ -107,8 +115,9 @@ def test_no_account() -> None:
 def test_no_member(step: str) -> None:
     """A member that is not there is told apart from one without an account."""
     story = Story(enrolled=False)
-    with story.refused(MemberNotFound, "member"):
+    with story.refused(MemberNotFound) as refusal:
         getattr(story, step)(1)
+    assert refusal.value.field == "member"
 
 
 def test_time_never_runs_backwards() -> None:

@@ -84,16 +84,19 @@ def test_direction() -> None:
     for to in (LATER, Immediate(), Never()):
         with story.refused(ExpiryNotEarlier):
             story.move("a", to, reinstate=True, reason_type=EARLY)
-    story.move("a", LATER, reinstate=True, reason_type=EXTEND)
-    story.move("b", Immediate(), reinstate=True, reason_type=EXTEND)
+        assert story.expiry("a") == END
+    assert story.move("a", LATER, reinstate=True, reason_type=EXTEND).expiry("a") == LATER
+    assert story.move("b", Immediate(), reinstate=True, reason_type=EXTEND).expiry("b") == NOW
 
 
 def test_not_into_the_past() -> None:
     """A lapsed lot is reinstated only to a future expiry, and its lapse stays if it is refused."""
     story = lapsed()
     for to in (END, NOW):
-        with story.refused(ExpiryInPast):
+        with story.refused(ExpiryInPast) as refusal:
             story.move("a", to, reinstate=True)
+        assert refusal.value.field == "expire_time"
+    assert story.left("a", "b") == [0, 0]
 
 
 def test_in_one_batch() -> None:
@@ -108,8 +111,9 @@ def test_in_one_batch() -> None:
 def test_refused_in_the_unit_that_lapses() -> None:
     """Without reinstatement a lot that lapsed in this very unit of work is not live."""
     story = lapsed(recorded=False)
-    with story.refused(LotNotLive):
+    with story.refused(LotNotLive) as refusal:
         story.move("a", LATER)
+    assert refusal.value.field == "lot_id"
 
 
 def test_dropped() -> None:

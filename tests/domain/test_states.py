@@ -39,8 +39,9 @@ def test_transition(asked: tuple[str, LotState], state: LotState) -> None:
     story = in_state(state).at(MIDWAY)
     kind = ALLOWED.get((method, state, target))
     if kind is None:
-        with story.refused(TransactionNotOpen, "transaction_id"):
+        with story.refused(TransactionNotOpen) as refusal:
             getattr(story, method)("a", target)
+        assert refusal.value.field == "transaction_id"
     else:
         getattr(story, method)("a", target)
         assert story.ledger[-1] == f"2025-01-20 {kind} 10"
@@ -102,8 +103,10 @@ def test_approve_in_balances() -> None:
 @pytest.mark.parametrize("method", ["update", "approve"])
 def test_unknown(method: str) -> None:
     """A transaction that is not there is not found."""
-    with in_state(OPEN).refused(TransactionNotFound, "transaction_id") as story:
+    story = in_state(OPEN)
+    with story.refused(TransactionNotFound) as refusal:
         getattr(story, method)("other", CLOSED)
+    assert refusal.value.field == "transaction_id"
 
 
 @pytest.mark.parametrize(("asked", "state"), list(product(ASKED, (OPEN, PENDING))))
@@ -111,8 +114,9 @@ def test_due_lot(asked: tuple[str, LotState], state: LotState) -> None:
     """At its expiry an unapproved lot is closed, recorded or not; nothing moves it any more."""
     method, target = asked
     story = in_state(state).at(END)
-    with story.refused(TransactionNotOpen):
+    with story.refused(TransactionNotOpen) as refusal:
         getattr(story, method)("a", target)
+    assert refusal.value.field == "transaction_id"
 
 
 def test_just_before_its_expiry() -> None:

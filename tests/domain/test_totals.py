@@ -158,7 +158,13 @@ def test_nothing_created_or_lost(batches: list[Batch], loads: int) -> None:
     """After any steps account, lots and transactions agree, and nothing due is overlooked."""
     teller = Teller(Story("Europe/Berlin", loads=loads))
     for hours, groups in batches:
-        teller.batch(hours, groups)  # every batch is audited
+        teller.batch(hours, groups)  # which is audited, row by row
+        account, lots = teller.story.account, teller.story.shelf.values()
+        approved = [lot for lot in lots if lot.state is APPROVED]
+        assert account.total_earned == sum(lot.amount for lot in approved)
+        assert account.available == sum(lot.remaining for lot in approved)
+        spent = account.total_redeemed + account.total_expired
+        assert account.total_earned == account.available + account.held + spent
 
 
 @settings(derandomize=True, max_examples=60, deadline=None)
