@@ -35,7 +35,7 @@ help: ## list what can be made
 
 STAMP := $(VENV)/.installed
 
-install: $(STAMP) ## make the virtual environment and install the locked dependencies into it
+install: $(STAMP) ## create the virtual environment and install the locked dependencies into it
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,8 +1,8 @@
 """How a supervisor and its workers speak: lines of JSON over a pair of sockets.
 
 The supervisor begins with an order; the worker answers with where it serves, and from then on to
-questions about its figures. When either end is
-gone, the other one notices by the end of the stream.
+questions about its figures. When either end is gone, the other one notices by the end of the
+stream.
 """
 
 from __future__ import annotations
