@@ -85,6 +85,7 @@ class Load:
         self._addresses = addresses
         self._named = 1.0 if always_named else 0.6
         self._stop = threading.Event()
+        self._rests = False
         self._lots: list[tuple[int, int]] = []
         self.outcome = Outcome()
         self.done = 0
@@ -101,6 +102,15 @@ class Load:
             thread.join(2 * PATIENCE_SECONDS)
             assert not thread.is_alive()
 
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Begin no more requests while the block runs, so that what it does has the machine."""
+        self._rests = True
+        try:
+            yield
+        finally:
+            self._rests = False
+
     def wait_for(self, more: int, seconds: float = 30.0) -> None:
         """Return when so many more requests were acknowledged, or fail."""
         wanted, until = self.done + more, time.monotonic() + seconds
@@ -116,6 +126,9 @@ class Load:
         channels: dict[str, grpc.aio.Channel] = {}
         turn = 0
         while not self._stop.is_set():
+            if self._rests:
+                await asyncio.sleep(0.01)
+                continue
             turn += 1
             wish = self._wish(chance, f"{self._name}-{number}-{turn}")
             await self._insist(wish, channels, number)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from ledger_audit import audit
-from sqlalchemy import DDL, ColumnElement, Executable, Table, delete, func, select, update
+from sqlalchemy import (
+    DDL,
+    ColumnElement,
+    Engine,
+    Executable,
+    Table,
+    delete,
+    event,
+    func,
+    select,
+    update,
+)
 from till import START, Till, approve, earn, expire, move, redeem, update_status
 
 from points_grpc.clock import TestClock
@@ -16,6 +28,7 @@ from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.policy import InDays
 from points_grpc.service.audit import RULES
 from points_grpc.storage import tables as t
+from points_grpc.storage.audit.findings import join_as_written
 from points_grpc.storage.database import Connection
 
 T = TransactionType
@@ -364,3 +377,31 @@ def test_every_rule_is_broken_by_some_case() -> None:
     """There is no rule that no case has seen work."""
     rules = {rule for _, wanted in CASES.values() for rule in wanted}
     assert rules >= RULES
+
+
+def test_joins_as_written(story: Till) -> None:
+    """Questions join in their own order, whatever PostgreSQL believes of the tables."""
+    asked: list[str] = []
+
+    def begun(_: Connection) -> None:
+        asked.append("BEGIN")
+
+    def sent(_: Connection, __: Any, statement: str, *___: Any) -> None:
+        asked.append("order" if "set_config" in statement else "question")
+
+    event.listen(Engine, "begin", begun)
+    event.listen(Engine, "before_cursor_execute", sent)
+    try:
+        assert audit(story.database) == []
+    finally:
+        event.remove(Engine, "begin", begun)
+        event.remove(Engine, "before_cursor_execute", sent)
+    after_begin = {after for one, after in pairwise(asked) if one == "BEGIN"}
+    assert after_begin == {"order"}
+
+    def order(connection: Connection) -> Any:
+        join_as_written(connection)
+        names = ("join_collapse_limit", "from_collapse_limit")
+        return connection.execute(select(*(func.current_setting(n) for n in names))).one()
+
+    assert story.look(order) == ("1", "1")

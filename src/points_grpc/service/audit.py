@@ -13,7 +13,13 @@ from points_grpc.service import audit_names
 from points_grpc.storage import programs
 from points_grpc.storage.audit import accounts, debits, lots, orphans
 from points_grpc.storage.audit.debits import Doubt
-from points_grpc.storage.audit.findings import BEFORE_ALL, Finding, Place, of_accounts
+from points_grpc.storage.audit.findings import (
+    BEFORE_ALL,
+    Finding,
+    Place,
+    join_as_written,
+    of_accounts,
+)
 from points_grpc.storage.database import Connection, Database
 from points_grpc.storage.ids import BUCKETS
 
@@ -61,6 +67,7 @@ class Auditor:
 
     def _ask(self, work: Callable[[Connection], T]) -> T:
         with self._link.unit() as connection:
+            join_as_written(connection)
             return work(connection)
 
     def _every_account(self) -> Iterator[Page]:
