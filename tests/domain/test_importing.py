@@ -18,6 +18,7 @@ from points_grpc.errors import InvalidField
         ((30, 70, None), (30, 70, 0)),
         ((30, 20, None), (30, 20, 50)),
         ((30, None, 50), (30, 20, 50)),
+        ((30, None, 0), (30, 70, 0)),
         ((30, 0, 70), (30, 0, 70)),
         ((None, 20, None), (80, 20, 0)),
         ((None, None, 20), (80, 0, 20)),
@@ -38,10 +39,20 @@ def test_what_is_gone_expired_where_only_that_has_an_instant() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
-    [(101, None, None), (30, 71, None), (30, None, 71), (30, 30, 30), (50, 50, 50), (None, 60, 60)],
+    ("told", "field"),
+    [
+        ((101, None, None), "remaining"),
+        ((30, 71, None), "amount"),
+        ((30, None, 71), "amount"),
+        ((30, 30, 30), "amount"),
+        ((50, 50, 50), "amount"),
+        ((None, 60, 60), "amount"),
+    ],
 )
-def test_parts_that_are_not_the_amount(told: tuple[int | None, int | None, int | None]) -> None:
-    """Parts that come to more or less than the amount are refused."""
-    with pytest.raises(InvalidField):
+def test_parts_that_are_not_the_amount(
+    told: tuple[int | None, int | None, int | None], field: str
+) -> None:
+    """Parts that come to more or less than the amount are refused, with the field at fault."""
+    with pytest.raises(InvalidField) as refusal:
         split_amount(100, *told)
+    assert (refusal.value.field, bool(refusal.value.problem)) == (field, True)

@@ -6,7 +6,8 @@ import pytest
 from stories import TICK, Story, instant
 
 from points_grpc.domain.answers import Lapsed
-from points_grpc.domain.lapse import may_be_due
+from points_grpc.domain.books import Books, Draft
+from points_grpc.domain.lapse import lapse_due, may_be_due
 from points_grpc.domain.model import LotState
 from points_grpc.domain.policy import LAST_INSTANT
 from points_grpc.errors import InsufficientPoints
@@ -172,6 +173,17 @@ def test_beyond_the_calendar() -> None:
     assert story.expiry("idle") == "9999-12-31 23:59:59"
     assert story.lot("idle").rule
     assert instant("9999-12-31 23:59:59") == LAST_INSTANT
+
+
+def test_nothing_hides_a_due_lot() -> None:
+    """A due lot is found behind lots that are used up or that never expire."""
+    story = (
+        Story().earn(1, "used", expires=END).redeem(1).earn(1, "never").earn(1, "due", expires=END)
+    )
+    holding = story.at(END).holding
+    assert [story.names[name] for name in ("used", "never", "due")] == list(holding.lots)
+    assert lapse_due(Draft(Books(), lambda _: 1, "tester"), holding) == 1
+    assert story.left("used", "never", "due") == [0, 1, 0]
 
 
 def test_lapse_id_of_each() -> None:

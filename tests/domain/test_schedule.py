@@ -85,9 +85,18 @@ def test_a_policy_with_dates_shows_every_month(policy: Policy) -> None:
     """With a PERIOD or FIXED_DATES policy all months are there, also empty ones."""
     months = schedule(holding(IDLE, policy)).months
     assert [m.first for m in months] == [date(2022, n, 1) for n in range(2, 12)]
+    assert [m.last.day for m in months] == [28, 31, 30, 31, 30, 31, 31, 30, 31, 30]
     assert {(m.expired, m.expiring, m.redeemed, m.redeemed_from_lots) for m in months} == {
         (0, 0, 0, 0)
     }
+
+
+def test_a_schedule_says_of_which_points_and_when_it_was_true() -> None:
+    """A schedule, like what expires within a period, names its currency and its instant."""
+    of = holding(YEAR)
+    report, within = schedule(of), expiring_within(of, (NOW, NOW + DAY), (1, 1), [])
+    assert (report.currency, report.as_of) == (of.currency, NOW)
+    assert (within.currency, within.as_of) == (of.currency, NOW)
 
 
 def test_without_such_a_policy_a_lot_in_the_window_shows_them() -> None:
@@ -100,8 +109,9 @@ def test_without_such_a_policy_a_lot_in_the_window_shows_them() -> None:
 def test_only_never_means_not_configured() -> None:
     """Where every policy is NEVER and no lot will expire the schedule is refused; else not."""
     of = holding(NEVER)
-    with pytest.raises(ExpirationNotConfigured):
+    with pytest.raises(ExpirationNotConfigured) as refusal:
         schedule(of, {0: MonthSums(redeemed=5)})
+    assert refusal.value.field == "currency"
     assert schedule(of, dated=True).months == ()
     assert len(schedule(of, {0: MonthSums(expires_at=NOW)}).months) == 10
     assert schedule(holding(NEVER, IDLE)).months == ()
@@ -121,6 +131,14 @@ def test_the_future_has_nothing_expired_and_the_past_nothing_expiring() -> None:
     assert [m.expired for m in months] == [1] * 4 + [0] * 6
     assert [m.expiring for m in months] == [0] * 3 + [2] * 7
     assert {(m.redeemed, m.redeemed_from_lots, m.expires_at) for m in months} == {(4, 8, NOW)}
+
+
+def test_the_first_instant_of_a_month_is_in_it_and_in_no_other() -> None:
+    """At its first instant a month is the present one, and the one before has nothing to come."""
+    of = holding(YEAR, now=datetime(2022, 5, 1, tzinfo=UTC))
+    months = schedule(of, dict.fromkeys(range(10), MonthSums(1, 2))).months
+    assert [m.expired for m in months] == [1] * 4 + [0] * 6
+    assert [m.expiring for m in months] == [0] * 3 + [2] * 7
 
 
 def test_inactivity_that_has_happened_is_expired_in_its_month() -> None:

@@ -180,6 +180,14 @@ def test_reach_ends_where_taking_needs_more() -> None:
     assert not is_within_reach(holding, Decimal(31))
 
 
+def test_only_live_approved_lots_are_within_reach() -> None:
+    """Neither a promised lot nor one that expires at this very instant is within reach."""
+    story = Story().earn(10, "due", expires="2025-01-02").earn(10, initial_state=LotState.OPEN)
+    holding = story.earn(10, "live").at("2025-01-02").holding
+    assert is_within_reach(holding, Decimal(10))
+    assert not is_within_reach(holding, Decimal(11))
+
+
 def test_nearest_horizon_counts() -> None:
     """With several streams cut, the nearest horizon counts."""
     story = Story(loads=1).earn(10, "idle", policy="idle").earn(10, policy="idle")

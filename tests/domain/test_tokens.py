@@ -27,6 +27,11 @@ def test_of_a_token_its_sha_256_is_kept() -> None:
     assert digest(TOKEN) == sha256(TOKEN.encode()).digest()
 
 
+def test_whatever_is_presented_as_a_token_has_a_digest() -> None:
+    """Text that no encoding has, half a surrogate pair, can be looked up like any other."""
+    assert digest("points_\ud800") not in (digest("points_"), digest("points_?"))
+
+
 @pytest.mark.parametrize("place", range(len(TOKEN)))
 def test_no_character_of_a_token_may_be_another(place: int) -> None:
     """A token with one character changed is none: the checksum tells without a database."""
