@@ -108,12 +108,7 @@ class Closed:
         """A call that was sent at `mark` has ended."""
         self._under_way -= 1
         if self._counting:
-            if code == "OK":
-                now = time.perf_counter()
-                self._ends.append(now)
-                self._latencies.append(int((now - mark) * 1e6))
-            else:
-                self._errors[code] += 1
+            self._count(mark, code)
         if not self._over:
             if code == "OK":
                 self._start()
@@ -121,6 +116,14 @@ class Closed:
                 asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._start)
         elif not self._under_way and not self._left.done():
             self._left.set_result(None)
+
+    def _count(self, mark: float, code: str) -> None:
+        if code == "OK":
+            now = time.perf_counter()
+            self._ends.append(now)
+            self._latencies.append(int((now - mark) * 1e6))
+        else:
+            self._errors[code] += 1
 
     def _start(self) -> None:
         if not self._over:
@@ -154,12 +157,7 @@ class Open(Closed):
         """A call that was to start at `mark` has ended."""
         self._under_way -= 1
         if self._counted[0] <= mark < self._counted[1]:
-            if code == "OK":
-                now = time.perf_counter()
-                self._ends.append(now)
-                self._latencies.append(int((now - mark) * 1e6))
-            else:
-                self._errors[code] += 1
+            self._count(mark, code)
         if self._over and not self._under_way and not self._left.done():
             self._left.set_result(None)
 

@@ -117,6 +117,7 @@ def test_a_fingerprint_stays_what_it_is() -> None:
     """Fingerprints are stored: those of an earlier release are those of every later one."""
     types = frozenset((TransactionType.APPROVE, TransactionType.EARN, TransactionType.HOLD))
     created = CreatePolicy(1, "PTS", replace(IDLE, rounding=Rounding.END_OF_YEAR, qualifying=types))
+    currency = CreateCurrency(1, "PTS", 2, default_policy=DATES)
     assert fingerprint(created).hex() == "9444ffbe9dc603ff639a4adde7496166"
-    assert fingerprint(CreateCurrency(1, "PTS", 2, default_policy=DATES)).hex() == "76aadcc38f5dd99c37503dfc7bc28c34"
+    assert fingerprint(currency).hex() == "76aadcc38f5dd99c37503dfc7bc28c34"
     assert fingerprint(CreateMember((ANNA, EMAIL))).hex() == "743720a79580a4e2ce9b27f78dcdd8d4"

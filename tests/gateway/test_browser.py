@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import Browser, browsing, installed
@@ -63,24 +64,27 @@ def test_every_operation_is_shown(shared_live: Live, browser: Browser, name: str
     assert browser.complaints == []
 
 
+def tried(browser: Browser, token_field: str, operation: str) -> Any:
+    """What the service says to an operation that a person authorizes for and tries."""
+    browser.click(".auth-wrapper .authorize")
+    browser.type(f".modal-ux {token_field}", "demo")
+    browser.click(".modal-ux .auth-btn-wrapper .authorize")
+    browser.click(".modal-ux .btn-done")
+    for press in (".opblock-summary-control", ".try-out__btn", ".execute"):
+        browser.click(f"#operations-{operation} {press}")
+    answer = f"#operations-{operation} .live-responses-table .response"
+    told = browser.wait(f"document.querySelector('{answer} .response-col_status')?.textContent")
+    assert told == "200"
+    body = browser.wait(f"document.querySelector('{answer} .highlight-code code')?.textContent")
+    browser.run(f"document.querySelector('{answer}').scrollIntoView()")
+    return json.loads(body)
+
+
 def test_a_call_can_be_tried(shared_live: Live, browser: Browser) -> None:
     """A person authorizes with the token, tries a call of /v1, and sees the service's answer."""
     opened(browser, shared_live, "v1")
-    browser.click(".auth-wrapper .authorize")
-    browser.type(".modal-ux input", "demo")
-    browser.click(".modal-ux .auth-btn-wrapper .authorize")
-    browser.click(".modal-ux .btn-done")
-    browser.click("#operations-PointsService-Earn .opblock-summary-control")
-    browser.click("#operations-PointsService-Earn .try-out__btn")
-    browser.click("#operations-PointsService-Earn .execute")
-    answer = "#operations-PointsService-Earn .live-responses-table .response"
-    assert (
-        browser.wait(f"document.querySelector('{answer} .response-col_status')?.textContent")
-        == "200"
-    )
-    body = browser.wait(f"document.querySelector('{answer} .highlight-code code')?.textContent")
-    assert json.loads(body)["account"]["available"] == {"value": "100"}
-    browser.run(f"document.querySelector('{answer}').scrollIntoView()")
+    answer = tried(browser, "input", "PointsService-Earn")
+    assert answer["account"]["available"] == {"value": "100"}
     pictured(browser, "tried")
     assert browser.strangers() == []
     assert browser.complaints == []
@@ -89,19 +93,7 @@ def test_a_call_can_be_tried(shared_live: Live, browser: Browser) -> None:
 def test_a_vendors_call_can_be_tried(shared_live: Live, browser: Browser) -> None:
     """A vendor's call is tried with the credential in the vendor's own form."""
     opened(browser, shared_live, "tbns")
-    browser.click(".auth-wrapper .authorize")
-    browser.type(".modal-ux .auth-container input[type=text]", "demo")
-    browser.click(".modal-ux .auth-btn-wrapper .authorize")
-    browser.click(".modal-ux .btn-done")
-    browser.click("#operations-Points-createPoints .opblock-summary-control")
-    browser.click("#operations-Points-createPoints .try-out__btn")
-    browser.click("#operations-Points-createPoints .execute")
-    answer = "#operations-Points-createPoints .live-responses-table .response"
-    assert (
-        browser.wait(f"document.querySelector('{answer} .response-col_status')?.textContent")
-        == "200"
-    )
-    body = browser.wait(f"document.querySelector('{answer} .highlight-code code')?.textContent")
-    assert json.loads(body)["status"] == "Open"
+    answer = tried(browser, ".auth-container input[type=text]", "Points-createPoints")
+    assert answer["status"] == "Open"
     pictured(browser, "tried-tbns")
     assert browser.strangers() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -63,6 +64,23 @@ class Samples:
         return StateMoved(self.transaction, self.lot, self.account)
 
 
+class Held:
+    """What a call meets that the engine holds: it `came`, waits to `go`, and has `ended`."""
+
+    def __init__(self) -> None:
+        self.came = asyncio.Semaphore(0)
+        self.go = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Until the call may go on, or is cancelled."""
+        self.came.release()
+        try:
+            await self.go.wait()
+        finally:
+            self.ended.set()
+
+
 class FakeEngine:
     """Remembers what it was asked; `refuse` maps an item's place to the Refusal it gets."""
 
@@ -75,6 +93,12 @@ class FakeEngine:
         self.before: Callable[[], Awaitable[None]] | None = None
         self.reads: Any = None
         self.page: Page[Any] = Page((), ())
+
+    def hold(self) -> Held:
+        """Have every call wait inside."""
+        held = Held()
+        self.before = held.wait
+        return held
 
     async def write(
         self, caller: Caller, commands: Sequence[Any], *, partial: bool = False,

@@ -60,22 +60,13 @@ def test_a_handler_that_cancels_itself_is_answered(serve, engine, get_lot):
 
 def test_a_caller_who_leaves_is_no_error(serve, engine, get_lot):
     """A call that its caller cancels ends in silence, and the log says CANCELLED."""
-    came, ended = asyncio.Event(), asyncio.Event()
-
-    async def linger():
-        came.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    engine.before = linger
+    held = engine.hold()
 
     async def scenario(served):
         call = get_lot(served)
-        await came.wait()
+        await held.came.acquire()
         call.cancel()
-        await ended.wait()
+        await held.ended.wait()
 
     with capture_logs() as logs:
         serve(scenario)

@@ -109,13 +109,7 @@ def test_stop_does_not_wait_for_watches_and_reflection(serve):
 
 def test_stop_lets_running_calls_finish(serve, engine, samples):
     """What runs when the server stops is answered; health says NOT_SERVING first."""
-    inside, gate = asyncio.Event(), asyncio.Event()
-
-    async def linger():
-        inside.set()
-        await gate.wait()
-
-    engine.before = linger
+    held = engine.hold()
     engine.reads = samples.lot
 
     async def scenario(served):
@@ -123,11 +117,11 @@ def test_stop_lets_running_calls_finish(serve, engine, samples):
         watching = watch(served)
         await watching.read()
         running = asyncio.ensure_future(served.points.GetLot(LOT))
-        await inside.wait()
+        await held.came.acquire()
         stopping = asyncio.ensure_future(served.server.stop(GRACE_S))
         status = (await watching.read()).status
         before = running.done(), stopping.done()
-        gate.set()
+        held.go.set()
         await stopping
         await served.server.wait_stopped()
         return status, before, (await running).lot.lot_id
@@ -137,22 +131,13 @@ def test_stop_lets_running_calls_finish(serve, engine, samples):
 
 def test_stop_cancels_what_outlasts_the_grace(serve, engine):
     """A call that does not end within the grace is cancelled."""
-    inside, cancelled = asyncio.Event(), asyncio.Event()
-
-    async def linger():
-        inside.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-
-    engine.before = linger
+    held = engine.hold()
 
     async def scenario(served):
         running = asyncio.ensure_future(served.error(served.points.GetLot(LOT)))
-        await inside.wait()
+        await held.came.acquire()
         await served.server.stop(0.01)
-        await cancelled.wait()
+        await held.ended.wait()
         return (await running).code()
 
     assert serve(scenario) is not grpc.StatusCode.OK

@@ -18,23 +18,17 @@ LOT = lookup_pb2.GetLotRequest(lot_id=2**46)
 
 def test_too_many_calls_are_turned_away_but_not_health(serve, engine, samples):
     """A full server answers OVERLOADED with RetryInfo, goes on answering health, and recovers."""
-    inside, gate = asyncio.Semaphore(0), asyncio.Event()
-
-    async def queue():
-        inside.release()
-        await gate.wait()
-
-    engine.before = queue
+    held = engine.hold()
     engine.reads = samples.lot
 
     async def scenario(served):
         running = [asyncio.ensure_future(served.points.GetLot(LOT)) for _ in range(2)]
         for _ in running:
-            await inside.acquire()
+            await held.came.acquire()
         status = await served.refusal(served.points.GetLot(LOT))
         stub = health_pb2_grpc.HealthStub(served.channel)
         await stub.Check(health_pb2.HealthCheckRequest())
-        gate.set()
+        held.go.set()
         await asyncio.gather(*running)
         await served.points.GetLot(LOT)
         return status
@@ -75,13 +69,7 @@ def test_a_burst_is_answered_or_turned_away(serve, engine, samples):
 @pytest.fixture
 def crowd(serve, engine, samples):
     """Sends requests of these many bytes while all earlier ones run; what became of each."""
-    entered, gate = asyncio.Semaphore(0), asyncio.Event()
-
-    async def queue():
-        entered.release()
-        await gate.wait()
-
-    engine.before = queue
+    held = engine.hold()
     engine.reads = samples.lot
 
     def run(*sizes, **options):
@@ -90,12 +78,12 @@ def crowd(serve, engine, samples):
             running, fates = [], []
             for size in sizes:
                 sent = asyncio.ensure_future(served.refusal(call(padded(LOT, size))))
-                inside = asyncio.ensure_future(entered.acquire())
+                inside = asyncio.ensure_future(held.came.acquire())
                 await asyncio.wait((sent, inside), return_when=asyncio.FIRST_COMPLETED)
                 fates.append(sent.result().reason if sent.done() else "runs")
                 inside.cancel()
                 running.append(sent)
-            gate.set()
+            held.go.set()
             await asyncio.wait(running)
             return fates, (await call(padded(LOT, sizes[0]))) != b""
 
@@ -127,21 +115,15 @@ def test_a_request_beyond_the_budget_runs_alone(crowd):
 
 def test_what_is_too_much_is_not_even_read(serve, engine, samples):
     """A call that has no room is turned away before its bytes are looked at."""
-    entered, gate = asyncio.Event(), asyncio.Event()
-
-    async def queue():
-        entered.set()
-        await gate.wait()
-
-    engine.before = queue
+    held = engine.hold()
     engine.reads = samples.lot
 
     async def scenario(served):
         running = served.points.GetLot(LOT)
-        await entered.wait()
+        await held.came.acquire()
         call = served.channel.unary_unary("/points.v1.PointsService/Earn")
         refused = await served.refusal(call(b"\xff" * 64))
-        gate.set()
+        held.go.set()
         await running
         return refused.reason
 
