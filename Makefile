@@ -120,15 +120,18 @@ audit-dependencies: ## compare the locked dependencies with known advisories
 	  case $$? in 124) echo Timeout >>build/audit.log;; esac
 	@$(PY) .ci/advisories.py build/audit.json build/audit.log
 
-# mutmut in an environment of its own that sees what is installed, over a copy of the code.
+# mutmut in an environment of its own that sees what is installed, over a copy of the code. MUTANTS
+# takes a part, whatever was known of it, as in MUTANTS='points_grpc.domain.lapse.*'.
+MUTANTS ?=
+
 mutation: $(STAMP) ## change the domain's code in small ways, and list what tests/domain does not notice
 	@test -x build/mutmut/bin/mutmut || { $(PYTHON) -m venv build/mutmut && \
-	  build/mutmut/bin/python -m pip install -q --disable-pip-version-check mutmut; }
+	  build/mutmut/bin/python -m pip install -q --disable-pip-version-check 'mutmut>=3.8,<3.9'; }
 	@$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
 	  $$(build/mutmut/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/points.pth
-	@mkdir -p build/mutation && cp -r src tests generated pyproject.toml build/mutation/
-	@cd build/mutation && nice -n 15 ../mutmut/bin/mutmut run --max-children 1 && \
-	  ../mutmut/bin/mutmut results
+	@mkdir -p build/mutation && build/mutmut/bin/python .ci/mutants.py prepare build/mutation
+	@cd build/mutation && nice -n 15 ../mutmut/bin/mutmut run --max-children 1 $(foreach M,$(MUTANTS),'$(M)')
+	@build/mutmut/bin/python .ci/mutants.py report build/mutation
 
 clean: ## remove what was built; the virtual environment and the data stay
 	rm -rf build dist .mypy_cache .ruff_cache .hypothesis

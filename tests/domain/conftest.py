@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
+from hypothesis import Phase, settings
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+# Of a mutant that fails a test, nobody needs the smallest example.
+if "MUTANT_UNDER_TEST" in os.environ:
+    settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate))
+    settings.load_profile("mutants")
