@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from points_grpc.gateway import http_server
+from points_grpc.gateway import http_server, intake
 from points_grpc.gateway.app import make_app
 from points_grpc.gateway.calls import Call, Route
 from points_grpc.gateway.dialects import Dialect
@@ -85,6 +86,90 @@ def test_a_head_that_does_not_come_is_given_up(
     """A connection on which no head arrives in time is closed."""
     monkeypatch.setattr(http_server, "HEAD_S_MAX", 0.05)
     assert serve(lambda port: exchange(port, begun)) == b""
+
+
+CHUNKED = b"POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
+
+
+async def told(call: Call) -> Response:
+    """Answers with the headers that it was given."""
+    return answer(sorted(call.headers))
+
+
+def test_trailers_are_no_headers() -> None:
+    """What comes after the body is not taken for a header, not even for a credential."""
+    sent = CHUNKED + b"0\r\nAuthorization: Bearer x\r\n\r\n" + GET + b"Connection: close\r\n\r\n"
+    got = serve(lambda port: exchange(port, sent), Route("POST", "/read", told))
+    assert got.count(b"HTTP/1.1 ") == 2
+    assert b'["host","transfer-encoding"]' in got
+
+
+@pytest.mark.parametrize("path", [b"/read", b"/nobody-reads"])
+@pytest.mark.parametrize("beside", [b"0\r\n" + b"X-A: a\r\n" * 100_000, b"2;" + b"a" * 800_000])
+def test_what_comes_beside_a_body_is_bounded(
+    path: bytes, beside: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trailers, or what else is no body, without an end are the end of the connection."""
+    for module, patience in ((http_server, "HEAD_S_MAX"), (intake, "BODY_S_MAX")):
+        monkeypatch.setattr(module, patience, 1000.0)
+
+    async def scenario(port: int) -> str:
+        with contextlib.suppress(ConnectionError):  # where it came to an end while we sent
+            await exchange(port, CHUNKED.replace(b"/read", path), beside)
+        return "ended"
+
+    assert serve(scenario, Route("POST", "/read", told)) == "ended"
+
+
+@pytest.mark.parametrize("left", [CHUNKED.replace(b"/read", b"/no"), GET + b"\r\n\r\n"])
+def test_an_answered_connection_is_not_kept_open(
+    left: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an answer neither a body that does not end nor an empty line holds the connection."""
+    monkeypatch.setattr(http_server, "HEAD_S_MAX", 0.05)
+
+    async def scenario(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(left)
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\r\n")
+        rest = await reader.read()
+        writer.close()
+        return head + rest
+
+    assert split(serve(scenario))[0] == 404
+
+
+def test_calls_that_wait_on_a_connection_are_bounded() -> None:
+    """Who sends many calls without awaiting their answers is cut off, and told nothing wrong."""
+    got = serve(lambda port: exchange(port, (GET + b"\r\n") * 40))
+    assert got.count(b"HTTP/1.1 404") == got.count(b"HTTP/1.1 ") <= 33
+    got = serve(
+        lambda port: exchange(port, (GET + b"\r\n") * 20 + GET + b"Connection: close\r\n\r\n")
+    )
+    assert got.count(b"HTTP/1.1 404") == 21
+
+
+def test_a_bad_call_is_not_answered_before_the_one_ahead() -> None:
+    """Nobody takes the refusal of what is no HTTP for the answer to the call before it."""
+    going, refused = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Call) -> Response:
+        going.set()
+        await refused.wait()
+        return answer({})
+
+    async def scenario(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        await going.wait()
+        writer.write(b"nonsense\r\n\r\n")
+        got = await reader.read()
+        refused.set()
+        writer.close()
+        return got
+
+    assert serve(scenario, Route("GET", "/slow", slow)) == b""
 
 
 def test_what_runs_is_finished_at_a_stop() -> None:

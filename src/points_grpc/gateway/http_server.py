@@ -22,7 +22,10 @@ HEAD_BYTES_MAX = 64 * 1024
 """How long a request line and its headers may be."""
 
 HEAD_S_MAX = 20.0
-"""How long they may take to arrive."""
+"""How long they may take to arrive, and what is left of a body after its call was answered."""
+
+PIPELINED_MAX = 32
+"""How many further calls may wait on a connection until the one before them is answered."""
 
 CLIENT_CERTIFICATE = "client_certificate"
 
@@ -31,32 +34,56 @@ _RENEW_S = 2.0
 
 
 class _Protocol(HttpToolsProtocol):
-    """Bounds what comes before the application gets to see a call, which uvicorn does not."""
+    """Bounds what comes beside the bodies of calls, which uvicorn does not.
 
-    _head_bytes = 0
+    Trailers are no headers: they come when whoever looks at headers has done so (RFC 9110, 6.5.1).
+    """
+
+    _bare_bytes = 0  # since a call began, or since there was some of its body
     _in_head = True
     _patience: asyncio.TimerHandle | None = None
     _tells_clients = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._await_head()
+        self._await()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._head_bytes += len(data)
+        self._bare_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
-            self.send_400_response("the head of the request is too long")
+        if self.transport.is_closing():
+            return
+        if self._bare_bytes > HEAD_BYTES_MAX:
+            what = "head" if self._in_head else "body"
+            self.send_400_response(f"the {what} of the request is too long")
+        elif len(self.pipeline) > PIPELINED_MAX:
+            self.transport.close()
+        elif self._in_head and self._has_answered():
+            # Empty lines, for which uvicorn stops its own clock.
+            self._await()
+
+    def on_body(self, body: bytes) -> None:
+        self._bare_bytes = 0
+        super().on_body(body)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._in_head and self._has_answered():
+            self._await()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if self._tells_clients:
             self.scope["state"][CLIENT_CERTIFICATE] = self._client_certificate()
-        self._await_head()
+        self._await()
 
     def _client_certificate(self) -> str:
         found = self.transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
@@ -69,10 +96,14 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._in_head, self._head_bytes = True, 0
+        self._stop_waiting()
+        self._in_head, self._bare_bytes = True, 0
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP has no dialect."""
+        """What is no HTTP has no dialect. It must not be taken for another call's answer."""
+        if not self._is_next_answer():
+            self.transport.close()
+            return
         body = error_body(Problem("", msg.rstrip(".")))
         head = (
             "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
@@ -81,7 +112,16 @@ class _Protocol(HttpToolsProtocol):
         self.transport.write(head.encode() + body)
         self.transport.close()
 
-    def _await_head(self) -> None:
+    def _is_next_answer(self) -> bool:
+        """Whether what is written now is taken for the answer to what is being read."""
+        if self._in_head:
+            return self.cycle is None or self.cycle.response_complete
+        return not self.pipeline and not self.cycle.response_started
+
+    def _has_answered(self) -> bool:
+        return self.cycle is not None and self.cycle.response_complete
+
+    def _await(self) -> None:
         if self._patience is None:
             self._patience = self.loop.call_later(HEAD_S_MAX, self.transport.close)
 
