@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from points_grpc.domain.books import Lot, Transaction
@@ -21,6 +22,7 @@ def audit(story: Story) -> None:
     _audit_lots(story)
     _audit_transactions(story)
     _audit_reversals(story)
+    _audit_owners(story)
     _audit_chain(story)
     _audit_due(story)
 
@@ -103,6 +105,25 @@ def _audit_reversals(story: Story) -> None:
             assert parts[expire.transaction_id, lot_id] == amount
             reversed_parts.append((expire.transaction_id, lot_id))
     assert len(reversed_parts) == len(set(reversed_parts))
+
+
+def _audit_owners(story: Story) -> None:
+    """Every row says whose it is, who asked and when it was written, under an id of its own."""
+    account = story.account
+    rows, changes = story.facts.transactions, story.facts.changes
+    written = account.created_at
+    for row in sorted([*rows, *changes], key=attrgetter("version")):
+        assert (row.account_id, row.currency_id) == (account.account_id, account.currency_id)
+        assert row.principal == "tester"
+        assert written <= row.created_at <= account.last_at
+        written = row.created_at
+    ids = [row.transaction_id for row in rows] + [change.event_id for change in changes]
+    assert len(set(ids)) == len(ids)
+    assert all(row_id >= 2**46 for row_id in ids)
+    for lot in story.shelf.values():
+        assert lot.account_id == account.account_id
+        assert (lot.member_id, lot.currency_id) == (account.member_id, account.currency_id)
+        assert account.created_at <= lot.state_at <= account.last_at
 
 
 def _audit_chain(story: Story) -> None:

@@ -171,21 +171,21 @@ class Story:
         lot_id = self.names.get(lot, 999)
         return self.do(MoveExpiry(PROGRAM_ID, NAME, lot_id, _expiration(to), **more), lot_id)
 
-    def update(self, lot: str, state: LotState) -> Story:
+    def update(self, lot: str, state: LotState, **more: Any) -> Story:
         """Ask UpdateTransactionStatus for a state."""
-        return self._move_state(lot, state, approving=False)
+        return self._move_state(lot, state, approving=False, **more)
 
-    def approve(self, lot: str, state: LotState = LotState.APPROVED) -> Story:
+    def approve(self, lot: str, state: LotState = LotState.APPROVED, **more: Any) -> Story:
         """Ask ApproveTransactions for a state."""
-        return self._move_state(lot, state, approving=True)
+        return self._move_state(lot, state, approving=True, **more)
 
     def lapse(self) -> Story:
         """Record what has expired, as a sweep does."""
         return self.do(Lapse(ACCOUNT_ID))
 
-    def _move_state(self, lot: str, state: LotState, approving: bool) -> Story:
+    def _move_state(self, lot: str, state: LotState, approving: bool, **more: Any) -> Story:
         lot_id = self.names.get(lot, 999)
-        return self.do(MoveState(lot_id, state, approving), lot_id)
+        return self.do(MoveState(lot_id, state, approving, **more), lot_id)
 
     def do(self, command: Command, lot_id: int = 0) -> Story:
         """Decide a command; a refusal drops its group and is raised."""

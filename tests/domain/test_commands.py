@@ -101,6 +101,12 @@ def test_methods_differ() -> None:
     assert len({fingerprint(command) for command in (EARN, REDEEM, EXPIRE)}) == 3
 
 
+def test_what_equals_a_default_is_no_content() -> None:
+    """A default counts as left out by its value, whichever object holds it."""
+    same = replace(MOVE, standard_meta=tuple([""] * 3))
+    assert fingerprint(same) == fingerprint(MOVE)
+
+
 @pytest.mark.parametrize("same", ["10", "10.0", "10.000000", "1e1", "1E+1", "+10", "0010"])
 def test_equal_amounts(same: str) -> None:
     """An amount counts by its value, however it is written."""

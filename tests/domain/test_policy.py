@@ -174,6 +174,7 @@ def test_never() -> None:
         ([(2, 29)], "2024-02-29 23:30", "2025-02-28 23:59:59"),
         ([(2, 29)], "2025-02-28 22:59:58", "2025-02-28 23:59:59"),
         ([(2, 29)], "2027-02-28 23:30", "2028-02-29 23:59:59"),
+        ([(12, 31), (1, 1)], "2025-12-31 22:59:59", "2026-01-01 23:59:59"),
         ([(2, 28), (2, 29)], "2024-02-28 23:30", "2024-02-29 23:59:59"),
         ([(2, 28), (2, 29)], "2025-02-28 23:30", "2026-02-28 23:59:59"),
     ],
@@ -181,6 +182,15 @@ def test_never() -> None:
 def test_fixed_dates(dates: list[tuple[int, int]], earned: str, expires: str) -> None:
     """The end of the first listed date after the earn counts, and 29 February clamps."""
     assert local(BERLIN, fixed_expiry(fixed_dates(*dates), BERLIN, utc(earned))) == expires
+
+
+def test_fixed_dates_are_the_programs() -> None:
+    """What is the day of the earn, and so the first date that counts, the program's zone says."""
+    yearly = fixed_dates((12, 30))
+    evening = fixed_expiry(yearly, NEW_YORK, utc("2025-12-31 01:00"))
+    assert local(NEW_YORK, evening) == "2025-12-30 23:59:59"
+    morning = fixed_expiry(yearly, KATHMANDU, utc("2025-12-30 20:00"))
+    assert local(KATHMANDU, morning) == "2026-12-30 23:59:59"
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,10 @@ def test_the_last_earn_that_lapses_before_an_instant() -> None:
     """Among inactivity lots, those earned up to some instant lapse before a given one."""
     of = holding(IDLE)
     assert last_earn_lapsing(of, 4, NOW) == NOW - 30 * DAY - TICK
+    assert last_earn_lapsing(of, 4, NOW, including=True) == NOW - 30 * DAY
+    for ticks in range(50):
+        found = last_earn_lapsing(of, 4, NOW + ticks * TICK)
+        assert found == NOW - 30 * DAY + (ticks - 1) * TICK
     assert last_earn_lapsing(of, 4, NOW + 40 * DAY) == NOW
     active = holding(IDLE, activity={TransactionType.REDEEM: NOW - 10 * DAY})
     assert last_earn_lapsing(active, 4, NOW + 20 * DAY) is None

@@ -13,7 +13,6 @@ from points_grpc.domain.schedule import InactivityLots, ProjectedLots
 from points_grpc.domain.standing import (
     FixedLots,
     account_now,
-    expiry_now,
     lot_now,
     view_lot_now,
     view_transaction_now,
@@ -118,10 +117,10 @@ def test_what_never_expires_or_is_finished_is_shown_as_it_is() -> None:
 def test_an_ended_inactivity_lot_keeps_the_instant_of_its_end() -> None:
     """A lot's expiry is where activity puts it, until it has lapsed; later activity is no more."""
     story = Story().earn(10, "a", policy="idle").at("2025-01-11").redeem(1)
-    assert expiry_now(story.holding, story.lot("a")) == instant("2025-02-10")
+    assert story.holding.expiry_of(story.lot("a")) == instant("2025-02-10")
     story.at("2025-03-01").earn(1)
-    assert expiry_now(story.holding, story.lot("a")) == instant("2025-02-10")
-    assert expiry_now(story.holding, story.earn(1, "n").lot("n")) is None
+    assert story.holding.expiry_of(story.lot("a")) == instant("2025-02-10")
+    assert story.holding.expiry_of(story.earn(1, "n").lot("n")) is None
 
 
 def test_a_lot_is_shown_with_its_texts_policy_and_expiry() -> None:

@@ -100,6 +100,23 @@ def test_approve_in_balances() -> None:
     assert [row.pending_after for row in story.facts.transactions] == [10, 10, 0, 5]
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "first"),
+    [
+        ("update", PENDING, OPEN),
+        ("update", CLOSED, OPEN),
+        ("approve", APPROVED, PENDING),
+        ("approve", CLOSED, PENDING),
+    ],
+)
+def test_a_move_is_found_by_its_request(method: str, target: LotState, first: LotState) -> None:
+    """The transaction of a move has the id of the request that asked for it, and the lot's."""
+    story = in_state(first)
+    getattr(story, method)("a", target, request_id="r1")
+    row = story.facts.transactions[-1]
+    assert (row.request_id, row.related_id) == ("r1", story.names["a"])
+
+
 @pytest.mark.parametrize("method", ["update", "approve"])
 def test_unknown(method: str) -> None:
     """A transaction that is not there is not found."""

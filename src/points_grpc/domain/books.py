@@ -203,7 +203,7 @@ class Holding:
         return self.program.versions[lot.policy_version_id]
 
     def expiry_of(self, lot: Lot) -> datetime | None:
-        """The instant at which the lot lapses as things stand; None means never."""
+        """The instant at which the lot lapses as things stand, or did lapse; None means never."""
         if not lot.rule or lot.expires_at is not None:
             return lot.expires_at
         return self.projected_expiry(lot.rule, lot.earned_at)

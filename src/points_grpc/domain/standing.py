@@ -57,14 +57,9 @@ def account_now(
     )
 
 
-def expiry_now(holding: Holding, lot: Lot) -> datetime | None:
-    """When the lot lapses or lapsed; one that has ended keeps the instant at which it did."""
-    return lot.expires_at if lot.expires_at is not None else holding.expiry_of(lot)
-
-
 def lot_now(holding: Holding, lot: Lot) -> Lot:
     """The lot at the holding's `now`: nothing is left of a lapsed one, an unapproved one closed."""
-    expires_at = expiry_now(holding, lot)
+    expires_at = holding.expiry_of(lot)
     if not lot.unfinished or expires_at is None or expires_at > holding.now:
         return lot
     if lot.state is LotState.APPROVED:
@@ -75,7 +70,7 @@ def lot_now(holding: Holding, lot: Lot) -> Lot:
 def view_lot_now(holding: Holding, lot: Lot, earn: Transaction) -> LotView:
     """A lot as callers see it at the holding's `now`."""
     lot = lot_now(holding, lot)
-    return view_lot(holding.owner, lot, expiry_now(holding, lot), holding.policy_of(lot), earn)
+    return view_lot(holding.owner, lot, holding.expiry_of(lot), holding.policy_of(lot), earn)
 
 
 def view_transaction_now(

@@ -15,7 +15,7 @@ from points_grpc.domain.books import Holding, Lot, Transaction
 from points_grpc.domain.model import LotCategory, LotState, PolicyKind, TransactionType
 from points_grpc.domain.queries import Cursor, ListLots, Order
 from points_grpc.domain.schedule import last_earn_lapsing
-from points_grpc.domain.standing import expiry_now, lot_now, view_lot_now
+from points_grpc.domain.standing import lot_now, view_lot_now
 from points_grpc.errors import InvalidPageToken
 from points_grpc.service.paging import (
     NEVER_MICROS,
@@ -182,7 +182,7 @@ class LotPages:
         return Chunk(rows, cut)
 
     def _key(self, lot: Lot) -> _Rank:
-        expires_at = expiry_now(self._holding, lot)
+        expires_at = self._holding.expiry_of(lot)
         return (
             lot.priority if self._priority_counts else 0,
             NEVER_MICROS if expires_at is None else to_micros(expires_at),
@@ -228,7 +228,7 @@ class LotPages:
             return False
         if self._period == (None, None):
             return True
-        expires_at = expiry_now(self._holding, lot)
+        expires_at = self._holding.expiry_of(lot)
         return expires_at is not None and _is_within(expires_at, *self._period)
 
     def _earns(self, lot_ids: Iterable[int]) -> dict[int, Transaction]:
