@@ -181,6 +181,26 @@ def test_what_waits_is_dropped_with_its_unit(database: Database) -> None:
     link.close()
 
 
+@pytest.mark.parametrize("last", [1, 4_000])
+def test_a_unit_given_up_with_long_statements_under_way(database: Database, last: int) -> None:
+    """Long statements that were not waited for go with their unit, and leave the link whole."""
+    link = database.link()
+    pid = Ask(select(func.pg_backend_pid()), {}, same)
+    with link.unit() as at:
+        before = together(at, pid)
+    keys = [*range(4_000), last]  # with the last one there twice, or not
+    with pytest.raises(ZeroDivisionError), link.unit() as at:
+        for bucket in range(3):
+            requests.insert(
+                at, [(bucket, 1, b"%016d" % key, b"f" * 16, b"a" * 50, NOW) for key in keys]
+            )
+        raise ZeroDivisionError
+    with link.unit() as at:
+        assert requests.find(at, [(1, 0, b"%016d" % 0)]) == {}
+        assert together(at, pid) == before
+    link.close()
+
+
 def test_a_commit_that_brings_a_failure_leaves_nothing(database: Database) -> None:
     """What fails only with the COMMIT is told there, and takes everything back."""
 

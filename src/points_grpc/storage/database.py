@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from points_grpc.storage.faults import Fault, Unreachable, fault_of
-from points_grpc.storage.wire import abandon, finish, flush, open_wire
+from points_grpc.storage.wire import abandon, finish, flush, open_wire, settle
 
 __all__ = ["Connection", "Database", "Link", "Timeouts", "Watchdog"]
 
@@ -123,8 +123,12 @@ class Link:
         connection = self._open()
         try:
             with self._watchdog.over(connection), connection.begin():
-                yield connection
-                finish(connection)
+                try:
+                    yield connection
+                    finish(connection)
+                except BaseException:
+                    settle(connection)
+                    raise
         except Exception as error:
             if fault_of(error) is Fault.LOST:
                 self.close()

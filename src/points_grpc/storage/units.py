@@ -9,8 +9,9 @@ from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from points_grpc.storage.arrays import BIGINT
+from points_grpc.storage.statements import Params
 from points_grpc.storage.tables import INSTANT, units
-from points_grpc.storage.wire import Params, execute, later
+from points_grpc.storage.wire import execute, later
 
 _FOREVER_AGO = datetime(1, 1, 1, tzinfo=UTC)
 

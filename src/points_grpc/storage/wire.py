@@ -4,28 +4,30 @@ SQLAlchemy's typed expressions stay the source of every statement; what is spare
 through its execution, and the driver's, for each of the dozen statements of a small batch, and
 above all waiting for each: while it waits the thread gives up the interpreter, and has to get it
 back from an event loop that is never idle.
+
+Nothing is waited for before its answer is needed. Short statements leave with what is asked next;
+a long one leaves at once, and the server is at work on it while the next is being written.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 
 import psycopg
 from psycopg import pq
 from psycopg.adapt import Transformer
 from psycopg.waiting import Ready, Wait
 from sqlalchemy import Connection, Executable
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from points_grpc.storage.statements import Params, Statement, statement_of
 
 T = TypeVar("T")
 
 Row = tuple[Any, ...]
-Params = dict[str, Any]
 
 REPLAN_SECONDS = 5.0
 """How long a connection keeps its plans.
@@ -38,89 +40,6 @@ FORGOTTEN_MAX = 100
 """How many statements a connection may have prepared that nobody asks for any more."""
 
 _WIRE = "points_wire"
-_DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-
-
-class Statement:
-    """A compiled expression: the text that PostgreSQL reads, and its parameters in order."""
-
-    __slots__ = ("_parameters", "text")
-
-    def __init__(self, expression: Any) -> None:
-        compiled = expression.compile(dialect=_DIALECT)
-        self.text: bytes = compiled.string.encode()
-        self._parameters = [_parameter(compiled.binds[n]) for n in compiled.positiontup or ()]
-
-    def __len__(self) -> int:
-        """How many parameters it has."""
-        return len(self._parameters)
-
-    def values(self, params: Params) -> list[bytes | None]:
-        """The parameters' values in the server's text form."""
-        return [parameter.write(params) for parameter in self._parameters]
-
-
-class _Parameter:
-    """One parameter, and how its values are written."""
-
-    __slots__ = ("_name", "_write")
-
-    def __init__(self, bind: Any) -> None:
-        self._name: str = bind.key
-        processor = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-        self._write: Callable[[Any], Any] = processor or _plain
-
-    def write(self, params: Params) -> bytes | None:
-        """Its value of these."""
-        return _encode(self._write(params[self._name]))
-
-
-class _Literal:
-    """A parameter that has always the same value."""
-
-    __slots__ = ("_written",)
-
-    def __init__(self, value: Any) -> None:
-        self._written = _encode(_plain(value))
-
-    def write(self, _: Params) -> bytes | None:
-        """The value."""
-        return self._written
-
-
-def _parameter(bind: Any) -> _Parameter | _Literal:
-    return _Parameter(bind) if bind.required else _Literal(bind.value)
-
-
-def _plain(value: Any) -> str | None:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, int | UUID):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is not sent as a single value")
-
-
-def _encode(text: str | UUID | None) -> bytes | None:
-    if text is None:
-        return None
-    encoded = str(text).encode()
-    if b"\0" in encoded:  # libpq would take it for the end
-        raise psycopg.DataError("text cannot contain NUL (0x00) bytes")
-    return encoded
-
-
-_statements: dict[Executable, Statement] = {}
-"""Every expression that was sent; expressions are made once, so that these are few."""
-
-
-def statement_of(expression: Executable) -> Statement:
-    """The expression compiled, once and for all."""
-    statement = _statements.get(expression)
-    if statement is None:
-        statement = _statements[expression] = Statement(expression)
-    return statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +68,27 @@ def _same(rows: Sequence[Row]) -> Sequence[Row]:
     return rows
 
 
-_Queued = tuple["Statement", "list[bytes | None]", "Callable[[Sequence[Row]], None] | None"]
+_Take = Callable[[Sequence[Row]], None]
+"""Takes the rows that a statement gives back."""
+
+_Queued = tuple[Statement, list[bytes | None], _Take | None]
 """A statement with its parameters as they are sent, and who takes its rows."""
+
+SENT_AT_ONCE = 16_384
+"""From how many bytes of parameters on the server gets a statement while others are written."""
 
 
 class _Wire:
-    """What is known of one connection: its prepared statements, and what waits to be sent."""
+    """What is known of one connection: its prepared statements, and those under way.
+
+    `sent` has one entry for each result to come: the statement's, with who takes its rows, or
+    None for one without rows.
+    """
 
     def __init__(self, begin: bytes) -> None:
         self.begin = begin
         self.prepared: dict[Statement, _Prepared] = {}
-        self.waiting: list[_Queued] = []
+        self.sent: list[tuple[_Prepared, _Take | None] | None] = []
         self.forgotten = 0
         self._made = 0
         self._planned_at = time.monotonic()
@@ -192,11 +121,13 @@ def open_wire(connection: Connection, begin: bytes) -> None:
 
 
 def later(connection: Connection, expression: Executable, params: Params) -> None:
-    """Send a statement that gives back nothing with what is sent next, or with the COMMIT.
+    """Execute a statement that gives back nothing, without waiting for it.
 
-    What it makes fail fails then.
+    What it makes fail fails with what is asked next, or with the COMMIT. The server is at work on
+    a long one while the next is written.
     """
-    _wire_of(connection).waiting.append(_queued(expression, params, None))
+    statement = statement_of(expression)
+    _send_all(connection, [(statement, statement.values(params), None)])
 
 
 class Ahead(Generic[T]):
@@ -207,14 +138,14 @@ class Ahead(Generic[T]):
         self._ask = ask
         self._rows: Sequence[Row] | None = () if ask.expression is None else None
         if ask.expression is not None:
-            queued = _queued(ask.expression, ask.params, self._take)
-            _wire_of(connection).waiting.append(queued)
+            statement = statement_of(ask.expression)
+            _send_all(connection, [(statement, statement.values(ask.params), self._take)])
 
     def _take(self, rows: Sequence[Row]) -> None:
         self._rows = rows
 
     def answer(self) -> T:
-        """The answer, in a round trip of its own where nothing was sent since."""
+        """The answer, in a round trip of its own where nothing was asked since."""
         if self._rows is None:
             flush(self._connection)
         if self._rows is None:
@@ -230,35 +161,42 @@ def together(connection: Connection, *asks: Ask[Any]) -> list[Any]:
     """
     # Written before anything is sent: what cannot be written must leave the connection whole.
     rows: list[Sequence[Row]] = []
-    queue = [
-        _queued(ask.expression, ask.params, rows.append)
-        for ask in asks
-        if ask.expression is not None
-    ]
+    queue: list[_Queued] = []
+    for ask in asks:
+        if ask.expression is not None:
+            statement = statement_of(ask.expression)
+            queue.append((statement, statement.values(ask.params), rows.append))
     if queue:
-        _exchange(connection, queue)
+        _send_all(connection, queue)
+        _receive(connection)
     found = iter(rows)
     return [ask.read(() if ask.expression is None else next(found)) for ask in asks]
 
 
 def flush(connection: Connection) -> None:
-    """Send what waits, if anything does."""
-    if _wire_of(connection).waiting:
-        _exchange(connection, [])
+    """Wait for what is under way, if anything is."""
+    if _wire_of(connection).sent:
+        _receive(connection)
 
 
 def finish(connection: Connection) -> None:
-    """Send what waits and with it the COMMIT of the unit of work, if one has begun."""
+    """Wait for what is under way and for the COMMIT of the unit of work, if one has begun."""
     wire = _wire_of(connection)
     pgconn = _driver_of(connection).pgconn
-    if wire.waiting or pgconn.transaction_status != pq.TransactionStatus.IDLE:
-        _exchange(connection, [], commit=True)
+    if wire.sent or pgconn.transaction_status != pq.TransactionStatus.IDLE:
+        _receive(connection, commit=True)
+
+
+def settle(connection: Connection) -> None:
+    """Wait for what is under way in a unit of work that is to be rolled back, whatever it gives."""
+    if not connection.closed and not connection.invalidated and _wire_of(connection).sent:
+        with contextlib.suppress(Exception):  # the unit has failed already, and says why itself
+            _exchange(connection)
 
 
 def abandon(connection: Connection) -> None:
-    """Forget what waits, and prepare all anew: the driver's ROLLBACK may drop what was prepared."""
+    """Prepare all anew: the driver's ROLLBACK may drop what was prepared."""
     wire = _wire_of(connection)
-    wire.waiting.clear()
     wire.forgotten += len(wire.prepared)
     wire.prepared.clear()
 
@@ -272,67 +210,95 @@ def _driver_of(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _queued(
-    expression: Executable, params: Params, take: Callable[[Sequence[Row]], None] | None
-) -> _Queued:
-    statement = statement_of(expression)
-    return statement, statement.values(params), take
-
-
-def _exchange(connection: Connection, queue: Sequence[_Queued], commit: bool = False) -> None:
-    """Send what waits and `queue`, and hand on the rows of each statement."""
+def _send_all(connection: Connection, queue: Sequence[_Queued]) -> None:
+    """Send statements, the first of a unit of work after its BEGIN."""
     wire, driver = _wire_of(connection), _driver_of(connection)
     pgconn = driver.pgconn
-    queue, wire.waiting = [*wire.waiting, *queue], []
+    if not wire.sent:
+        _forget(wire, driver)
+    try:
+        if not wire.sent:
+            is_idle = pgconn.transaction_status == pq.TransactionStatus.IDLE
+            pgconn.enter_pipeline_mode()
+            if is_idle:
+                _send_command(pgconn, wire, wire.begin)
+            if wire.takes_new_plans():
+                _send_command(pgconn, wire, b"DISCARD PLANS")
+        for statement, values, take in queue:
+            wire.sent.append((_send(pgconn, wire, statement, values), take))
+            if sum([len(value) for value in values if value is not None]) >= SENT_AT_ONCE:
+                pgconn.flush()
+    except BaseException:
+        _break(pgconn, wire)
+        raise
+
+
+def _send(pgconn: Any, wire: _Wire, statement: Statement, values: list[bytes | None]) -> _Prepared:
+    """Send one statement, prepared before where it is new."""
+    prepared = wire.prepared.get(statement)
+    if prepared is None:
+        prepared = wire.prepared[statement] = _Prepared(wire.new_name())
+        wire.sent.append(None)
+        pgconn.send_prepare(prepared.name, statement.text)
+    pgconn.send_query_prepared(prepared.name, values, result_format=pq.Format.BINARY)
+    return prepared
+
+
+def _send_command(pgconn: Any, wire: _Wire, command: bytes) -> None:
+    wire.sent.append(None)
+    pgconn.send_query_params(command, None)
+
+
+def _forget(wire: _Wire, driver: Any) -> None:
+    """Have the server drop what was prepared in vain, where that is much."""
     if wire.forgotten > FORGOTTEN_MAX:
         driver.execute("DEALLOCATE ALL", prepare=False)  # by the driver, whose own go with it
         wire.prepared.clear()
         wire.forgotten = 0
-    sent: list[_Prepared | None] = []
-    try:
-        is_idle = pgconn.transaction_status == pq.TransactionStatus.IDLE
-        pgconn.enter_pipeline_mode()
-        if is_idle:
-            pgconn.send_query_params(wire.begin, None)
-            sent.append(None)
-        if wire.takes_new_plans():
-            pgconn.send_query_params(b"DISCARD PLANS", None)
-            sent.append(None)
-        for statement, values, _ in queue:
-            sent += _send(pgconn, wire, statement, values)
-        if commit:
-            pgconn.send_query_params(b"COMMIT", None)
-            sent.append(None)
-        pgconn.pipeline_sync()
-        results = driver.wait(_exchanged(pgconn))
-        pgconn.exit_pipeline_mode()
-    except BaseException:
-        if pgconn.pipeline_status != pq.PipelineStatus.OFF:
-            pgconn.finish()  # what is in flight belongs to nobody: the link opens another
-        raise
+
+
+def _break(pgconn: Any, wire: _Wire) -> None:
+    """End a connection on which what is in flight belongs to nobody: the link opens another."""
+    wire.sent = []
+    if pgconn.pipeline_status != pq.PipelineStatus.OFF:
+        pgconn.finish()
+
+
+def _receive(connection: Connection, commit: bool = False) -> None:
+    """Wait for all that is under way, and hand on the rows of each statement."""
+    driver = _driver_of(connection)
+    sent, results = _exchange(connection, commit)
     failure = _failure(results)
     if failure is not None:
         raise failure
     if commit and results[-1].command_status != b"COMMIT":
         raise psycopg.errors.InFailedSqlTransaction("the unit of work had failed before")
-    of_statements = (pair for pair in zip(sent, results, strict=True) if pair[0] is not None)
-    for (_, _, take), (prepared, result) in zip(queue, of_statements, strict=True):
-        if take is not None and prepared is not None:
-            take(_rows_of(driver, prepared, result))
+    for entry, result in zip(sent, results, strict=True):
+        if entry is not None:
+            prepared, take = entry
+            if take is not None:
+                take(_rows_of(driver, prepared, result))
 
 
-def _send(
-    pgconn: Any, wire: _Wire, statement: Statement, values: list[bytes | None]
-) -> list[_Prepared | None]:
-    """Queue a statement; what each of its results will be: None for those without rows."""
-    prepared = wire.prepared.get(statement)
-    if prepared is not None:
-        pgconn.send_query_prepared(prepared.name, values, result_format=pq.Format.BINARY)
-        return [prepared]
-    prepared = wire.prepared[statement] = _Prepared(wire.new_name())
-    pgconn.send_prepare(prepared.name, statement.text)
-    pgconn.send_query_prepared(prepared.name, values, result_format=pq.Format.BINARY)
-    return [None, prepared]
+def _exchange(
+    connection: Connection, commit: bool = False
+) -> tuple[list[tuple[_Prepared, _Take | None] | None], list[Any]]:
+    """What has been sent, with the result of each."""
+    wire, driver = _wire_of(connection), _driver_of(connection)
+    pgconn = driver.pgconn
+    try:
+        if pgconn.pipeline_status == pq.PipelineStatus.OFF:
+            pgconn.enter_pipeline_mode()
+        if commit:
+            _send_command(pgconn, wire, b"COMMIT")
+        sent, wire.sent = wire.sent, []
+        pgconn.pipeline_sync()
+        results = driver.wait(_exchanged(pgconn))
+        pgconn.exit_pipeline_mode()
+    except BaseException:
+        _break(pgconn, wire)
+        raise
+    return sent, results
 
 
 def _exchanged(pgconn: Any) -> Generator[Wait, Ready, list[Any]]:
