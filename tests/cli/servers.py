@@ -53,9 +53,17 @@ class Running:
         raise AssertionError(f"health never showed {awaited}")
 
 
-def start(arguments: tuple[str, ...], environment: dict[str, str], errors: Path) -> Running:
+PROGRAM = ("-m", "points_grpc.cli.main")
+
+
+def start(
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    errors: Path,
+    program: tuple[str, ...] = PROGRAM,
+) -> Running:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("POINTS_")}
-    command = [sys.executable, "-m", "points_grpc.cli.main", "serve", "--grpc", "127.0.0.1:0"]
+    command = [sys.executable, *program, "serve", "--grpc", "127.0.0.1:0"]
     with errors.open("w") as sink:
         process = subprocess.Popen(
             [*command, *arguments],

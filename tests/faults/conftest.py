@@ -35,12 +35,14 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     count = 0
     with ExitStack() as left:
 
-        def start(*arguments: str, **environment: Any) -> servers.Running:
+        def start(
+            *arguments: str, program: tuple[str, ...] = servers.PROGRAM, **environment: Any
+        ) -> servers.Running:
             nonlocal count
             count += 1
             always = ("--dev", "--demo", "--no-sweep")
             errors = tmp_path / f"stderr{count}"
-            running = servers.start((*always, *arguments), environment, errors)
+            running = servers.start((*always, *arguments), environment, errors, program)
             left.callback(servers.end, running.process)
             return running
 
