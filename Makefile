@@ -27,7 +27,7 @@ LOCK_ARGS ?=
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-faults demo bench bench-quick fuzz corpus audit-dependencies mutation lint format types check lock clean \
+.PHONY: help install run test test-faults model demo bench bench-quick fuzz corpus audit-dependencies mutation lint format types check lock clean \
         protos protos-check protos-lint protos-breaking openapi openapi-check docs-assets
 
 help: ## list what can be made
@@ -57,6 +57,15 @@ ROUNDS ?= 1
 
 test-faults: $(STAMP) ## break what can break under load, and see that nothing is lost or done twice
 	POINTS_FAULT_ROUNDS=$(ROUNDS) $(PY) -m pytest -m faults tests/faults
+
+# How long make model goes on at least. A round is found again by its seed: MODEL_SEED=17 MODEL_ROUNDS=1.
+MODEL_SECONDS ?= 300
+MODEL_SEED ?=
+MODEL_ROUNDS ?=
+
+model: $(STAMP) ## compare the ledger with a simple model for MODEL_SECONDS, while all that may fail does
+	POINTS_MODEL_SECONDS=$(MODEL_SECONDS) POINTS_MODEL_SEED=$(MODEL_SEED) POINTS_MODEL_ROUNDS=$(MODEL_ROUNDS) \
+	  $(PY) -m pytest -m model tests/service
 
 demo: $(STAMP) ## play the demo against the server that make run started
 	@$(PY) -m points_grpc.cli.main demo --grpc $(GRPC)

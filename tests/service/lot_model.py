@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
+NEVER_YET = datetime.min.replace(tzinfo=UTC)
 IDLE = {"idle": (60, {"EARN", "REDEEM"}), "idle-first": (20, {"REDEEM"})}
 PRIORITY = {"idle-first": -1}
 
@@ -45,10 +46,18 @@ class Refused(Exception):
 
 @dataclass
 class ModelAccount:
-    """Everything happens at `now`, after what is due has lapsed."""
+    """Everything happens at `now`, after what is due has lapsed.
+
+    `last_at` is when something last did: an account never goes back in time.
+    """
 
     lots: list[ModelLot] = field(default_factory=list)
     activity: dict[str, datetime] = field(default_factory=dict)
+    last_at: datetime = NEVER_YET
+
+    def now(self, clock: datetime) -> datetime:
+        """The account's present, where a clock may have gone backwards or others be ahead."""
+        return max(clock, self.last_at)
 
     def expiry(self, lot: ModelLot) -> datetime:
         if lot.ended is not None:
@@ -75,6 +84,7 @@ class ModelAccount:
         due = [lot for lot in self.lots if lot.unfinished and self.expiry(lot) <= now]
         for lot, at in [(lot, self.expiry(lot)) for lot in due]:
             self._end(lot, at)
+            self.last_at = now
 
     def _spendable(self) -> list[ModelLot]:
         live = [lot for lot in self.lots if lot.state == "APPROVED" and lot.remaining]
@@ -104,6 +114,7 @@ class ModelAccount:
 
     def earn(self, lot: ModelLot, now: datetime) -> None:
         self.lapse(now)
+        self.last_at = now
         if lot.state == "APPROVED":
             self._note("EARN", lot.earned)
         lot.remaining = lot.amount
@@ -116,6 +127,7 @@ class ModelAccount:
         if amount > self.available:
             raise Refused("InsufficientPoints")
         parts = self._take(amount)
+        self.last_at = now
         for lot, part in parts:
             lot.redeemed += part
         self._note("REDEEM", now)
@@ -128,6 +140,7 @@ class ModelAccount:
         parts = self._take(min(amount, self.available))
         for lot, part in parts:
             lot.expired += part
+            self.last_at = now
         return sum(part for _, part in parts)
 
     def move(
@@ -144,6 +157,7 @@ class ModelAccount:
             raise Refused("ExpiryNotEarlier")
         if reason == "EXTEND" and new <= old:
             raise Refused("ExpiryNotLater")
+        self.last_at = now
         if lot.lapsed:
             lot.remaining, lot.expired = lot.lapsed, lot.expired - lot.lapsed
             lot.lapsed, lot.ended = 0, None
@@ -156,6 +170,7 @@ class ModelAccount:
         self.lapse(now)
         if lot.state not in ("OPEN", "PENDING"):
             raise Refused("TransactionNotOpen")
+        self.last_at = now
         lot.state = "APPROVED"
         self._note("EARN", now)
 
@@ -163,12 +178,14 @@ class ModelAccount:
         self.lapse(now)
         if lot.state != "OPEN":
             raise Refused("TransactionNotOpen")
+        self.last_at = now
         lot.state = "PENDING"
 
     def close(self, lot: ModelLot, now: datetime, approving: bool) -> None:
         self.lapse(now)
         if lot.state != ("PENDING" if approving else "OPEN"):
             raise Refused("TransactionNotOpen")
+        self.last_at = now
         lot.state, lot.remaining = "CLOSED", 0
 
     def figures(self) -> dict[str, int]:

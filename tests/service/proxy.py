@@ -65,6 +65,8 @@ class Proxy:
 
     def start(self) -> None:
         """Accept connections, always at the same place."""
+        if self._listener is not None:
+            return
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self._port))
@@ -75,13 +77,17 @@ class Proxy:
 
     def stop(self) -> None:
         """Break every connection and refuse new ones."""
+        self.refuse()
+        with self._lock:
+            sockets, self._sockets = self._sockets, set()
+        for one in sockets:
+            _shut(one)
+
+    def refuse(self) -> None:
+        """Refuse new connections until `start`; those that there are stay."""
         listener, self._listener = self._listener, None
         if listener is not None:
             _shut(listener)
-        with self._lock:
-            sockets = list(self._sockets)
-        for one in sockets:
-            _shut(one)
 
     def fail_next_commit(self, failure: Failure, marker: bytes = b"") -> None:
         """Once; with a marker it is the next of a connection that has sent that."""
@@ -136,6 +142,8 @@ class Proxy:
                 line.server.sendall(data)
         if line.failure is Failure.NONE:
             line.cut()
+        else:
+            _shut(line.client)  # the client has given up waiting
 
     def _failure_of(self, data: bytes, seen: bytes | None) -> Failure:
         if b"COMMIT" not in data:

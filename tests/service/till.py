@@ -94,12 +94,16 @@ class Till:
         return Ledger(self.link, self.cache, self.ids, self.clock, terms)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection for good."""
+        self.hang_up()
+        self.database.close()
+
+    def hang_up(self) -> None:
+        """Close every connection; each opens again when it is used."""
         self.link.close()
         self._patient_link.close()
         self.snapshot.close()
         self.sweeper.close()
-        self.database.close()
 
     # Settings
 
