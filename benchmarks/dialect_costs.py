@@ -119,6 +119,9 @@ class Ready:
         """The answer to `method`."""
         return self._answers[method.rpartition("/")[2]]
 
+    async def admit(self, _: str, __: Inbound) -> None:
+        """Lets everybody in."""
+
 
 @dataclass(frozen=True)
 class Asked:

@@ -135,3 +135,8 @@ class Service:
         except Refusal as refusal:
             raise UpstreamRefusal(status_of(refusal)) from None
         return GetMessageClass(METHODS[name].output_type).FromString(raw)
+
+    async def admit(self, name: str, inbound: Inbound) -> None:
+        """Everybody may call."""
+        assert name in self.handlers
+        inbound.metadata()

@@ -32,12 +32,15 @@ BEARER = (("Authorization", "Bearer demo"),)
 class FakeUpstream:
     """Remembers what it was asked, and answers each method with what `answers` has for its name.
 
-    An answer that is an exception is raised.
+    An answer that is an exception is raised. Without a request it is asked in `admitted`, and lets
+    everybody in unless it is to raise `refusal`.
     """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any, Inbound]] = []
         self.answers: dict[str, Message | Exception] = {}
+        self.admitted: list[tuple[str, Inbound]] = []
+        self.refusal: Exception | None = None
 
     async def call(self, method: str, request: Message, inbound: Inbound) -> Any:
         """Answers as told."""
@@ -46,6 +49,12 @@ class FakeUpstream:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def admit(self, method: str, inbound: Inbound) -> None:
+        """Raises what it was told to."""
+        self.admitted.append((method, inbound))
+        if self.refusal is not None:
+            raise self.refusal
 
 
 @dataclass

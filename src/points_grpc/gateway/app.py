@@ -113,8 +113,13 @@ class Gateway:
             route = place.route(call.method)
             if route is None:
                 return self._other_method(call, place)
-            await take_in(call, sent, owner.credentials, route.bodies)
-            return await route.handler(call)
+            try:
+                await take_in(call, sent, owner.credentials, route.bodies)
+                return await route.handler(call)
+            except Problem:
+                if route.asks and call.has_credential:
+                    await self._upstream.admit(route.asks, call.inbound)
+                raise
         except Failure as failure:
             return self._failed(failure, call, owner)
         except ClientDisconnect:

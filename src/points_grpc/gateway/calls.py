@@ -35,7 +35,9 @@ class Route:
 
     `{name}` in the path stands for one segment of it, or for a part of one (`/points&{filters}`);
     decoded, it is `call.path["name"]`, never empty. Where several templates fit, the one with
-    more text of its own goes first; where only methods differ, the paths must be identical.
+    more text of its own goes first; where only methods differ, the paths must be identical. `asks`
+    is the service's method that the call is for (`points.v1.PointsService/Earn`): whoever may not
+    call that is told so, and not what is wrong with the request.
     `accepts` maps the media types of the body to how many bytes it may have; by default JSON for
     POST, PUT and PATCH, and no body for other methods. GET answers HEAD too.
     """
@@ -44,6 +46,7 @@ class Route:
     path: str
     handler: Handler
     accepts: Mapping[str, int] | None = None
+    asks: str = ""
 
     @property
     def bodies(self) -> Mapping[str, int]:
@@ -61,7 +64,7 @@ class Call:
     `media_type` is that of the body as the caller sent it (lower case, without parameters; empty
     where there is none). Header names are lower case. `now` is the gateway's clock, if it was given
     one: for answers that show a time where the service gave none. `certificate` is the client's,
-    where the service would believe us: DER, in base64.
+    where the service would believe us: DER, in base64. `has_credential` once one is in `inbound`.
     """
 
     method: str
@@ -75,6 +78,7 @@ class Call:
     body: bytes = b""
     now: Now | None = None
     certificate: str = ""
+    has_credential: bool = False
 
     def header(self, name: str) -> str:
         """A header's value, "" where it is missing. Raises Problem if sent twice or not UTF-8."""
@@ -94,9 +98,10 @@ class Call:
         """
         return await self.upstream.call(method, request, self.inbound)
 
-    async def ask_as(self, token: str, method: str, request: Message) -> Any:
-        """The same with a token that stood in the body."""
-        return await self.upstream.call(method, request, replace(self.inbound, token=token))
+    def bear(self, token: str) -> None:
+        """Ask with a token that stood in the body from now on."""
+        self.inbound = replace(self.inbound, token=token)
+        self.has_credential = True
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
@@ -147,17 +152,17 @@ def decode_escapes(raw: bytes, where: str) -> str:
     return text
 
 
-def read_inbound(headers: Mapping[str, list[str]], token: str) -> Inbound:
-    """What of a call is passed on. Raises Problem for a malformed X-Request-Timeout.
+def read_inbound(headers: Mapping[str, list[str]], known: Inbound) -> Inbound:
+    """`known` with what else is passed on. Raises Problem for a malformed X-Request-Timeout.
 
     Ids and traces that metadata cannot carry are left out: nothing but correlation is lost.
     """
-    return Inbound(
-        token,
-        _timeout(headers.get("x-request-timeout", ())),
-        _passable(headers, "x-request-id"),
-        _passable(headers, "traceparent"),
-        _passable(headers, "tracestate"),
+    return replace(
+        known,
+        timeout_s=_timeout(headers.get("x-request-timeout", ())),
+        request_id=_passable(headers, "x-request-id"),
+        traceparent=_passable(headers, "traceparent"),
+        tracestate=_passable(headers, "tracestate"),
     )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from points_grpc.errors import TokenInvalid
-from points_grpc.gateway.calls import Call, decode_escapes, read_inbound, read_query
+from points_grpc.gateway.calls import Call, Query, decode_escapes, read_inbound, read_query
 from points_grpc.gateway.credentials import Form, find_token, uses_any
 from points_grpc.gateway.failures import Failure, Problem
+from points_grpc.gateway.upstream import Inbound
 
 BODY_S_MAX = 20.0
 """How long a body may take to arrive."""
@@ -35,7 +37,9 @@ async def take_in(call: Call, sent: Sent, forms: Sequence[Form], bodies: Mapping
     its limit in bytes; without any the body is left where it is. Whoever has no credential is told
     so before anything else.
     """
-    in_query = read_query(sent.query) if Form.API_KEY in forms else ()
+    in_query: Query = ()
+    with contextlib.suppress(Problem):  # which is told once it is known who asks
+        in_query = read_query(sent.query) if Form.API_KEY in forms else ()
     token = find_token(forms, call.headers, in_query)
     in_body = Form.BODY in forms
     by_certificate = bool(call.certificate) and not in_body
@@ -43,11 +47,11 @@ async def take_in(call: Call, sent: Sent, forms: Sequence[Form], bodies: Mapping
         by_certificate = False
     if forms and not token and not by_certificate and not in_body:
         raise _no_token()
+    known = Inbound(token, certificate=call.certificate if by_certificate else "")
+    call.inbound, call.has_credential = known, not in_body
     call.path = {name: decode_escapes(value, "path") for name, value in sent.values.items()}
     call.query = in_query or read_query(sent.query)
-    call.inbound = read_inbound(call.headers, token)
-    if by_certificate:
-        call.inbound = replace(call.inbound, certificate=call.certificate)
+    call.inbound = read_inbound(call.headers, known)
     if bodies:
         limit = _limit(call, bodies)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -35,6 +35,9 @@ _OPTIONS = (
     # A proxy in the environment is meant for the outside.
     ("grpc.enable_http_proxy", 0),
 )
+
+# What a call without a request comes to that was let in, or whose method is not offered.
+_ADMITTED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED)
 
 # What the transport says itself may hold addresses.
 _OWN_WORDS = re.compile(r"internal error [0-9a-f]{32}|the call took longer than it may")
@@ -82,6 +85,10 @@ class Upstream(Protocol):
 
     async def call(self, method: str, request: Message, inbound: Inbound) -> Any:
         """The answer to `method` (`points.v1.PointsService/Earn`). Raises UpstreamRefusal."""
+        ...
+
+    async def admit(self, method: str, inbound: Inbound) -> None:
+        """Raises UpstreamRefusal where `method` is refused whatever the request would be."""
         ...
 
 
@@ -146,6 +153,25 @@ class Channel:
             return await call(request, timeout=inbound.timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise _refusal(error) from None
+
+    async def admit(self, method: str, inbound: Inbound) -> None:
+        """Raises UpstreamRefusal where `method` is refused whatever the request would be.
+
+        It is called without a request, which the service misses once it has let the caller in.
+        """
+        call: grpc.aio.StreamUnaryMultiCallable[bytes, bytes]
+        call = self._channel.stream_unary(f"/{method}")
+        metadata = inbound.metadata() + (self._voucher if inbound.certificate else ())
+        try:
+            await call(_nothing(), timeout=inbound.timeout_s, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in _ADMITTED:
+                raise _refusal(error) from None
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield
 
 
 def _refusal(error: grpc.aio.AioRpcError) -> UpstreamRefusal:

@@ -49,12 +49,19 @@ A dialect with one route, complete:
     DIALECT = Dialect(
         name="example",
         credentials=(Form.BEARER,),
-        routes=(Route("POST", "/admin/points/{user_id}/expire", expire),),
+        routes=(
+            Route(
+                "POST",
+                "/admin/points/{user_id}/expire",
+                expire,
+                asks="points.v1.PointsService/Expire",
+            ),
+        ),
         error=error,
     )
 
-A token in the body has the form `Form.BODY`: `find_token((Form.BODY,), {}, in_body=token)`, then
-`call.ask_as(token, …)`.
+A token in the body has the form `Form.BODY`: the handler says it, before it judges anything else:
+`call.bear(find_token((Form.BODY,), {}, in_body=token))`.
 """
 
 from __future__ import annotations

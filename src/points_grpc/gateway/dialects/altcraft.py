@@ -24,6 +24,8 @@ from points_grpc.gateway.strict_json import answer, read_json, shaped
 
 XML_TYPES = ("application/xml", "text/xml")
 
+_GET_EXPIRING = "points.v1.PointsService/GetExpiringPoints"
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,18}))?"
@@ -76,9 +78,8 @@ class ExpiringPoints(msgspec.Struct, forbid_unknown_fields=True):
 async def expiring_points(call: Call) -> Response:
     """How many points will expire in the period."""
     asked, request = read_expiring(call)
-    token = find_token((Form.BODY,), {}, in_body=asked.token)
     try:
-        found = await call.ask_as(token, "points.v1.PointsService/GetExpiringPoints", request)
+        found = await call.ask(_GET_EXPIRING, request)
     except UpstreamRefusal as refusal:
         if refusal.field == "member.identifier.value":
             refusal.field = NEEDS[asked.matching][-1]
@@ -88,7 +89,6 @@ async def expiring_points(call: Call) -> Response:
 
 def read_expiring(call: Call) -> tuple[ExpiringPoints, expiring_pb2.GetExpiringPointsRequest]:
     """What is asked, and the request for the service. Raises Problem."""
-    one_query(call.query)
     given = _read_xml(call.body) if call.media_type in XML_TYPES else read_json(call.body)
     if isinstance(given, dict) and given.get("token") in (None, ""):
         raise Problem(
@@ -98,6 +98,9 @@ def read_expiring(call: Call) -> tuple[ExpiringPoints, expiring_pb2.GetExpiringP
             code="UNAUTHENTICATED",
             reason="TOKEN_INVALID",
         )
+    if isinstance(given, dict) and isinstance(token := given.get("token"), str):
+        call.bear(find_token((Form.BODY,), {}, in_body=token))
+    one_query(call.query)
     asked = shaped(given, ExpiringPoints)
     request = expiring_pb2.GetExpiringPointsRequest(
         program_id=asked.loyalty_program_id, member=_member(asked)
@@ -224,6 +227,7 @@ DIALECT = Dialect(
             "/api/v1.1/loyalty/account/expiring_points",
             expiring_points,
             accepts={JSON: BODY_BYTES_MAX} | dict.fromkeys(XML_TYPES, XML_BYTES_MAX),
+            asks=_GET_EXPIRING,
         ),
     ),
     error=error,

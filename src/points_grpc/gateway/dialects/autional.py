@@ -226,6 +226,6 @@ def _rfc3339(at: Timestamp) -> str:
 DIALECT = Dialect(
     name="autional",
     credentials=(Form.BEARER,),
-    routes=(Route("POST", "/admin/points/{user_id}/expire", expire),),
+    routes=(Route("POST", "/admin/points/{user_id}/expire", expire, asks=_EXPIRE),),
     error=error,
 )

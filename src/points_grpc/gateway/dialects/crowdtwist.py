@@ -22,6 +22,8 @@ FORWARD_MONTHS = 6
 PATH = "/v2/users/{user_id}/points_expiration"
 PATH_WITHOUT_USER = PATH.replace("{user_id}", "")
 
+_GET_SCHEDULE = "points.v1.PointsService/GetExpirationSchedule"
+
 _IDENTIFIERS = {
     "email": "email",
     "third_party_id": "external_id",
@@ -80,7 +82,7 @@ async def points_expiration(call: Call) -> Response:
         trailing_months=TRAILING_MONTHS,
         forward_months=FORWARD_MONTHS,
     )
-    schedule = await call.ask("points.v1.PointsService/GetExpirationSchedule", request)
+    schedule = await call.ask(_GET_SCHEDULE, request)
     return answer(
         PointsExpiration(
             [_month(month) for month in schedule.months],
@@ -193,8 +195,8 @@ DIALECT = Dialect(
     name="crowdtwist",
     credentials=(Form.CT_API_KEY, Form.API_KEY),
     routes=(
-        Route("GET", PATH, points_expiration),
-        Route("GET", PATH_WITHOUT_USER, no_user),
+        Route("GET", PATH, points_expiration, asks=_GET_SCHEDULE),
+        Route("GET", PATH_WITHOUT_USER, no_user, asks=_GET_SCHEDULE),
     ),
     error=error,
 )

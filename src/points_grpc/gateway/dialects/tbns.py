@@ -39,6 +39,10 @@ STATES = {
 _STATUSES = {state: word for word, state in STATES.items()}
 UPDATES = ("Pending", "Closed")
 
+_EARN = "points.v1.PointsService/Earn"
+_UPDATE = "points.v1.PointsService/UpdateTransactionStatus"
+_LIST = "points.v1.PointsService/ListTransactions"
+
 _ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 NO_POINT = 2**53 - 1
@@ -105,7 +109,7 @@ async def create(call: Call) -> Response:
         description=creation.user_view_text,
         initial_state=lot_pb2.LOT_STATE_OPEN,
     )
-    earned = await call.ask("points.v1.PointsService/Earn", request)
+    earned = await call.ask(_EARN, request)
     return _written(_point(earned.transaction))
 
 
@@ -120,7 +124,7 @@ async def update(call: Call) -> Response:
         transaction_id=int(change.point_id) if is_id else NO_POINT,
         state=STATES[change.status],
     )
-    moved = await call.ask("points.v1.PointsService/UpdateTransactionStatus", request)
+    moved = await call.ask(_UPDATE, request)
     return _written(_point(moved.transaction))
 
 
@@ -143,7 +147,7 @@ async def _listed(call: Call, query: Query) -> Response:
     try:
         while True:
             request.page_size = LISTED_MAX - len(found)
-            page = await call.ask("points.v1.PointsService/ListTransactions", request)
+            page = await call.ask(_LIST, request)
             found += map(_point, page.transactions)
             request.page_token = page.next_page_token
             if not page.next_page_token or len(found) >= LISTED_MAX or monotonic() > enough:
@@ -235,10 +239,10 @@ def _sentence(failure: Failure) -> str:
 def _routes(base: str) -> tuple[Route, ...]:
     listing = f"{base}/api/user/points"
     return (
-        Route("POST", f"{base}/api/points/create", create),
-        Route("PATCH", f"{base}/api/points/update", update),
-        Route("GET", listing, points),
-        Route("GET", f"{listing}&{{filters}}", points_without_question_mark),
+        Route("POST", f"{base}/api/points/create", create, asks=_EARN),
+        Route("PATCH", f"{base}/api/points/update", update, asks=_UPDATE),
+        Route("GET", listing, points, asks=_LIST),
+        Route("GET", f"{listing}&{{filters}}", points_without_question_mark, asks=_LIST),
     )
 
 

@@ -57,7 +57,7 @@ def error_body(failure: Failure) -> bytes:
 def _routes() -> Iterator[Route]:
     for name, binding in all_bindings():
         body = {JSON: BODY_BYTES_MAX} if binding.body else {}
-        yield Route(binding.verb, binding.path, _handler(name, binding), body)
+        yield Route(binding.verb, binding.path, _handler(name, binding), body, name)
 
 
 def _handler(name: str, binding: Binding) -> Handler:

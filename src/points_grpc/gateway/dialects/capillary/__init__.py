@@ -14,6 +14,8 @@ from points_grpc.gateway.dialects.capillary.zones import zones_of
 from points_grpc.gateway.failures import Failure
 from points_grpc.gateway.strict_json import answer
 
+_UPDATE_EXPIRY = "points.v1.PointsService/UpdateExpiry"
+
 
 async def update_expiry(call: Call) -> Response:
     """Give lots other expiries, each for itself."""
@@ -21,7 +23,7 @@ async def update_expiry(call: Call) -> Response:
     request = read_request(call.body, call.header("idempotency-key"))
     # First, so that nothing is changed where it could not be told afterwards.
     zones = await zones_of(call, {update.program_id for update in request.updates})
-    response = await call.ask("points.v1.PointsService/UpdateExpiry", request)
+    response = await call.ask(_UPDATE_EXPIRY, request)
     return answer(written(request, response, zones))
 
 
@@ -35,6 +37,6 @@ def error(failure: Failure, _: Call) -> Response:
 DIALECT = Dialect(
     name="capillary",
     credentials=(Form.BEARER, Form.BASIC, Form.X_CAP_API_AUTH),
-    routes=(Route("POST", "/v2/points/updateExpiry", update_expiry),),
+    routes=(Route("POST", "/v2/points/updateExpiry", update_expiry, asks=_UPDATE_EXPIRY),),
     error=error,
 )
