@@ -28,6 +28,7 @@ from points_grpc.storage.embedded import (
     assert_durable,
     keeper,
 )
+from points_grpc.storage.embedded.memory import buffers_within
 from points_grpc.storage.embedded.place import settle
 
 AS_ROOT = os.geteuid() == 0
@@ -167,6 +168,22 @@ def test_a_fresh_folder_gets_a_cluster_with_the_settings_we_rely_on(fresh_dir: P
         "fsync": ("on",),
     }
     assert locale == ("b", "C.UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("memory", "setting"),
+    [
+        (2**28, "128MB"),
+        (2**30, "128MB"),
+        (2**32, "512MB"),
+        (2**33 - 1, "1023MB"),
+        (2**33, "1024MB"),
+        (2**40, "1024MB"),
+    ],
+)
+def test_pages_are_kept_in_an_eighth_of_the_memory(memory: int, setting: str) -> None:
+    """The server's cache is an eighth of the machine's memory, within 128 MB and 1 GB."""
+    assert buffers_within(memory) == setting
 
 
 def test_data_survives_a_restart(data_dir: Path) -> None:

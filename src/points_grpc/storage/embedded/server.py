@@ -23,6 +23,7 @@ from sqlalchemy import URL, NullPool, create_engine, func, select
 
 from points_grpc.storage.embedded import keeper
 from points_grpc.storage.embedded.durability import assert_durable
+from points_grpc.storage.embedded.memory import shared_buffers
 from points_grpc.storage.embedded.place import (
     EmbeddedPostgresError,
     Place,
@@ -41,7 +42,7 @@ _SETTINGS = {
     "listen_addresses": "",
     "port": _PORT,
     "unix_socket_permissions": "0700",
-    "shared_buffers": "128MB",
+    "shared_buffers": shared_buffers(),
     "jit": "off",
     "TimeZone": "UTC",
     # A ring of seven files. Failed statements are the client's to log, and details of errors
