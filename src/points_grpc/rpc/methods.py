@@ -9,14 +9,17 @@ import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from points_grpc.rpc.interceptors import Context, Interceptor, Request
-from points_grpc.rpc.interceptors.errors import Errors
+from points_grpc.rpc.interceptors import Context, Ended, Interceptor, Request
+from points_grpc.rpc.interceptors.errors import Errors, StreamHandler
 from points_grpc.rpc.interceptors.messages import (
     Method,
     StreamMethod,
     on_bytes,
     on_streams_of_bytes,
 )
+
+STREAMS_MAX = 10_000
+"""How many streams of one method may be open; each takes some 20 KB."""
 
 
 def unary_service(
@@ -36,14 +39,17 @@ def unary_service(
 def unary_method(
     method: Method, descriptor: MethodDescriptor, interceptors: Sequence[Interceptor]
 ) -> grpc.RpcMethodHandler[Any, Any]:
-    """One method of a servicer, described by `descriptor`, within `interceptors`."""
+    """One method of a servicer, described by `descriptor`, within `interceptors`.
+
+    One of these, `Arrival`, has to read the request.
+    """
     name = f"{descriptor.containing_service.full_name}/{descriptor.name}"
     handler = on_bytes(method, GetMessageClass(descriptor.input_type))
     for interceptor in reversed(interceptors):
         handler = interceptor.wrap(name, handler)
 
     async def handle(_: AsyncIterator[bytes], context: Context) -> bytes:
-        return await handler(await _request(context), context)
+        return await handler(Request(), context)
 
     # To the wire it is all the same. As a unary method grpcio would hold the bytes of the
     # request until the call ends, and never answer a call that has none.
@@ -53,15 +59,29 @@ def unary_method(
 def stream_method(
     method: StreamMethod, descriptor: MethodDescriptor, errors: Errors, service: str
 ) -> grpc.RpcMethodHandler[Any, Any]:
-    """One method that answers with a stream, served as one of `service`."""
-    handler = on_streams_of_bytes(method, GetMessageClass(descriptor.input_type))
+    """One method that answers with a stream, served as one of `service`.
+
+    Nobody needs a credential for such a one, and they last, so that there are STREAMS_MAX at most.
+    """
+    handler = _bounded(on_streams_of_bytes(method, GetMessageClass(descriptor.input_type)))
     return grpc.stream_stream_rpc_method_handler(
         errors.wrap_stream(f"{service}/{descriptor.name}", handler),
         response_serializer=GetMessageClass(descriptor.output_type).SerializeToString,
     )
 
 
-async def _request(context: Context) -> Request:
-    # A message beyond the limit has been answered by the runtime, and looks like none from here.
-    raw = await context.read()
-    return Request(None if raw is grpc.aio.EOF else raw)
+def _bounded(inner: StreamHandler) -> StreamHandler:
+    running = 0
+
+    async def handle(requests: Any, context: Context) -> AsyncIterator[Any]:
+        nonlocal running
+        if running >= STREAMS_MAX:
+            raise Ended("RESOURCE_EXHAUSTED", "too many such streams are open")
+        running += 1
+        try:
+            async for response in inner(requests, context):
+                yield response
+        finally:
+            running -= 1
+
+    return handle

@@ -16,6 +16,7 @@ from points_grpc.metrics.figures import Figures
 from points_grpc.rpc import health, reflection
 from points_grpc.rpc.backends import Engine, MemberBook, ProgramBook
 from points_grpc.rpc.credentials import Authenticator
+from points_grpc.rpc.interceptors.arrival import Arrival
 from points_grpc.rpc.interceptors.context import (
     Authentication,
     Authorization,
@@ -101,17 +102,18 @@ class Server:
         options: ServerOptions = ServerOptions(),
         figures: Figures | None = None,
     ) -> None:
-        errors = Errors()
+        errors, deadline = Errors(), Deadline(options.deadline_s, options.deadline_max_s)
         services = _services(backends)
         interceptors = (
             errors,
             Log(),
             *(() if figures is None else (Metrics(figures),)),
+            deadline,
             Authentication(authenticator),
             Authorization(declared_scopes(service for service, _ in services)),
             *_rates(options),
+            Arrival(),
             Shedding(options.calls_max, options.calls_bytes_max),
-            Deadline(options.deadline_s, options.deadline_max_s),
         )
         names = [service.full_name for service, _ in services]
         self._options = options
@@ -121,7 +123,7 @@ class Server:
         self._server.add_generic_rpc_handlers(
             (
                 *(unary_service(*service, interceptors) for service in services),
-                _health_methods(self._health, errors),
+                _health_methods(self._health, errors, deadline),
                 *(_reflection_methods(self._reflection, errors) if options.reflection else ()),
             )
         )
@@ -178,10 +180,12 @@ def _services(backends: Backends) -> list[tuple[ServiceDescriptor, object]]:
     return services
 
 
-def _health_methods(servicer: health.Health, errors: Errors) -> grpc.GenericRpcHandler:
+def _health_methods(
+    servicer: health.Health, errors: Errors, deadline: Deadline
+) -> grpc.GenericRpcHandler:
     methods = health_pb2.DESCRIPTOR.services_by_name["Health"].methods_by_name
     handlers = {
-        "Check": unary_method(servicer.Check, methods["Check"], (errors,)),
+        "Check": unary_method(servicer.Check, methods["Check"], (errors, deadline, Arrival())),
         "Watch": stream_method(servicer.Watch, methods["Watch"], errors, health.SERVICE),
     }
     return grpc.method_handlers_generic_handler(health.SERVICE, handlers)

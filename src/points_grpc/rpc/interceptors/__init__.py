@@ -22,12 +22,17 @@ NO_MESSAGE = "is missing: the call ended without a message"
 class Request:
     """The bytes of a request, for whoever takes them first; None where a call has no message.
 
-    Interceptors hold a request for as long as its call runs, so they do not hold the bytes.
+    There are none before `fill`. Interceptors hold a request for as long as its call runs, so they
+    do not hold the bytes.
     """
 
     __slots__ = ("_raw", "size")
 
-    def __init__(self, raw: bytes | None) -> None:
+    def __init__(self, raw: bytes | None = None) -> None:
+        self.fill(raw)
+
+    def fill(self, raw: bytes | None) -> None:
+        """Put what has arrived into it."""
         self._raw = raw
         self.size = len(raw or b"")
 
