@@ -6,13 +6,16 @@ from collections import defaultdict
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from points_grpc.domain.books import Lot, Transaction
+from points_grpc.domain.answers import Answer
+from points_grpc.domain.books import Holding, Lot, Transaction
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.views import view_transaction
 
 if TYPE_CHECKING:
     from stories import Story
 
+FIGURES = ("available", "pending", "held", "version")
+FIGURES += ("total_earned", "total_redeemed", "total_expired")
 EARN, SUBMIT, APPROVE, CLOSE, REDEEM, EXPIRE, REVERSE = list(TransactionType)[:7]
 
 
@@ -25,6 +28,20 @@ def audit(story: Story) -> None:
     _audit_owners(story)
     _audit_chain(story)
     _audit_due(story)
+
+
+def audit_answer(answer: Answer, holding: Holding) -> None:
+    """All that is answered is the account's, whose figures are those of the books."""
+    shown = [getattr(answer, name, None) for name in ("transaction", "lot", "account", "change")]
+    owners = [view.owner for view in (*shown, answer) if hasattr(view, "owner")]
+    assert owners
+    assert all(owner == holding.owner for owner in owners)
+    view, account = getattr(answer, "account", None), holding.account
+    if view is not None:
+        for name in FIGURES:
+            assert getattr(view, name) == getattr(account, name)
+        assert view.next_expires_at == account.next_due_at
+        assert (view.created_at, view.updated_at) == (account.created_at, account.last_at)
 
 
 def _audit_account(story: Story) -> None:

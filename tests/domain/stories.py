@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
-from audit import audit
+from audit import audit, audit_answer
 
 from points_grpc.domain.answers import Answer, MemberLabel
 from points_grpc.domain.books import (
@@ -203,6 +203,7 @@ class Story:
         else:
             lot_id = 0
         self.answer = decide(Case(command, holding, lot_id), self._draft)
+        audit_answer(self.answer, holding)
         return self
 
     @contextmanager
@@ -242,7 +243,7 @@ class Story:
     def grouped(self, keep: bool = True) -> Iterator[Story]:
         """The steps within are one group of the batch, kept or dropped whole."""
         assert self._batch is not None
-        self._draft = Draft(self._batch[0], lambda _: next(self._ids), "tester")
+        self._draft = Draft(self._batch[0], self._new_id, "tester")
         names = dict(self.names)
         try:
             yield self
@@ -256,6 +257,10 @@ class Story:
             else:
                 draft.drop()
                 self.names = names
+
+    def _new_id(self, bucket: int) -> int:
+        assert bucket == ACCOUNT_ID, "an account's rows lie in its own bucket"
+        return next(self._ids)
 
     def having_earned(self, total: int) -> Story:
         """Pretend that so much was earned and spent long ago; the books no longer agree."""

@@ -67,6 +67,7 @@ def test_change() -> None:
     assert (change.reason_type, change.reason_note) == (EXTEND, "note")
     assert (change.standard_meta, change.custom_meta) == (metas, "{}")
     assert (change.principal, change.event_at) == ("tester", instant("2025-01-05"))
+    assert change.request_id == "r1"
     assert [row.event_id for row in story.facts.changes] == [change.event_id]
     assert (story.facts.changes[0].request_id, story.account.version) == ("r1", 2)
     assert story.account.last_at == instant("2025-01-05")
@@ -119,7 +120,7 @@ def test_beyond_the_calendar() -> None:
     ):
         with story.refused(InvalidField) as refusal:
             story.move("a", expiration)
-        assert refusal.value.field == field
+        assert (refusal.value.field, bool(refusal.value.problem)) == (field, True)
 
 
 @pytest.mark.parametrize(

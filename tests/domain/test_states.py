@@ -21,7 +21,7 @@ ALLOWED = {
     ("approve", PENDING, APPROVED): "APPROVE",
     ("approve", PENDING, CLOSED): "CLOSE",
 }
-ASKED = [("update", PENDING), ("update", CLOSED), ("approve", APPROVED), ("approve", CLOSED)]
+ASKED = list(product(("update", "approve"), LotState))
 
 
 def in_state(state: LotState) -> Story:
