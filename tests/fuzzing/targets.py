@@ -15,9 +15,11 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "gateway"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from asgi import respond
 from asked import base, variants
 from handlers_only import Service
 from routes import CREDENTIALS, Example, example, names
@@ -121,46 +123,24 @@ class Routes:
 
     async def _asked(self, made: Example, data: bytes) -> tuple[int, bytes]:
         target, header, body = _parts(data)
-        path, _, query = (b"/" + target).replace(b" ", b"%20").partition(b"?")
-        if not target:
-            path, _, query = made.target().encode().partition(b"?")
+        called = (b"/" + target).replace(b" ", b"%20") if target else made.target().encode()
         kinds = (b"idempotency-key", b"x-request-timeout", b"content-type", b"x-user-timezone")
         headers = [(b"content-type", b"application/json")] if body else []
         headers += [(n.lower().encode(), v.encode()) for n, v in CREDENTIALS[made.dialect].items()]
         if header:
             headers.append((kinds[header[0] % len(kinds)], header[1:]))
-        return await _sent(self._app, made.method, path, query, headers, body)
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        response = await respond(self._app, made.method, called, headers, receive)
+        heads = b"".join(b"%s: %s\n" % pair for pair in response.headers)
+        return response.status, heads + response.body
 
 
 def _parts(data: bytes) -> list[bytes]:
     """Target, header and body; what is missing is empty."""
     return [*data.split(SEPARATOR, 2), b"", b""][:3]
-
-
-async def _sent(
-    app: Any, method: str, path: bytes, query: bytes, headers: list[Any], body: bytes
-) -> tuple[int, bytes]:
-    told: list[Any] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: Any) -> None:
-        told.append(message)
-
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path.decode("latin-1"),
-        "raw_path": path,
-        "root_path": "",
-        "query_string": query,
-        "headers": headers,
-    }
-    await app(scope, receive, send)
-    start, *bodies = told
-    heads = b"".join(b"%s: %s\n" % pair for pair in start["headers"])
-    return start["status"], heads + b"".join(message["body"] for message in bodies)
 
 
 TARGETS: dict[str, Callable[[], Methods | Routes]] = {

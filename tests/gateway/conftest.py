@@ -1,6 +1,6 @@
 """HTTP calls without a network, a service that answers as told, and a real one in-process.
 
-Tests of this folder and below may import `live` and `browser`.
+Tests of this folder and below may import `asgi`, `live` and `browser`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from points_grpc.gateway.upstream import Inbound, Upstream
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from live import Live, living  # only found through the line above
+from asgi import respond  # only found through the line above
+from live import Live, living
 
 BEARER = (("Authorization", "Bearer demo"),)
 
@@ -110,8 +111,6 @@ class Caller:
         headers: Sequence[tuple[str, str]] = (),
     ) -> Answered:
         """The same within an event loop."""
-        path, _, query = target.partition(b"?")
-        sent: list[Any] = []
 
         async def receive() -> Any:
             self.chunks_read += 1
@@ -120,25 +119,10 @@ class Caller:
                 await asyncio.Event().wait()
             return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
 
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path.decode("latin-1"),
-            "raw_path": path,
-            "root_path": "",
-            "query_string": query,
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
-        }
-        await self.app(scope, receive, send)
-        start, *bodies = sent
-        return Answered(
-            start["status"],
-            {name.decode(): value.decode() for name, value in start["headers"]},
-            b"".join(message["body"] for message in bodies),
-        )
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers]
+        response = await respond(self.app, method, target, raw, receive)
+        named = {name.decode(): value.decode() for name, value in response.headers}
+        return Answered(response.status, named, response.body)
 
 
 @pytest.fixture
