@@ -191,6 +191,9 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "imports.targets": lambda at: imports.targets(
         at, 1, [(number(0, m), f"row-{m}") for m in SOME]
     ),
+    "imports.made_by_files": lambda at: imports.made_by_files(
+        at, 1, imports.LOT, [(number(0, m), number(2, m)) for m in SOME]
+    ),
     "imports.insert_keys": lambda at: imports.insert_keys(
         at, 1, [((number(0, MEMBERS + 1), "row"), (imports.LOT, number(2, MEMBERS + 1)))]
     ),
@@ -203,6 +206,7 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "lots.by_vendor_id": lambda at: lots.by_vendor_id(at, VENDORS),
     "lots.possibly_due": lambda at: lots.possibly_due(at, AT, 257),
     "lots.possibly_due all": lambda at: lots.possibly_due(at, AT, None),
+    "lots.following": lambda at: lots.following(at, AT),
     "lots.next_fixed_due": lambda at: lots.next_fixed_due(at, AT),
     "lots.spendable": lambda at: lots.spendable(at, STREAMS, 32),
     "lots.spendable all": lambda at: lots.spendable(at, STREAMS, None),

@@ -1,23 +1,23 @@
 """What becomes of the rows of a file from another system, one by one, in the file's order.
 
 A lot is posted as the engine would have posted it: its EARN, then a REDEEM and an EXPIRE for
-what is gone. A row of history is posted by the functions that the engine's own decisions use.
-What cannot be is refused (InvalidField) before anything is touched.
+what is gone. What cannot be is refused (InvalidField) before anything is touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Unpack
 
-from points_grpc.domain.books import Draft, ExpiryChange, Holding, Lot, Transaction
+from points_grpc.domain.books import Draft, Holding, Lot
 from points_grpc.domain.decisions import BALANCE_MAX
-from points_grpc.domain.model import AwardKind, LotState, Policy, ReasonType, TransactionType
+from points_grpc.domain.lapse import end_due
+from points_grpc.domain.model import AwardKind, LotState, Policy, TransactionType
 from points_grpc.domain.posting import (
     Texts,
-    approve_lot,
     close_lot,
     due_no_later_than,
     end_lots,
@@ -25,10 +25,22 @@ from points_grpc.domain.posting import (
     note_activity,
     post,
     redeem_from,
-    reinstate,
-    submit_lot,
 )
 from points_grpc.errors import InvalidField
+
+
+@dataclass(slots=True)
+class Recipient(Holding):
+    """An account that a file adds to; `now` is the instant at which the row at hand was recorded.
+
+    `lots` has what was there before the import began, follows an inactivity policy and has lapsed
+    by `read_at`, which is when the account was read. Files brought those in `told`; they may get
+    history from before they lapsed. What the import itself has to record is `recorder`'s.
+    """
+
+    read_at: datetime = field(kw_only=True)
+    recorder: str = field(kw_only=True)
+    told: Collection[int] = ()
 
 
 @dataclass(slots=True)
@@ -53,35 +65,6 @@ class LotRow:
     redeemed_at: datetime | None = None
     expired_at: datetime | None = None
     closed_at: datetime | None = None
-
-
-@dataclass(slots=True)
-class HistoryRow:
-    """A transaction as a file gives it; `at` is when it took effect.
-
-    `parts` are the allocations of a REDEEM, EXPIRE or REVERSE; of the others the one lot and
-    its amount, 0 where the file gives none. `lapse` tells an expiry that ended its lots.
-    """
-
-    type: TransactionType
-    parts: Sequence[tuple[Lot, int]]
-    at: datetime
-    lapse: bool = False
-    reverses: int = 0
-
-
-@dataclass(slots=True)
-class ChangeRow:
-    """An expiry change as a file gives it; None as an expiry means never."""
-
-    lot: Lot
-    old: datetime | None
-    new: datetime | None
-    reason_type: ReasonType | None
-    note: str
-    meta: tuple[str, str, str]
-    custom_meta: str
-    request_id: str
 
 
 def split_amount(
@@ -121,20 +104,48 @@ def check_lot(row: LotRow, holding: Holding) -> None:
             raise InvalidField("state", "has nothing redeemed or expired, and is whole or closed")
     if row.expires_at is not None and row.expires_at <= row.earned_at:
         raise InvalidField("expires_at", "must be later than earned_at")
+    _check_ends(row, holding)
     account = holding.account
     if account.total_earned + account.pending + row.amount > BALANCE_MAX:
         raise InvalidField("amount", "would take the account beyond what it can hold")
 
 
-def open_lot(draft: Draft, holding: Holding, row: LotRow, **texts: Unpack[Texts]) -> Lot:
+def _check_ends(row: LotRow, holding: Holding) -> None:
+    """Refuse (InvalidField) a redemption or an expiry outside of the lot's life."""
+    if row.redeemed and (at := row.redeemed_at) is not None:
+        ends_at = _ends_at(row, holding, row.earned_at)
+        if at < row.earned_at or (ends_at is not None and at >= ends_at):
+            raise InvalidField("redeemed_at", OUTSIDE)
+    if row.expired and (at := row.expired_at) is not None:
+        ends_at = _ends_at(row, holding, _last_activity(row))
+        late = bool(row.remaining) and ends_at is not None and at > ends_at
+        if at < row.earned_at or late:
+            raise InvalidField("expired_at", OUTSIDE)
+
+
+OUTSIDE = "must lie between the lot's earn and its expiry"
+
+
+def _ends_at(row: LotRow, holding: Holding, since: datetime) -> datetime | None:
+    return holding.projected_expiry(row.rule, since) if row.rule else row.expires_at
+
+
+def _last_activity(row: LotRow) -> datetime:
+    counts = row.redeemed and TransactionType.REDEEM in row.policy.qualifying
+    return row.redeemed_at if counts and row.redeemed_at is not None else row.earned_at
+
+
+def open_lot(draft: Draft, holding: Recipient, row: LotRow, **texts: Unpack[Texts]) -> Lot:
     """Post a lot that `check_lot` has passed, and what became of it.
 
     A redemption without an instant is dated at the earn. So is an expiry, unless the lot's own
     has passed, which is then the instant; where such an expiry left nothing, it ended the lot.
     What has lapsed and is not told to be gone lapses when the account is next touched.
     """
-    account, last_at = holding.account, holding.account.last_at
     first_state = LotState.OPEN if row.state is LotState.CLOSED else row.state
+    if first_state is LotState.APPROVED:
+        lapse_before(draft, holding, TransactionType.EARN, row.earned_at)
+    account, last_at = holding.account, holding.account.last_at
     lot = Lot(
         lot_id=draft.new_id(account.account_id),
         account_id=account.account_id,
@@ -179,15 +190,18 @@ def open_lot(draft: Draft, holding: Holding, row: LotRow, **texts: Unpack[Texts]
     return lot
 
 
-def _end_parts(draft: Draft, holding: Holding, row: LotRow, lot: Lot) -> None:
+def _end_parts(draft: Draft, holding: Recipient, row: LotRow, lot: Lot) -> None:
     """What is gone of a lot that was just earned."""
     if row.state is LotState.CLOSED:
         close_lot(draft, holding, lot, effective_at=row.closed_at or row.earned_at)
     if row.redeemed:
         at = row.redeemed_at or row.earned_at
+        lapse_before(draft, holding, TransactionType.REDEEM, at)
         redeem_from(draft, holding, [(lot, row.redeemed)], effective_at=at)
     if row.expired:
         lapsed_at = row.expires_at
+        if row.expired_at is not None:
+            lapsed_at = _ends_at(row, holding, row.earned_at)
         if lapsed_at is not None and lapsed_at > (row.expired_at or holding.now):
             lapsed_at = None
         if lapsed_at is not None and not row.remaining:
@@ -197,96 +211,31 @@ def _end_parts(draft: Draft, holding: Holding, row: LotRow, lot: Lot) -> None:
             expire_from(draft, holding, [(lot, row.expired)], effective_at=at)
 
 
-_PROMISED = (LotState.OPEN, LotState.PENDING)
+def lapse_before(draft: Draft, holding: Recipient, kind: TransactionType, at: datetime) -> bool:
+    """End what had lapsed before an activity, so that it revives nothing; whether there was any.
+
+    A lot that was earned here ends if it has lapsed by now, as before every write; one that a
+    file brought if it had when the activity was.
+    """
+    due: dict[datetime, list[Lot]] = {}
+    for lot in holding.lots.values():
+        if not lot.unfinished or kind not in holding.program.versions[lot.rule].qualifying:
+            continue
+        ends_at = holding.expiry_of(lot)
+        until = at if lot.lot_id in holding.told else holding.read_at
+        if lot.rule and ends_at is not None and ends_at <= until:
+            due.setdefault(ends_at, []).append(lot)
+    if due:
+        with recording(draft, holding):
+            end_due(draft, holding, due)
+    return bool(due)
 
 
-def replay(draft: Draft, holding: Holding, row: HistoryRow, **texts: Unpack[Texts]) -> Transaction:
-    """Post a row of history. Refuses (InvalidField) one that does not follow from those before."""
-    account, last_at = holding.account, holding.account.last_at
-    if row.type in (TransactionType.SUBMIT, TransactionType.APPROVE, TransactionType.CLOSE):
-        _move_state(draft, holding, row, texts)
-    elif row.type is TransactionType.REVERSE:
-        _reverse(draft, holding, row, texts)
-    else:
-        _take(draft, holding, row, texts)
-    for lot, _ in row.parts:
-        if lot.unfinished:
-            due_no_later_than(holding, holding.expiry_of(lot))
-    account.last_at = max(account.last_at, last_at)
-    return draft.facts.transactions[-1]
-
-
-def _move_state(draft: Draft, holding: Holding, row: HistoryRow, texts: Texts) -> None:
-    ((lot, amount),) = row.parts
-    allowed = (LotState.OPEN,) if row.type is TransactionType.SUBMIT else _PROMISED
-    if lot.state not in allowed:
-        raise InvalidField("transaction", f"cannot follow: the lot is {lot.state.name}")
-    if amount not in (0, lot.remaining):
-        raise InvalidField("amount", "must be the lot's")
-    if row.type is TransactionType.SUBMIT:
-        submit_lot(draft, holding, lot, **texts)
-    elif row.type is TransactionType.APPROVE:
-        approve_lot(draft, holding, lot, **texts)
-    else:
-        close_lot(draft, holding, lot, effective_at=row.at, **texts)
-        if row.lapse:
-            lot.expires_at = row.at
-        else:
-            note_activity(holding, TransactionType.CLOSE, holding.now)
-
-
-def _take(draft: Draft, holding: Holding, row: HistoryRow, texts: Texts) -> None:
-    for lot, part in row.parts:
-        if lot.state is not LotState.APPROVED:
-            raise InvalidField("allocations", "must be of approved lots")
-        if part > lot.remaining or (row.lapse and part != lot.remaining):
-            raise InvalidField("allocations", "must be what the lots have left")
-    if row.type is TransactionType.REDEEM:
-        redeem_from(draft, holding, row.parts, effective_at=row.at, **texts)
-    elif row.lapse:
-        end_lots(draft, holding, [lot for lot, _ in row.parts], row.at, **texts)
-    else:
-        expire_from(draft, holding, row.parts, effective_at=row.at, **texts)
-
-
-def _reverse(draft: Draft, holding: Holding, row: HistoryRow, texts: Texts) -> None:
-    if len(row.parts) != 1:
-        raise InvalidField("allocations", "must be of one lot")
-    ((lot, part),) = row.parts
-    if lot.lapse_id != row.reverses or part > lot.expired:
-        raise InvalidField("reverses", "must be the EXPIRE that ended the lot")
-    lot.lapsed = part
-    reinstate(draft, holding, lot, **texts)
-
-
-def replay_change(draft: Draft, holding: Holding, row: ChangeRow) -> ExpiryChange:
-    """Record an expiry change and move the lot. Refuses (InvalidField) one of a finished lot."""
-    lot, account = row.lot, holding.account
-    if not lot.unfinished and (lot.expires_at is None or lot.expires_at != row.new):
-        raise InvalidField("lot", "is finished")
-    draft.touch(account)
-    draft.touch(lot)
-    lot.rule = 0
-    lot.expires_at = row.new
-    if lot.unfinished:
-        due_no_later_than(holding, row.new)
-    account.version += 1
-    account.last_at = max(account.last_at, holding.now)
-    change = ExpiryChange(
-        event_id=draft.new_id(account.account_id),
-        account_id=account.account_id,
-        currency_id=account.currency_id,
-        version=account.version,
-        lot_id=lot.lot_id,
-        old_expires_at=row.old,
-        new_expires_at=row.new,
-        reason_type=row.reason_type,
-        reason_note=row.note,
-        standard_meta=row.meta,
-        custom_meta=row.custom_meta,
-        principal=draft.principal,
-        request_id=row.request_id,
-        created_at=holding.now,
-    )
-    draft.facts.changes.append(change)
-    return change
+@contextmanager
+def recording(draft: Draft, holding: Recipient) -> Iterator[None]:
+    """What is posted in the block is no row of the file: it happens as the file is read."""
+    before = draft.principal, holding.now
+    draft.principal = holding.recorder
+    holding.now = max(holding.read_at, holding.account.last_at)
+    yield
+    draft.principal, holding.now = before

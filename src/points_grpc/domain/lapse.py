@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from points_grpc.domain.books import Draft, Holding, Lot
@@ -35,10 +36,15 @@ def lapse_due(draft: Draft, holding: Holding) -> int:
             due.setdefault(at, []).append(lot)
         else:
             to_come.append(at)
-    for at in sorted(due):
-        end_lots(draft, holding, sorted(due[at], key=_by_id), at)
+    end_due(draft, holding, due)
     account.next_due_at = min(to_come, default=None)
     return sum(map(len, due.values()))
+
+
+def end_due(draft: Draft, holding: Holding, due: Mapping[datetime, Iterable[Lot]]) -> None:
+    """End the lots that have lapsed at each instant, the earliest first."""
+    for at in sorted(due):
+        end_lots(draft, holding, sorted(due[at], key=_by_id), at)
 
 
 def _by_id(lot: Lot) -> int:

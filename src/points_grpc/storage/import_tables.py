@@ -27,6 +27,7 @@ imports = Table(
     column("known", BigInteger),
     column("refused", BigInteger),
     column("report_bytes", BigInteger),
+    column("first_number", BigInteger, default="0"),
     column("finished", Boolean),
     column("started_at", INSTANT),
     column("updated_at", INSTANT),

@@ -26,7 +26,10 @@ Target = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What of a file has been committed; `report_bytes` is the length of its report by then."""
+    """What of a file has been committed; `report_bytes` is the length of its report by then.
+
+    All that the import makes has ids with numbers from `first_number` on.
+    """
 
     bytes_done: int = 0
     lines_done: int = 0
@@ -34,6 +37,7 @@ class Progress:
     known: int = 0
     refused: int = 0
     report_bytes: int = 0
+    first_number: int = 0
     finished: bool = False
 
     def after(self, **more: Any) -> Progress:
@@ -57,6 +61,7 @@ _FIGURES = (
     "known",
     "refused",
     "report_bytes",
+    "first_number",
     "finished",
 )
 _is_file = (
@@ -90,10 +95,11 @@ def lock_progress(connection: Connection, key: FileKey) -> Progress | None:
     return Progress(*row) if row is not None else None
 
 
-def start(connection: Connection, key: FileKey, now: datetime) -> None:
+def start(connection: Connection, key: FileKey, now: datetime, first_number: int) -> None:
     """Begin a file that was never begun."""
     row = {"tenant_id": key.tenant_id, "program_id": key.program_id, "digest": key.digest}
-    figures = {name: getattr(Progress(), name) for name in _FIGURES}
+    begun = Progress(first_number=first_number)
+    figures = {name: getattr(begun, name) for name in _FIGURES}
     connection.execute(_start, {**row, **figures, "started_at": now, "updated_at": now})
 
 
@@ -124,6 +130,19 @@ _targets = (
         & (import_keys.c.import_id == _asked.c.import_id),
     )
 )
+_made = rows("made", bucket=INT, tenant_id=INT, member_id=BIGINT, target_id=BIGINT)
+_made_by_files = (
+    select(import_keys.c.target_id)
+    .select_from(_made)
+    .join(
+        import_keys,
+        (import_keys.c.bucket == _made.c.bucket)
+        & (import_keys.c.tenant_id == _made.c.tenant_id)
+        & (import_keys.c.member_id == _made.c.member_id)
+        & (import_keys.c.target_id == _made.c.target_id),
+    )
+    .where(import_keys.c.kind == bindparam("of_kind", type_=INT))
+)
 _insert_keys = insert_rows(import_keys, _COLUMNS)
 
 
@@ -136,6 +155,21 @@ def targets(
     values = [(bucket_of_id(member), tenant_id, member, name) for member, name in keys]
     found = connection.execute(_targets, fill("asked", _KEY, values)).all()
     return {(member, name): (kind, target) for member, name, kind, target in found}
+
+
+def made_by_files(
+    connection: Connection, tenant_id: int, kind: int, things: Collection[tuple[int, int]]
+) -> set[int]:
+    """The ids of those of these (member_id, id) of a kind that rows with an import_id became.
+
+    It reads all such rows of the members.
+    """
+    if not things:
+        return set()
+    values = [(bucket_of_id(member), tenant_id, member, target) for member, target in things]
+    names = ("bucket", "tenant_id", "member_id", "target_id")
+    asked = {**fill("made", names, values), "of_kind": kind}
+    return set(connection.execute(_made_by_files, asked).scalars())
 
 
 def insert_keys(

@@ -130,6 +130,13 @@ def _due_statement(limit: int | None) -> Select[Any]:
     return select(*due.c).select_from(_checked).join(due, true())
 
 
+_of_activity = (
+    _unfinished_of(_checked)
+    .where(lots.c.rule != 0, lots.c.expires_at.is_(None))
+    .lateral("following")
+)
+_following = select(*_of_activity.c).select_from(_checked).join(_of_activity, true())
+
 _soonest = (
     select(func.min(lots.c.expires_at).label("soonest"))
     .where(
@@ -200,6 +207,13 @@ def possibly_due(
     """
     statement = _statement("due", limit, _due_statement)
     return _lots(connection, statement, "checked", _CHECKED, _with_bucket(accounts))
+
+
+def following(
+    connection: Connection, accounts: Sequence[tuple[int, int, datetime]]
+) -> dict[int, Lot]:
+    """Of each (tenant_id, account_id, now) every unfinished lot that follows its activity."""
+    return _lots(connection, _following, "checked", _CHECKED, _with_bucket(accounts))
 
 
 def next_fixed_due(

@@ -14,10 +14,10 @@ from points_grpc.clock import Clock
 from points_grpc.domain.model import Program
 from points_grpc.errors import InvalidField, ProgramNotFound
 from points_grpc.service.importing.parsing import Parser, Versions
-from points_grpc.service.importing.preparing import Preparer, Scope
+from points_grpc.service.importing.preparing import Preparer
 from points_grpc.service.importing.report import Report
 from points_grpc.service.importing.rows import CsvReader, JsonReader, Read
-from points_grpc.service.importing.shelf import Shelf
+from points_grpc.service.importing.shelf import Scope, Shelf
 from points_grpc.service.importing.source import BadFile, Records, Source, without_mark
 from points_grpc.service.importing.writing import Chunk, Writer
 from points_grpc.storage import imports, policies, programs
@@ -73,11 +73,12 @@ class Importer:
             with self._link.unit() as connection:
                 program, self._versions = _settings(connection, order)
                 origin = imports.origin(connection)
-                self.resumed = _begin(connection, file, clock)
+                first_number = self._ids.numbers(1)
+                self.resumed = _begin(connection, file, clock, first_number)
         except BaseException:
             self._left.close()
             raise
-        self._scope = Scope(order.tenant_id, program, origin)
+        self._scope = Scope(order.tenant_id, program, origin, self.resumed.first_number)
         report = Report(order.report, self.resumed.report_bytes)
         self._writer = Writer(
             self._linked(database), self._scope, self._ids, clock=clock, file=file, report=report
@@ -180,10 +181,10 @@ def _settings(connection: Connection, order: Order) -> tuple[Program, Versions]:
     return program, versions
 
 
-def _begin(connection: Connection, file: FileKey, clock: Clock) -> Progress:
-    imports.start(connection, file, clock.now())
+def _begin(connection: Connection, file: FileKey, clock: Clock, first_number: int) -> Progress:
+    imports.start(connection, file, clock.now(), first_number)
     found = imports.lock_progress(connection, file)
     if found is None or found.finished:
-        found = Progress()
+        found = Progress(first_number=first_number)
         imports.save(connection, file, found, clock.now())
     return found

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from points_grpc.domain.answers import MemberLabel
-from points_grpc.domain.books import Account, Books, Draft, ExpiryChange, Holding, Lot, Member
+from points_grpc.domain.books import Account, Books, Draft, Holding, Lot, Member
 from points_grpc.domain.commands import VENDOR_ID, MemberName
-from points_grpc.domain.importing import (
-    ChangeRow,
-    HistoryRow,
-    check_lot,
-    open_lot,
-    replay,
-    replay_change,
-)
+from points_grpc.domain.importing import Recipient, check_lot, open_lot
 from points_grpc.domain.membership import first_name, label_of
-from points_grpc.domain.model import Currency, Program
+from points_grpc.domain.model import Currency, LotState, TransactionType
+from points_grpc.domain.replaying import ChangeRow, HistoryRow, is_same_end, replay, replay_change
 from points_grpc.errors import InvalidField
 from points_grpc.service.importing.new_ids import Ids, NewIds
 from points_grpc.service.importing.parsing import (
@@ -32,48 +25,12 @@ from points_grpc.service.importing.parsing import (
 )
 from points_grpc.service.importing.parts import PRINCIPAL, LotRef, Name
 from points_grpc.service.importing.plain import PlainLot, fits, post_plain
-from points_grpc.service.importing.shelf import Finder, Pair, Shelf
+from points_grpc.service.importing.prepared import Prepared
+from points_grpc.service.importing.shelf import Finder, Pair, Scope, Shelf
 from points_grpc.storage import copying
 from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import bucket_of_name
+from points_grpc.storage.ids import BUCKETS, bucket_of_name
 from points_grpc.storage.imports import CHANGE, LOT, TRANSACTION, ImportKey, Target
-from points_grpc.storage.members import IdentifierRow, MemberRow
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where the rows belong; `origin` marks what this database has itself exported."""
-
-    tenant_id: int
-    program: Program
-    origin: int | None = None
-
-
-@dataclass(slots=True)
-class Prepared:
-    """What is to be written for a chunk, and what it was decided on.
-
-    `versions` are those of stored accounts, `labels` those of stored members that get
-    identifiers: where they have changed since, the chunk is to be prepared again.
-    """
-
-    shelf: Shelf
-    versions: dict[int, int] = field(default_factory=dict)
-    labels: dict[int, MemberLabel] = field(default_factory=dict)
-    identifiers: list[IdentifierRow] = field(default_factory=list)
-    members: list[MemberRow] = field(default_factory=list)
-    relabelled: list[MemberLabel] = field(default_factory=list)
-    new_accounts: list[Account] = field(default_factory=list)
-    accounts: list[Account] = field(default_factory=list)
-    lots: bytes = b""
-    changed_lots: list[Lot] = field(default_factory=list)
-    transactions: bytes = b""
-    allocations: bytes = b""
-    changes: list[ExpiryChange] = field(default_factory=list)
-    keys: dict[ImportKey, Target] = field(default_factory=dict)
-    imported: int = 0
-    known: int = 0
-    refused: list[tuple[int, str]] = field(default_factory=list)
 
 
 class _Journal(Draft):
@@ -102,13 +59,14 @@ class Preparer:
         self._scope = scope
         self._ids = NewIds(ids)
         self._now = now
-        self._finder = Finder(connection, scope.tenant_id, scope.origin, before)
+        self._finder = Finder(connection, scope, before)
         self._shelf = self._finder.shelf
         self._books = Books()
         self._draft = _Journal(self._books, self._ids.like, "")
         self._done = Prepared(self._shelf)
         self._written = copying.Written(scope.tenant_id)
         self._desks: dict[Pair, copying.Desk] = {}
+        self._recipients: dict[int, Recipient] = {}
 
     def prepare(self, rows: Sequence[Parsed], *, lock: bool = False) -> Prepared:
         """Decide the rows in their order; with `lock` their accounts stay locked."""
@@ -118,7 +76,7 @@ class Preparer:
             if isinstance(row, ParsedMember):
                 self._try(row, self._member)
         self._enrol(some)
-        self._finder.find_accounts(self._pairs(some), lock)
+        self._finder.find_accounts(self._pairs(some), self._now, lock)
         others = [row for row in rows if not isinstance(row, ParsedMember)]
         for account in self._shelf.accounts.values():
             self._done.versions[account.account_id] = account.version
@@ -229,16 +187,19 @@ class Preparer:
             return False
         pair = (member, row.currency.currency_id)
         desk = self._desks.get(pair) or self._desk(pair)
-        if not fits(row, desk.account):
+        if desk is None or not fits(row, desk.account):
             return False
         self._draft.touch(desk.account)
         shelf.plain[key] = post_plain(desk, self._ids, row, self._now)
         return True
 
-    def _desk(self, pair: Pair) -> copying.Desk:
+    def _desk(self, pair: Pair) -> copying.Desk | None:
+        """Where plain lots are posted, unless an earn may have to end something first."""
         account = self._shelf.accounts.get(pair)
         if account is None:
             account = self._shelf.accounts[pair] = self._new_account(*pair)
+        elif account.account_id in self._shelf.standing:
+            return None
         desk = self._desks[pair] = self._written.desk(account, PRINCIPAL)
         return desk
 
@@ -255,10 +216,16 @@ class Preparer:
         account = self._shelf.accounts.get((member, row.currency.currency_id))
         if account is None:
             raise InvalidField("member", "has no lots in this currency")
-        holding = self._holding(account, row.currency, row.recorded_at)
+        holding = self._recipient(account, row.currency, row.recorded_at)
         self._draft.principal = row.principal
         if isinstance(row, ParsedHistory):
-            kind, target = TRANSACTION, self._replay(holding, row)
+            history = self._history(holding, row)
+            if self._is_done(history):
+                target = history.parts[0][0].lapse_id
+                self._keep_key((member, row.import_id), (TRANSACTION, target))
+                return False
+            posted = replay(self._draft, holding, history, **row.texts)
+            kind, target = TRANSACTION, posted.transaction_id
         else:
             kind, target = CHANGE, self._change(holding, row)
         self._keep_key((member, row.import_id), (kind, target))
@@ -276,7 +243,7 @@ class Preparer:
         if not ref[0] and (member, row.import_id) in self._shelf.keys:
             raise InvalidField("import_id", "is another row's")
         account = self._shelf.accounts.get((member, currency))
-        holding = self._holding(
+        holding = self._recipient(
             account or self._new_account(member, currency), row.currency, row.recorded_at
         )
         check_lot(row.row, holding)
@@ -289,18 +256,33 @@ class Preparer:
             self._keep_key((member, row.import_id), (LOT, lot.lot_id))
         return True
 
-    def _replay(self, holding: Holding, row: ParsedHistory) -> int:
+    def _history(self, holding: Recipient, row: ParsedHistory) -> HistoryRow:
         member = holding.account.member_id
         parts = [(self._named_lot(holding, ref), part) for ref, part in row.parts]
         kind, reverses = self._shelf.keys.get((member, row.reverses), (0, 0))
         if row.reverses and kind != TRANSACTION:
             raise InvalidField("reverses", "is no transaction of the member")
-        history = HistoryRow(row.type, parts, row.at, row.lapse, reverses)
-        return replay(self._draft, holding, history, **row.texts).transaction_id
+        takes = row.type in (TransactionType.REDEEM, TransactionType.EXPIRE)
+        undone = [lot.lot_id for lot, _ in parts if takes and self._is_premature(lot)]
+        return HistoryRow(row.type, parts, row.at, row.lapse, reverses, undone)
 
-    def _change(self, holding: Holding, row: ParsedChange) -> int:
+    def _is_done(self, row: HistoryRow) -> bool:
+        """Whether a server has recorded the lapse that the row tells."""
+        ends = self._shelf.ends
+        if row.type is TransactionType.CLOSE:
+            lot = row.parts[0][0]
+            return row.lapse and lot.state is LotState.CLOSED and lot.expires_at == row.at
+        return is_same_end(row) and (row.parts[0][0].lot_id, row.parts[0][0].lapse_id) in ends
+
+    def _is_premature(self, lot: Lot) -> bool:
+        """Whether a server has ended a lot of this import, of which more is only now being told."""
+        is_own = lot.lot_id // BUCKETS >= self._scope.first_number
+        return is_own and (lot.lot_id, lot.lapse_id) in self._shelf.ends
+
+    def _change(self, holding: Recipient, row: ParsedChange) -> int:
+        lot = self._named_lot(holding, row.lot)
         change = ChangeRow(
-            self._named_lot(holding, row.lot),
+            lot,
             row.old,
             row.new,
             row.reason_type,
@@ -308,10 +290,11 @@ class Preparer:
             row.meta,
             row.custom_meta,
             row.request_id,
+            self._is_premature(lot),
         )
         return replay_change(self._draft, holding, change).event_id
 
-    def _named_lot(self, holding: Holding, ref: LotRef) -> Lot:
+    def _named_lot(self, holding: Recipient, ref: LotRef) -> Lot:
         lot = self._shelf.lot_of(holding.account.member_id, ref)
         if lot is None or lot.account_id != holding.account.account_id:
             raise InvalidField("lot", "is none of the member's in this currency")
@@ -321,13 +304,22 @@ class Preparer:
         self._shelf.keys[key] = target
         self._done.keys[key] = target
 
-    def _holding(self, account: Account, currency: Currency, at: datetime | None) -> Holding:
+    def _recipient(self, account: Account, currency: Currency, at: datetime | None) -> Recipient:
         """The account at the instant at which a row is recorded: now, where none is given."""
-        holding = self._books.holdings.get(account.account_id)
+        holding = self._recipients.get(account.account_id)
         if holding is None:
-            member = Member(account.tenant_id, MemberLabel(account.member_id))
-            holding = Holding(account, member, self._scope.program, currency, self._now)
-            self._books.holdings[account.account_id] = holding
+            standing = self._shelf.standing.get(account.account_id)
+            holding = self._recipients[account.account_id] = Recipient(
+                account,
+                Member(account.tenant_id, MemberLabel(account.member_id)),
+                self._scope.program,
+                currency,
+                self._now,
+                lots=standing.lots if standing else {},
+                told=standing.told if standing else (),
+                read_at=self._now,
+                recorder=PRINCIPAL,
+            )
         holding.now = at or max(self._now, account.last_at)
         if not account.version:
             account.created_at = account.last_at = holding.now

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, Lot
+from points_grpc.domain.model import Program
+from points_grpc.service.importing.lapsed import End, Standing, find_ends, find_standing
 from points_grpc.service.importing.parsing import (
     Parsed,
     ParsedChange,
@@ -26,12 +29,26 @@ Pair = tuple[int, int]
 """member_id, currency_id"""
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where the rows belong; `origin` marks what this database has itself exported.
+
+    All that the import makes has ids with numbers from `first_number` on.
+    """
+
+    tenant_id: int
+    program: Program
+    origin: int | None = None
+    first_number: int = 0
+
+
 @dataclass(slots=True)
 class Shelf:
     """Everything that one chunk has found or made.
 
     `plain` are lots that were posted in one step, by member and number like `vendor_lots`.
-    `fresh` are members that only the chunk itself has made.
+    `fresh` are members that only the chunk itself has made. `standing` is what had lapsed in
+    accounts without being recorded; `ends` are lapses recorded by others than rows of files.
     """
 
     members: dict[Name, int] = field(default_factory=dict)
@@ -42,6 +59,8 @@ class Shelf:
     lots: dict[int, Lot] = field(default_factory=dict)
     keys: dict[ImportKey, Target] = field(default_factory=dict)
     plain: dict[tuple[int, int], Posted] = field(default_factory=dict)
+    standing: dict[int, Standing] = field(default_factory=dict)
+    ends: set[End] = field(default_factory=set)
 
     def add_lot(self, lot: Lot) -> None:
         """Let the lot be found."""
@@ -68,12 +87,11 @@ class Shelf:
 class Finder:
     """Fills the shelf of one chunk. `before` are those of chunks under way, oldest first."""
 
-    def __init__(
-        self, connection: Connection, tenant_id: int, origin: int | None, before: Sequence[Shelf]
-    ) -> None:
+    def __init__(self, connection: Connection, scope: Scope, before: Sequence[Shelf]) -> None:
         self._connection = connection
-        self._tenant = tenant_id
-        self._origin = "" if origin is None else f"{origin:x}-"
+        self._scope = scope
+        self._tenant = scope.tenant_id
+        self._origin = "" if scope.origin is None else f"{scope.origin:x}-"
         self._before = before[::-1]
         self.shelf = Shelf()
 
@@ -96,8 +114,8 @@ class Finder:
         found = members.labels(self._connection, [(self._tenant, member) for member in missing_ids])
         self.shelf.labels.update({member: label for (_, member), label in found.items()})
 
-    def find_accounts(self, pairs: Collection[Pair], lock: bool) -> None:
-        """The accounts of members in currencies, those that are there."""
+    def find_accounts(self, pairs: Collection[Pair], now: datetime, lock: bool) -> None:
+        """The accounts of members in currencies, and what in them has lapsed unrecorded."""
         missing = self._from_before(pairs, self.shelf.accounts, "accounts")
         asked = [(self._tenant, *pair) for pair in missing if pair[0] not in self.shelf.fresh]
         keys = [(self._tenant, a) for a in accounts.find(self._connection, asked).values()]
@@ -107,6 +125,15 @@ class Finder:
             found = accounts.read(self._connection, keys)
         for account in found:
             self.shelf.accounts[account.member_id, account.currency_id] = account
+        ids = [account.account_id for account in self.shelf.accounts.values()]
+        self._from_before(ids, self.shelf.standing, "standing")
+        first_number = self._scope.first_number
+        self.shelf.standing |= find_standing(
+            self._connection, self._scope.program, found, now, first_number
+        )
+        for standing in self.shelf.standing.values():
+            for lot in standing.lots.values():
+                self.shelf.add_lot(lot)
 
     def find_lots(self, rows: Iterable[Parsed]) -> None:
         """The lots that rows would make or refer to, and what became of rows like them."""
@@ -136,8 +163,9 @@ class Finder:
                     keys.setdefault((member, import_id), LOT)
             if isinstance(row, ParsedHistory) and row.reverses:
                 keys.setdefault((member, row.reverses), TRANSACTION)
-        self._find_by_vendor_id(vendors)
+        self._find_by_vendor_id(vendors - self.shelf.vendor_lots.keys())
         self._find_by_key(keys)
+        self._find_ends()
 
     def _find_by_vendor_id(self, vendors: Collection[tuple[int, int]]) -> None:
         missing = []
@@ -162,6 +190,14 @@ class Finder:
         asked = [(self._tenant, lot) for lot in missing_lots]
         for lot in lots.by_id(self._connection, asked).values():
             self.shelf.add_lot(lot)
+
+    def _find_ends(self) -> None:
+        """Which of the lots have been ended by servers."""
+        for shelf in self._before:
+            self.shelf.ends |= shelf.ends
+        ended = [lot for lot in self.shelf.lots.values() if lot.lapse_id and not lot.lapsed]
+        if ended:
+            self.shelf.ends |= find_ends(self._connection, self._tenant, ended)
 
     def _find_own(self, keys: dict[ImportKey, int]) -> None:
         """Rows that this very database has exported are there under their own ids."""

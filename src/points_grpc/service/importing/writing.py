@@ -10,8 +10,10 @@ from points_grpc.clock import Clock
 from points_grpc.errors import StorageUnavailable
 from points_grpc.service.importing.new_ids import Ids
 from points_grpc.service.importing.parsing import Parsed
-from points_grpc.service.importing.preparing import Prepared, Preparer, Scope
+from points_grpc.service.importing.prepared import Prepared
+from points_grpc.service.importing.preparing import Preparer
 from points_grpc.service.importing.report import Report
+from points_grpc.service.importing.shelf import Scope
 from points_grpc.storage import accounts, copying, expiry_changes, imports, lots, members, units
 from points_grpc.storage.database import Connection, Link
 from points_grpc.storage.faults import Fault, fault_of

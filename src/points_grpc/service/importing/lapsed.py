@@ -1,0 +1,87 @@
+"""What had lapsed in a chunk's accounts before: not recorded, or recorded as the import ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from points_grpc.domain.answers import MemberLabel
+from points_grpc.domain.books import Account, Holding, Lot, Member
+from points_grpc.domain.lapse import may_be_due
+from points_grpc.domain.model import PolicyKind, Program
+from points_grpc.storage import imports, lots, transactions
+from points_grpc.storage.database import Connection
+from points_grpc.storage.ids import BUCKETS
+from points_grpc.storage.imports import LOT, TRANSACTION
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an account had before the import that follows its activity and has lapsed, by id.
+
+    Files brought those in `told`.
+    """
+
+    lots: dict[int, Lot]
+    told: frozenset[int]
+
+
+End = tuple[int, int]
+"""A lot, and the EXPIRE that ended it"""
+
+
+def find_standing(
+    connection: Connection,
+    program: Program,
+    found: Iterable[Account],
+    now: datetime,
+    first_number: int,
+) -> dict[int, Standing]:
+    """By account, what had lapsed by `now` in accounts as they are stored.
+
+    The import's own lots, whose numbers begin with `first_number`, are not among them: what is
+    still to come of the file may say that they had not.
+    """
+    if all(policy.kind is not PolicyKind.INACTIVITY for policy in program.versions.values()):
+        return {}
+    known = {a.account_id: a for a in found if may_be_due(a.next_due_at, now)}
+    asked = [(account.tenant_id, key, now) for key, account in known.items()]
+    holdings = {key: _holding(account, program, now) for key, account in known.items()}
+    lapsed = [
+        lot
+        for lot in lots.following(connection, asked).values()
+        if (ends_at := holdings[lot.account_id].expiry_of(lot)) is not None and ends_at <= now
+    ]
+    nameless = {(lot.member_id, lot.lot_id) for lot in lapsed if not lot.vendor_id}
+    tenant = next((account.tenant_id for account in known.values()), 0)
+    named = imports.made_by_files(connection, tenant, LOT, nameless)
+    told = {lot.lot_id for lot in lapsed if lot.vendor_id or lot.lot_id in named}
+    standing: dict[int, dict[int, Lot]] = {}
+    for lot in lapsed:
+        if lot.lot_id not in told or lot.lot_id // BUCKETS < first_number:
+            standing.setdefault(lot.account_id, {})[lot.lot_id] = lot
+    return {key: Standing(of, frozenset(told & of.keys())) for key, of in standing.items()}
+
+
+def find_ends(connection: Connection, tenant_id: int, ended: Sequence[Lot]) -> set[End]:
+    """Which stored lapses of these lots no row of a file has posted; sets each lot's `lapsed`."""
+    keys = {(tenant_id, lot.lapse_id, lot.lot_id) for lot in ended}
+    amounts = transactions.parts(connection, keys)
+    numbers = {number for lot in ended for number in (lot.lapse_id, lot.lot_id)}
+    rows = transactions.by_id(connection, [(tenant_id, number) for number in numbers])
+    things = {(lot.member_id, lot.lapse_id) for lot in ended}
+    posted = imports.made_by_files(connection, tenant_id, TRANSACTION, things)
+    found: set[End] = set()
+    for lot in ended:
+        lot.lapsed = amounts[lot.lot_id]
+        lapse, earn = rows[lot.lapse_id], rows[lot.lot_id]
+        with_it = (lapse.created_at, lapse.principal) == (earn.created_at, earn.principal)
+        if lot.lapse_id not in posted and not with_it:
+            found.add((lot.lot_id, lot.lapse_id))
+    return found
+
+
+def _holding(account: Account, program: Program, now: datetime) -> Holding:
+    member = Member(account.tenant_id, MemberLabel(account.member_id))
+    return Holding(account, member, program, program.currencies[account.currency_id], now)
