@@ -36,6 +36,9 @@ def audit_answer(answer: Answer, holding: Holding) -> None:
     owners = [view.owner for view in (*shown, answer) if hasattr(view, "owner")]
     assert owners
     assert all(owner == holding.owner for owner in owners)
+    row, lot = getattr(answer, "transaction", None), getattr(answer, "lot", None)
+    if lot is not None:
+        assert (row.lot_id, row.state) == (lot.lot_id, lot.state)
     view, account = getattr(answer, "account", None), holding.account
     if view is not None:
         for name in FIGURES:

@@ -138,6 +138,14 @@ def test_nothing_due() -> None:
     assert story.answer == Lapsed(1, story.holding.owner, 0, 0, 0)
 
 
+def test_a_sweep_tells_what_it_recorded_itself() -> None:
+    """What a lapse says to have expired and closed is its own part, not all that ever did."""
+    story = Story().earn(5, expires="2025-01-02").earn(4, expires=END).earn(9).at("2025-01-02")
+    story.earn(3, expires=END, initial_state=LotState.OPEN).earn(8, initial_state=LotState.OPEN)
+    story.at(END).lapse()
+    assert story.answer == Lapsed(1, story.holding.owner, 2, 4, 3)
+
+
 def test_bound_exact_afterwards() -> None:
     """A lapse leaves the bound at the soonest expiry of what is live, loaded or not."""
     story = Story().earn(1, expires=END).earn(1, expires="2025-04-01").earn(1)

@@ -232,7 +232,6 @@ def _move_state(command: MoveState, case: Case, draft: Draft) -> StateMoved:
         raise TransactionNotOpen("transaction_id", state=lot.state.name)
     step = _STEPS[command.state]
     step(draft, holding, lot, request_id=command.request_id)
-    due_no_later_than(holding, holding.expiry_of(lot) if lot.unfinished else None)
     owner = holding.owner
     earn = draft.books.earns[lot.lot_id]
     return StateMoved(
