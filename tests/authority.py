@@ -67,6 +67,13 @@ class Authority(Identity):
             draft = draft.add_extension(x509.SubjectAlternativeName(sans), critical=False)
         return Identity(draft.sign(self.key, hashes.SHA256()), key)
 
+    def with_extension(self, name: str, oid: x509.ObjectIdentifier, value: bytes) -> Identity:
+        """A certificate with an extension as it is said, right or not."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        draft = _draft(_subject(name), self.certificate.subject, key)
+        draft = draft.add_extension(x509.UnrecognizedExtension(oid, value), critical=False)
+        return Identity(draft.sign(self.key, hashes.SHA256()), key)
+
 
 def _subject(name: str) -> x509.Name:
     return x509.Name(

@@ -134,7 +134,7 @@ class Settings(BaseSettings):
         None,
         description="Public keys of JSON web tokens: a JWK set, or PEM; read again each minute.",
     )
-    jwt_keys_url: str | None = Field(
+    jwt_keys_url: SecretStr | None = Field(
         None, description="A URL of such a JWK set (https), fetched again every five minutes."
     )
     jwt_algorithms: str | None = Field(
@@ -216,7 +216,10 @@ class Settings(BaseSettings):
         return f"{scheme}{separator}{rest}"
 
 
-_PASSWORD = re.compile(r"(//[^:@/]*:)[^/]*(?=@)|(\bpassword=)[^&]*")
+# More rather than less: a password may have slashes, and a query may have an @.
+_PASSWORD = re.compile(
+    r"(//[^:@]*:).*(?=@)|(\w*(?:pass(?:word|phrase)|secret)\w*=)[^&\s]*", re.IGNORECASE | re.DOTALL
+)
 
 
 def masked(value: object) -> str:
@@ -224,8 +227,16 @@ def masked(value: object) -> str:
     if value is None:
         return "none"
     if isinstance(value, SecretStr):
-        return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", value.get_secret_value())
+        secret = value.get_secret_value()
+        if "://" not in secret:
+            return "***"  # no URL, whatever it is
+        return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", secret)
     return str(value)
+
+
+def has_password(url: str) -> bool:
+    """Whether a URL has a password in it."""
+    return _PASSWORD.search(url) is not None
 
 
 def variable(field: str) -> str:

@@ -14,8 +14,8 @@ from points_grpc.config import Settings, variable
 GROUP: Any = get_command(app)
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
+def run(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env=environment)
 
 
 def help_of(*command: str) -> str:
@@ -28,6 +28,15 @@ def test_the_commands() -> None:
         "serve", "gateway", "sweep", "import", "export", "audit", "tenant", "token", "db", "demo",
         "doctor",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [("serve",), ("doctor",), ("token", "list")])
+@pytest.mark.parametrize("url", ["postgresql://u:s3cret@db/x", "postgresql://db/x?password=s3cret"])
+def test_a_password_does_not_belong_on_a_command_line(command: tuple[str, ...], url: str) -> None:
+    """A database's password is taken from the environment, and refused as an argument."""
+    result = run(*command, "--database-url", url)
+    assert (result.exit_code, "s3cret" in result.output) == (2, False)
+    assert "POINTS_DATABASE_URL" in result.output
 
 
 @pytest.mark.parametrize("command", [("serve",), ("sweep",), ("db", "upgrade"), ("doctor",)])
@@ -89,7 +98,7 @@ def test_a_bad_variable_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_database_that_is_not_there_is_one_line() -> None:
     """A database that cannot be reached is told in one line, without a traceback."""
     url = "postgresql://points:s3cret@127.0.0.1:1/points"
-    result = run("db", "current", "--database-url", url)
+    result = run("db", "current", POINTS_DATABASE_URL=url)
     assert result.exit_code == 1
     assert "points-grpc: " in result.output
     assert "Traceback" not in result.output

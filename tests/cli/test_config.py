@@ -85,6 +85,10 @@ URLS = {
     "postgresql://points:s3:cr@t@db/points": "postgresql://points:***@db/points",
     "postgresql:///points?host=/tmp&password=s3cret": "postgresql:///points?host=/tmp&password=***",
     "postgresql://points@db/points": "postgresql://points@db/points",
+    "postgresql://points:s3cret/s3cret@db/points": "postgresql://points:***@db/points",
+    "postgresql://db/points?SSLPassword=s3cret&a=b": "postgresql://db/points?SSLPassword=***&a=b",
+    "postgresql://db/points?oauth_client_secret=s3cret": "postgresql://db/points?oauth_client_secret=***",
+    "host=db password=s3cret": "***",
 }
 
 

@@ -10,8 +10,8 @@ from points_grpc.cli.main import app
 from points_grpc.storage import migrate
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
+def run(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env=environment)
 
 
 def test_upgrade_and_downgrade(empty_database_url: str) -> None:
@@ -58,7 +58,7 @@ def test_doctor_finds_the_schema_missing(empty_database_url: str) -> None:
 def test_doctor_finds_the_database_away() -> None:
     """A database that does not answer is not well, and its password stays hidden."""
     url = "postgresql://points:s3cret@127.0.0.1:1/points"
-    result = run("doctor", "--database-url", url)
+    result = run("doctor", POINTS_DATABASE_URL=url)
     assert "NOT WELL" in result.output
     assert "points:***@127.0.0.1:1/points" in result.output
     assert "s3cret" not in result.output

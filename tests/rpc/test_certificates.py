@@ -124,6 +124,13 @@ def test_a_name_counts_whole(tmp_path):
     assert door.refuses(TILL)
 
 
+def test_a_certificate_that_cannot_be_read_is_nobodys(tmp_path):
+    """A certificate with a name of a kind that nobody reads is refused, and nothing worse."""
+    door = Door(tmp_path, entry(subject="CN=till-9,O=Shop"))
+    oid = x509.SubjectAlternativeName.oid
+    assert door.refuses(AUTHORITY.with_extension("till-9", oid, b"\x30\x02\xa3\x00"))
+
+
 def test_a_certificate_ends(tmp_path):
     """A certificate that has ended while its connection lasted is refused from then on."""
     door = Door(tmp_path, entry(subject="CN=till-7,O=Shop"))

@@ -132,7 +132,9 @@ def test_no_scopes_are_no_rights(issuer):
         {"scope": [7]},
         {"exp": "soon"},
         {"exp": 10**400},
+        {"exp": float("inf")},
         {"nbf": "now"},
+        {"nbf": float("-inf")},
         {"nbf": float("nan")},
     ],
 )
@@ -247,6 +249,26 @@ def test_keys_for_other_uses_are_left_out():
     listed = json.loads(key_set(one=RSA_KEY))["keys"]
     odd = [listed[0] | {"use": "enc", "kid": "x"}, {"kty": "oct", "k": "AAAA", "kid": "y"}]
     assert [name for name, _ in keys_of(json.dumps({"keys": listed + odd}).encode())] == ["one"]
+
+
+def test_a_key_that_is_not_known_here_spoils_no_other():
+    """An issuer may add a key of a curve that nobody knew when this was written."""
+    listed = json.loads(key_set(one=RSA_KEY))["keys"]
+    odd = [
+        {"kty": "EC", "crv": "P-7", "x": "AA", "y": "AA", "kid": "x"},
+        {"kty": "RSA", "kid": "y"},
+    ]
+    assert [name for name, _ in keys_of(json.dumps({"keys": odd + listed}).encode())] == ["one"]
+
+
+def test_a_key_without_an_id_is_for_what_names_no_other():
+    """Beside keys with ids, one without is for tokens that name none, or one that is not there."""
+    listed = json.loads(key_set(one=RSA_KEY, none=OTHER_RSA_KEY))["keys"]
+    del listed[1]["kid"]
+    issuer = Issuer(json.dumps({"keys": listed}).encode())
+    assert issuer.grant(signed(headers={"kid": "one"}))
+    assert issuer.grant(signed(OTHER_RSA_KEY)) and issuer.refuses(signed())
+    assert issuer.grant(signed(OTHER_RSA_KEY, headers={"kid": "three"}))
 
 
 def test_edwards_keys():

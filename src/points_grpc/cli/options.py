@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from points_grpc import config
 
 
-def setting(field: str) -> Any:
+def setting(field: str, callback: Any = None) -> Any:
     """The option of a setting: its help, its default and its environment variable."""
     about = config.Settings.model_fields[field]
     flag = field.replace("_", "-")
@@ -21,6 +21,7 @@ def setting(field: str) -> Any:
         help=about.description,
         envvar=config.variable(field),
         show_default=_shown(about.default),
+        callback=callback,
     )
 
 
@@ -30,12 +31,20 @@ def _shown(default: object) -> str:
     return ("no", "yes")[default] if isinstance(default, bool) else str(default)
 
 
+def _without_password(context: typer.Context, option: typer.CallbackParam, url: str | None) -> Any:
+    """Every process of the machine may look at another's command line."""
+    given = context.get_parameter_source(option.name or "")
+    if given is not None and given.name == "COMMANDLINE" and config.has_password(url or ""):
+        fail(f"a password belongs into {config.variable('database_url')} or PGPASSFILE", code=2)
+    return url
+
+
 Grpc = Annotated[str | None, setting("grpc")]
 Http = Annotated[str | None, setting("http")]
 Workers = Annotated[int | None, setting("workers")]
 Metrics = Annotated[str | None, setting("metrics")]
 Upstream = Annotated[str | None, setting("upstream")]
-DatabaseUrl = Annotated[str | None, setting("database_url")]
+DatabaseUrl = Annotated[str | None, setting("database_url", _without_password)]
 DataDir = Annotated[Path | None, setting("data_dir")]
 Dev = Annotated[bool | None, setting("dev")]
 StartTime = Annotated[str | None, setting("start_time")]

@@ -70,7 +70,7 @@ def refuse_what_cannot_be(settings: Settings) -> None:
             options.fail(f"JSON web tokens need POINTS_{field.upper()}", code=2)
     try:
         if settings.jwt_keys_url is not None:
-            keys.url_reader(settings.jwt_keys_url)
+            keys.url_reader(settings.jwt_keys_url.get_secret_value())
         elif settings.jwt_keys_file is not None:
             list(keys.keys_of(keys.file_reader(settings.jwt_keys_file)()))
     except (keys.BadKeys, OSError) as error:
@@ -122,7 +122,8 @@ async def _web_tokens(
     if settings.jwt_keys_file is not None:
         source = keys.Keys(keys.file_reader(settings.jwt_keys_file), _FILE_S)
     else:
-        source = keys.Keys(keys.url_reader(settings.jwt_keys_url or ""), _URL_S)
+        url = settings.jwt_keys_url
+        source = keys.Keys(keys.url_reader("" if url is None else url.get_secret_value()), _URL_S)
     try:
         await asyncio.to_thread(source.load)
     except (keys.BadKeys, OSError) as error:

@@ -36,6 +36,14 @@ from points_grpc.tls import FORWARDED, VOUCHER
 _KINDS = ("fingerprint", "san", "subject")
 _REMEMBERED_MAX = 10_000
 
+_UNREADABLE = (
+    ValueError,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What is raised for certificates that an authority has signed all the same."""
+
 FindCaller = Callable[[str, str], Awaitable[Caller]]
 
 
@@ -97,7 +105,7 @@ class CertificateMap:
             ends = certificate.not_valid_after_utc.timestamp()
             owners = (self._owners.get(name) for name in _names_of(certificate))
             return _Known(next(filter(None, owners), None), ends)
-        except ValueError:
+        except _UNREADABLE:
             return _Known(None, 0.0)
 
 

@@ -45,11 +45,11 @@ class Keys:
 
         A key without an id of its own is for all tokens; a token without one needs a single key.
         """
-        if "" in self._by_id:
-            return self._by_id[""]
+        for_all = self._by_id.get("")
         if key_id is None:
-            return next(iter(self._by_id.values())) if len(self._by_id) == 1 else None
-        found = self._by_id.get(key_id)
+            only = next(iter(self._by_id.values())) if len(self._by_id) == 1 else None
+            return only if for_all is None else for_all
+        found = self._by_id.get(key_id, for_all)
         if found is None:
             self._wanted.set()
         return found
@@ -84,7 +84,8 @@ class Keys:
 def keys_of(text: bytes) -> Iterator[tuple[str, Any]]:
     """Public keys by id: of a JWK set, or ("") of a PEM file with one key or certificate.
 
-    Keys of a set that are for encryption, or that are secret, are left out. Raises BadKeys.
+    Keys of a set that are for encryption, that are secret, or of a kind that is not known here are
+    left out, as RFC 7517 has it. Raises BadKeys, also where all of several are.
     """
     if text.lstrip().startswith(b"-----BEGIN"):
         yield "", _pem_key(text)
@@ -94,10 +95,20 @@ def keys_of(text: bytes) -> Iterator[tuple[str, Any]]:
         usable = [key for key in listed if key.get("kty") in _KINDS and key.get("use") != "enc"]
         if any("d" in key for key in usable):
             raise BadKeys("a set of keys holds a private one")
-        for key in usable:
-            yield str(key.get("kid", "")), PyJWK(key).key
+        made = [(str(key.get("kid", "")), _made(key)) for key in usable]
+        known = [(name, key) for name, key in made if key is not None]
+        if made and not known:
+            raise BadKeys("a set of keys holds none of a known kind")
+        yield from known
     except (ValueError, KeyError, TypeError, AttributeError, PyJWTError) as error:
         raise BadKeys("neither a JWK set nor PEM") from error
+
+
+def _made(key: dict[str, Any]) -> Any:
+    try:
+        return PyJWK(key).key
+    except (ValueError, KeyError, TypeError, PyJWTError):
+        return None  # an issuer may have keys for others
 
 
 def file_reader(path: Path) -> Callable[[], bytes]:

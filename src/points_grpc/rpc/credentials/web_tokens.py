@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -137,6 +138,9 @@ def _instant(claim: object) -> float:
     if isinstance(claim, bool) or not isinstance(claim, int | float):
         raise TokenInvalid
     try:
-        return float(claim)
+        instant = float(claim)
     except OverflowError:
         raise TokenInvalid from None
+    if not math.isfinite(instant):  # JSON has no such numbers, but Python's reads them
+        raise TokenInvalid
+    return instant
