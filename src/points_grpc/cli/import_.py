@@ -73,6 +73,8 @@ def import_(
             importer = Importer(database, SystemClock(), order)
         except ProgramNotFound:
             fail(f"the tenant has no program {program_id}")
+        except ImportedElsewhere as problem:
+            fail(str(problem))
         try:
             _run(importer, report)
         except (BadFile, ImportedElsewhere) as problem:

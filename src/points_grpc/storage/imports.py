@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from points_grpc.storage.arrays import BIGINT, INT, TEXT, fill, insert_rows, rows
@@ -101,6 +102,13 @@ def start(connection: Connection, key: FileKey, now: datetime, first_number: int
     begun = Progress(first_number=first_number)
     figures = {name: getattr(begun, name) for name in _FIGURES}
     connection.execute(_start, {**row, **figures, "started_at": now, "updated_at": now})
+
+
+def hold(connection: Connection, key: FileKey) -> bool:
+    """Keep the file to this connection until it is closed; False where another one has it."""
+    name = f"import\0{key.tenant_id}\0{key.program_id}\0".encode() + key.digest
+    number = int.from_bytes(blake2b(name, digest_size=8).digest(), "big", signed=True)
+    return bool(connection.execute(select(func.pg_try_advisory_lock(number))).scalar_one())
 
 
 def save(connection: Connection, key: FileKey, done: Progress, now: datetime) -> None:

@@ -12,8 +12,10 @@ from till import PROGRAM, earn, named, redeem
 from points_grpc.domain.commands import MemberName
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.queries import GetAccount
+from points_grpc.service.importing import importer
 from points_grpc.service.importing.source import BadFile
 from points_grpc.service.importing.writing import ImportedElsewhere
+from points_grpc.storage import imports
 from points_grpc.storage.tables import lots, transactions
 
 T = TransactionType
@@ -217,8 +219,28 @@ def test_compressed(counter, till) -> None:
         counter.take(counter.file(content[:-200], ".csv.gz"))
 
 
-def test_two_imports_of_one_file(counter, till) -> None:
+def test_two_imports_of_one_file(counter, till, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second import of the same file, while one is under way, gives up and harms nothing."""
+    rows = [f"m{n},{n + 1},5,,,,2031-01-02T12:00:00Z,never," for n in range(40)]
+    rows[3] = "m3,4,x,,,,2031-01-02T12:00:00Z,never,"
+    path = counter.file(csv_of(*rows))
+    monkeypatch.setattr(importer, "HELD_SECONDS", 0.0)
+    one = counter.importer(path, 10)
+    try:
+        steps = one.run()
+        next(steps)
+        with pytest.raises(ImportedElsewhere):
+            counter.importer(path, 10)
+        (*_, done) = steps
+    finally:
+        one.close()
+    assert (done.imported, list(counter.refused(path))) == (39, [5])
+    assert counter.counts(path) == (0, 39, 1)
+
+
+def test_one_goes_on_where_another_has_left(counter, till, monkeypatch) -> None:
+    """An import that another one took over, against all precautions, gives up at its next chunk."""
+    monkeypatch.setattr(imports, "hold", lambda *_: True)
     rows = [f"m{n},{n + 1},5,,,,2031-01-02T12:00:00Z,never," for n in range(40)]
     path = counter.file(csv_of(*rows))
     one, other = counter.importer(path, 10), counter.importer(path, 10)

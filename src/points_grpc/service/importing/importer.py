@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +20,7 @@ from points_grpc.service.importing.report import Report
 from points_grpc.service.importing.rows import CsvReader, JsonReader, Read
 from points_grpc.service.importing.shelf import Scope, Shelf
 from points_grpc.service.importing.source import BadFile, Records, Source, without_mark
-from points_grpc.service.importing.writing import Chunk, Writer
+from points_grpc.service.importing.writing import Chunk, ImportedElsewhere, Writer
 from points_grpc.storage import imports, policies, programs
 from points_grpc.storage.database import Connection, Database, Link
 from points_grpc.storage.ids import IdSource
@@ -32,6 +33,9 @@ CHUNK = 5_000
 
 AHEAD = 2
 """Chunks that are prepared or being written while the next one is read."""
+
+HELD_SECONDS = 5.0
+"""How long the database may take to notice that an import of the same file was killed."""
 
 CSV, JSON_LINES = "csv", "jsonl"
 
@@ -55,6 +59,9 @@ class _Reader(Protocol):
 class Importer:
     """Imports one file, from where an earlier attempt on the same content has come to.
 
+    Raises ProgramNotFound, and ImportedElsewhere where somebody else is at it: the file, and with
+    it the report, is this importer's until it is closed.
+
     `resumed` is what that had committed. A file that was finished begins anew; its rows are
     recognised one by one.
     """
@@ -70,6 +77,7 @@ class Importer:
         self._link = self._linked(database)
         self._ids = IdSource(_on(self._linked(database)))
         try:
+            _hold(self._linked(database), file)
             with self._link.unit() as connection:
                 program, self._versions = _settings(connection, order)
                 origin = imports.origin(connection)
@@ -166,6 +174,17 @@ def _on(link: Link) -> Callable[[Callable[[Connection], int]], int]:
             return work(connection)
 
     return run
+
+
+def _hold(link: Link, file: FileKey) -> None:
+    until = time.monotonic() + HELD_SECONDS
+    while True:
+        with link.unit() as connection:
+            if imports.hold(connection, file):
+                return
+        if time.monotonic() > until:
+            raise ImportedElsewhere
+        time.sleep(0.1)
 
 
 def _settings(connection: Connection, order: Order) -> tuple[Program, Versions]:
