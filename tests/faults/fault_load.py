@@ -6,7 +6,7 @@ import asyncio
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,7 +43,8 @@ _CHANNEL = (("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_back
 class Outcome:
     """What the client knows of the requests that it has sent, by their references.
 
-    `unknown` had no answer that says; everything else the server has promised.
+    `unknown` had no answer that says; everything else the server has promised. `seconds` tells how
+    long answers took, by their status.
     """
 
     acknowledged: set[str] = field(default_factory=set)
@@ -51,6 +52,7 @@ class Outcome:
     unknown: set[str] = field(default_factory=set)
     strange: list[str] = field(default_factory=list)
     codes: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, other: Outcome) -> None:
         """Count another load's in."""
@@ -59,6 +61,8 @@ class Outcome:
         self.unknown |= other.unknown
         self.strange += other.strange
         self.codes += other.codes
+        for code, some in other.seconds.items():
+            self.seconds[code] += some
 
 
 @dataclass(slots=True)
@@ -79,16 +83,22 @@ class Load:
     """
 
     def __init__(
-        self, name: str, addresses: Callable[[], Sequence[str]], *, always_named: bool = False
+        self,
+        name: str,
+        addresses: Callable[[], Sequence[str]],
+        *,
+        always_named: bool = False,
+        call_seconds: float | None = CALL_SECONDS,
     ) -> None:
+        """Without `call_seconds` the server is asked for no deadline, and has its own."""
         self._name = name
         self._addresses = addresses
         self._named = 1.0 if always_named else 0.6
+        self._call_seconds = call_seconds
         self._stop = threading.Event()
         self._rests = False
         self._lots: list[tuple[int, int]] = []
         self.outcome = Outcome()
-        self.done = 0
 
     @contextmanager
     def running(self) -> Iterator[Load]:
@@ -111,11 +121,12 @@ class Load:
         finally:
             self._rests = False
 
-    def wait_for(self, more: int, seconds: float = 30.0) -> None:
-        """Return when so many more requests were acknowledged, or fail."""
-        wanted, until = self.done + more, time.monotonic() + seconds
-        while self.done < wanted:
-            assert time.monotonic() < until, f"{self.done} of {wanted}: {self.outcome.codes}"
+    def wait_for(self, more: int, seconds: float = 30.0, code: str = "OK") -> None:
+        """Return when so many more answers had that status, or fail."""
+        codes = self.outcome.codes
+        wanted, until = codes[code] + more, time.monotonic() + seconds
+        while codes[code] < wanted:
+            assert time.monotonic() < until, f"{codes[code]} of {wanted}: {codes}"
             self._stop.wait(0.01)
 
     async def _run(self) -> None:
@@ -180,11 +191,13 @@ class Load:
         for attempt in range(10_000):
             addresses = self._addresses()
             address = addresses[(number + attempt) % len(addresses)] if addresses else "127.0.0.1:1"
+            began = time.monotonic()
             try:
                 answer = await self._send(wish, address, channels)
             except grpc.aio.AioRpcError as error:
                 code = error.code()
                 outcome.codes[code.name] += 1
+                outcome.seconds[code.name].append(time.monotonic() - began)
                 if code in _REFUSALS:
                     # After an attempt without an id that may have counted, this is of another.
                     outcome.refused.update(wish.references)
@@ -202,7 +215,6 @@ class Load:
                 continue
             outcome.codes["OK"] += 1
             outcome.acknowledged.update(wish.references)
-            self.done += 1
             if wish.method == "Earn" and len(self._lots) < 500:
                 member = int(wish.request.member.external_id.removeprefix("load"))
                 self._lots.append((member, answer.lot.lot_id))
@@ -213,4 +225,6 @@ class Load:
         if channel is None:
             channel = channels[address] = grpc.aio.insecure_channel(address, options=_CHANNEL)
         stub = points_service_pb2_grpc.PointsServiceStub(channel)
-        return await getattr(stub, wish.method)(wish.request, timeout=CALL_SECONDS)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            call = getattr(stub, wish.method)
+            return await call(wish.request, timeout=self._call_seconds)

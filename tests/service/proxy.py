@@ -41,7 +41,7 @@ class Proxy:
     """Listens on `url`; `fail_next_commit` and `stop` make it fail.
 
     `failed` is set when a COMMIT has met its fate: as soon as it is cut off or held, otherwise when
-    its answer has come from the server.
+    its answer has come from the server. `slow_down` makes it slow.
     """
 
     def __init__(self, url: str) -> None:
@@ -53,6 +53,8 @@ class Proxy:
         self._sockets: set[socket.socket] = set()
         self._listener: socket.socket | None = None
         self._port = 0
+        self._delay = 0.0
+        self._fast = threading.Event()
         self.failed = threading.Event()
         self.start()
 
@@ -94,6 +96,14 @@ class Proxy:
         self.failed.clear()
         with self._lock:
             self._next, self._marker = failure, marker
+
+    def slow_down(self, seconds: float) -> None:
+        """Hold back whatever the server answers for so long; with 0 no more, nor what is held."""
+        if seconds:
+            self._fast.clear()
+        self._delay = seconds
+        if not seconds:
+            self._fast.set()
 
     def release(self) -> None:
         """Deliver to the server the COMMITs that were held."""
@@ -160,6 +170,8 @@ class Proxy:
                 if line.failure is not Failure.NONE:
                     self._lose(line)
                     return
+                if self._delay:
+                    self._fast.wait(self._delay)
                 line.client.sendall(data)
         if line.failure is Failure.NONE:
             line.cut()

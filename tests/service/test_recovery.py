@@ -120,6 +120,28 @@ def test_a_commit_in_doubt_for_long_is_unavailable(
     assert till.account().available == 10
 
 
+def test_a_refused_commit_is_not_in_doubt(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A COMMIT that the database refuses for want of space is given up like any statement."""
+    monkeypatch.setattr(persisting, "LOST_SECONDS", 0.1)
+    monkeypatch.setattr(persisting, "IN_DOUBT_SECONDS", 60.0)
+    for statement in (
+        (
+            "CREATE FUNCTION extend() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$"
+        ),
+        (
+            "CREATE CONSTRAINT TRIGGER extend AFTER INSERT ON units"
+            " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION extend()"
+        ),
+    ):
+        till.look(lambda at, statement=statement: at.execute(DDL(statement)))
+    began = time.monotonic()
+    assert isinstance(till.refusal(earn(10)), StorageUnavailable)
+    assert time.monotonic() - began < 30
+    till.look(lambda at: at.execute(DDL("DROP TRIGGER extend ON units")))
+    assert till.do(earn(10)).account.available == 10
+
+
 def test_a_connection_killed_in_the_middle_is_replaced(
     till: Till, far: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:

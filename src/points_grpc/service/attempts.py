@@ -12,7 +12,7 @@ from uuid import uuid4
 from points_grpc.clock import Clock
 from points_grpc.storage import units
 from points_grpc.storage.database import Connection, Link
-from points_grpc.storage.faults import Fault, Unreachable, fault_of, is_lock_timeout
+from points_grpc.storage.faults import Fault, Unreachable, fault_of, is_lock_timeout, is_refused
 
 CONFLICTS_MAX = 8
 """How often the work is done again because another unit of work was first."""
@@ -55,7 +55,7 @@ def carry_out(link: Link, clock: Clock, work: Callable[[Connection, datetime], T
             return results[-1]
         except Exception as error:
             fault = fault_of(error)
-            doubt.lost_commit |= committing and fault is Fault.LOST
+            doubt.lost_commit |= committing and fault is Fault.LOST and not is_refused(error)
             if doubt.lost_commit or fault is Fault.LOST:
                 if doubt.over():
                     raise Unreachable from error

@@ -46,6 +46,15 @@ def fault_of(error: Exception) -> Fault:
     return Fault.LOST if lost else Fault.OTHER
 
 
+def is_refused(error: Exception) -> bool:
+    """Whether the database has said that the statement failed, and goes on to serve.
+
+    Then it has rolled the unit of work back, even if the statement was its COMMIT.
+    """
+    cause = _cause_of(error)
+    return cause is not None and cause.diag.severity_nonlocalized == "ERROR"
+
+
 def is_lock_timeout(error: Exception) -> bool:
     """Whether a statement gave up waiting for a lock."""
     cause = _cause_of(error)
