@@ -106,10 +106,11 @@ class Proxy:
             self._fast.set()
 
     def release(self) -> None:
-        """Deliver to the server the COMMITs that were held."""
+        """Deliver to the server the COMMITs that were held, unless it has given up on them."""
         held, self._held = self._held, []
         for server, data in held:
-            server.sendall(data)
+            with contextlib.suppress(OSError):
+                server.sendall(data)
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

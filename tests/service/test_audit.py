@@ -95,6 +95,7 @@ def tell(till: Till) -> None:
     fixed = till.do(earn(100, policy="month", request_id="r1"))
     idle = till.do(earn(500, policy="idle", request_id="r2"))
     till.do(earn(30, policy="idle-first"))
+    dated = till.do(earn(13, "gus", policy="idle", expiration=InDays(90)))
     opened = till.do(earn(7, initial_state=LotState.OPEN))
     pending = till.do(earn(8, initial_state=LotState.PENDING))
     cancelled = till.do(earn(9, initial_state=LotState.OPEN))
@@ -127,6 +128,7 @@ def tell(till: Till) -> None:
     early = till.do(earn(4, "fay", initial_state=LotState.OPEN))
     till.do(approve(early))
     till.do(redeem(1, "fay"))
+    till.do(move(dated, InDays(400), reinstate=True, member="gus"))
 
 
 def test_what_the_ledger_wrote_is_right(story: Till) -> None:
@@ -307,6 +309,10 @@ CASES: dict[str, tuple[Break, set[str]]] = {
     ),
     "lapsed at another instant": (
         changed(R, lapse, effective_at=R.c.effective_at + DAY / 24),
+        {NOT_LIVE},
+    ),
+    "idle lot with a date lapsed later": (
+        changed(R, lapse, R.c.amount == 13, effective_at=R.c.effective_at + DAY / 24),
         {NOT_LIVE},
     ),
     "a debit of tomorrow": (

@@ -12,7 +12,7 @@ from points_grpc.domain.policy import inactivity_lapse
 from points_grpc.service import audit_names
 from points_grpc.storage import programs
 from points_grpc.storage.audit import accounts, debits, lots, orphans
-from points_grpc.storage.audit.debits import Doubt
+from points_grpc.storage.audit.debits import Doubt, Foretold
 from points_grpc.storage.audit.findings import (
     BEFORE_ALL,
     Finding,
@@ -104,9 +104,14 @@ class Auditor:
                 yield Finding(_LATE, "account", lot.tenant_id, lot.account_id)
 
     def _dead_debits(self, connection: Connection, page: Sequence[Place]) -> Iterable[Finding]:
+        wrong = []
         for debit in debits.doubts(connection, page):
             program = self._program(connection, debit.tenant_id, debit.program_id)
             if not _is_right(debit, program):
+                wrong.append((debit, program))
+        earns = debits.foretold(connection, page, {d.lot_id for d, _ in wrong}) if wrong else {}
+        for debit, program in wrong:
+            if not _is_right_of_fixed(debit, earns[debit.lot_id], program):
                 yield Finding(_NOT_LIVE, "transaction", debit.tenant_id, debit.transaction_id)
 
     def _program(self, connection: Connection, tenant_id: int, program_id: int) -> Program:
@@ -119,15 +124,30 @@ class Auditor:
 
 def _is_right(debit: Doubt, program: Program) -> bool:
     """Whether the lot was live, or lapsed at the instant that the debit says."""
+    return any(_fits(debit, at) for at in _ends(debit, debit.activity, program))
+
+
+def _is_right_of_fixed(debit: Doubt, earn: Foretold, program: Program) -> bool:
+    """The same of a lot that was earned with an expiry of its own, which no activity moved."""
+    ends_at = earn.expires_at
+    if ends_at is None:
+        return True
+    return ends_at not in _ends(debit, earn.activity, program) and _fits(debit, ends_at)
+
+
+def _ends(
+    debit: Doubt, activity: dict[TransactionType, datetime], program: Program
+) -> Iterator[datetime]:
+    """When the lot would lapse that has followed this activity."""
     policy = program.versions[debit.policy_version_id]
     # A CLOSE is activity where a caller asked for it, and none where a lapse did.
     for counted in (policy.qualifying, policy.qualifying - {TransactionType.CLOSE}):
-        since = _since(debit.activity, counted, debit.earned_at)
-        ends_at = _lapse(policy, program, since)
-        lapsed = debit.type == TransactionType.EXPIRE and debit.effective_at == ends_at
-        if debit.effective_at < ends_at or (lapsed and debit.created_at >= ends_at):
-            return True
-    return False
+        yield _lapse(policy, program, _since(activity, counted, debit.earned_at))
+
+
+def _fits(debit: Doubt, ends_at: datetime) -> bool:
+    lapsed = debit.type == TransactionType.EXPIRE and debit.effective_at == ends_at
+    return debit.effective_at < ends_at or (lapsed and debit.created_at >= ends_at)
 
 
 def _since(

@@ -1,16 +1,17 @@
 """Debits against the expiry that was in force: only live lots may be spent or expired.
 
 A lot's expiry is that of its EARN until a change gives it another. That of a lot that follows its
-account's activity moved until then, which takes a calendar to tell: those debits are given out.
+account's activity moved until then, which takes a calendar to tell: those debits are given out. So
+does whether a lot under such a policy was earned with an expiry of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select
 from sqlalchemy import false as never
 
 from points_grpc.domain.model import LotState, PolicyKind, TransactionType
@@ -135,19 +136,27 @@ QUESTIONS = (
 
 
 class Doubt(NamedTuple):
-    """A debit of a lot that followed its account's activity, later than its EARN foretold.
+    """A debit of a lot that may have followed its account's activity, later than its EARN foretold.
 
     `activity` is the account's before the debit.
     """
 
     tenant_id: int
     transaction_id: int
+    lot_id: int
     type: int
     program_id: int
     policy_version_id: int
     earned_at: datetime
     created_at: datetime
     effective_at: datetime
+    activity: dict[TransactionType, datetime]
+
+
+class Foretold(NamedTuple):
+    """The expiry that a lot was earned with, and its account's activity before the earn."""
+
+    expires_at: datetime | None
     activity: dict[TransactionType, datetime]
 
 
@@ -186,6 +195,7 @@ _activity = select(
 _doubts = (
     select(
         *_number,
+        lots.c.lot_id,
         _debit.c.type,
         accounts.c.program_id,
         lots.c.policy_version_id,
@@ -200,6 +210,16 @@ _doubts = (
         )
     )
     .where(_followed, ~func.coalesce(_was_live, never()), _right_after.c.new_expires_at.is_(None))
+)
+_its_earn = rows_of_asked(T.EARN, name="earns")
+_foretold = (
+    select(
+        _its_earn.c.transaction_id,
+        _its_earn.c.expires_at,
+        *(_activity.c[name] for name in ACTIVITY_COLUMNS.values()),
+    )
+    .select_from(_its_earn.join(_activity, same(_activity, "transaction_id", _its_earn)))
+    .where(_its_earn.c.transaction_id.in_(bindparam("lot_ids", expanding=True)))
 )
 _lot = lots_of_asked()
 _any_followed = (
@@ -222,5 +242,14 @@ def doubts(connection: Connection, page: Sequence[Place]) -> Iterator[Doubt]:
     if connection.execute(_any_followed, params).one_or_none() is None:
         return
     streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
-    for *facts, instants in split(streaming.execute(_doubts, params), 8):
+    for *facts, instants in split(streaming.execute(_doubts, params), 9):
         yield Doubt._make((*facts, dict_of(instants)))
+
+
+def foretold(
+    connection: Connection, page: Sequence[Place], lot_ids: Collection[int]
+) -> dict[int, Foretold]:
+    """How these lots of the accounts were earned, by their ids."""
+    params = of_accounts(page) | {"lot_ids": list(lot_ids)}
+    found = split(connection.execute(_foretold, params), 2)
+    return {lot_id: Foretold(at, dict_of(instants)) for lot_id, at, instants in found}
