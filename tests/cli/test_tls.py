@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Office:
 class Secured:
     """A server with TLS over gRPC and HTTP that knows ADMIN by its certificate."""
 
-    def __init__(self, serve: Any, office: Office) -> None:
+    def __init__(self, serve: Any, office: Office, *arguments: str) -> None:
         self.folder = office.folder
         office("tenant", "create", "acme")
         made = office("token", "create", "--tenant", "acme", "--scopes", "points.admin")
@@ -60,6 +61,7 @@ class Secured:
         running = serve(
             "--http",
             "127.0.0.1:0",
+            *arguments,
             POINTS_DATABASE_URL=office.url,
             POINTS_TLS_CERT_FILE=self.chain,
             POINTS_TLS_KEY_FILE=self.key,
@@ -171,6 +173,31 @@ def test_a_certificate_is_renewed_without_a_restart(secured: Secured) -> None:
     before.close()
     assert secured.grpc(ADMIN) == "OK"
     assert secured.http(ADMIN) == 200
+
+
+def test_every_worker_renews_its_certificates(
+    serve: Any, module_database_url: str, tmp_path: Path
+) -> None:
+    """With several processes on a port, all of them show a new certificate, over gRPC and HTTP."""
+    several = Secured(serve, Office(module_database_url, tmp_path), "--workers", "2")
+    several.show(AUTHORITY.identity("second", *HERE))
+    until = time.monotonic() + SECONDS_MAX
+    for port in (several.grpc_port, several.http_port):
+        # The kernel gives each connection to either of them: one in a million times all to one.
+        in_a_row = 0
+        while in_a_row < 20:
+            assert time.monotonic() < until
+            in_a_row = in_a_row + 1 if several.shown(port) == "CN=second,O=Shop" else 0
+    assert several.grpc(ADMIN) == "OK"
+    assert several.http(ADMIN) == 200
+
+
+def test_an_ended_certificate_gets_no_connection(secured: Secured) -> None:
+    """A client whose certificate has ended does not get as far as a credential, nor over HTTP."""
+    ended = CLIENTS.identity("admin", end=datetime(2021, 1, 1, tzinfo=UTC))
+    assert secured.grpc(ended, secured.token) == "UNAVAILABLE"
+    with pytest.raises(OSError):
+        secured.http(ended, authorization=f"Bearer {secured.token}")
 
 
 def test_a_gateway_of_its_own_speaks_tls_to_the_server(secured: Secured) -> None:

@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message_factory import GetMessageClass
 from live import START, Live  # only found through the folder's conftest
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
 from points_grpc.cli import wiring
 from points_grpc.config import Settings
@@ -20,13 +20,13 @@ from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.gateway.failures import UpstreamRefusal
 from points_grpc.gateway.upstream import METHODS, Inbound
 from points_grpc.rpc.interceptors import Context
-from points_grpc.storage import programs
+from points_grpc.storage import programs, wire
 from points_grpc.storage.database import Database
 from points_grpc.storage.tables import metadata
 
 DEFAULT_POLICY = {"policy": "default", "never": {}}
 AMOUNT = {"value": "1"}
-EXISTING, ABSENT = "existing", "absent"
+EXISTING, ABSENT, WARMING = "existing", "absent", "warming"
 
 # For each method requests with names of acme's things, `$program`, `$currency` (id), `$external`,
 # `$member`, `$vendor`, `$account`, `$lot`, `$transaction`, `$email`; 500 is rival's own program.
@@ -145,6 +145,9 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
 NOBODYS = {"TestClockService/GetClock", "TestClockService/SetClock"}
 
 
+_ABOUT_ROWS = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|COPY)\b", re.IGNORECASE)
+
+
 class TwoTenants:
     """The tenants acme and rival, each with a token of its own name and every scope."""
 
@@ -212,6 +215,10 @@ class Street:
             | {"program": 470, "vendor": 78, "lot_vendor": 89, "external": "emma"}
             | {"email": "emma@shop.example", "reference": "order-2", "request": "req-2"}
             | {"code": "POINTS_B"},
+            WARMING: {name: str(int(number) + 128 * 10**6) for name, number in ids.items()}
+            | {"program": 471, "vendor": 79, "lot_vendor": 90, "external": "edna"}
+            | {"email": "edna@shop.example", "reference": "order-3", "request": "req-3"}
+            | {"code": "POINTS_C"},
         }
 
     def ask(self, tenant: str, method: str, request: dict[str, Any]) -> Any:
@@ -277,6 +284,60 @@ def test_a_foreigner_learns_and_changes_nothing(street: Street, method: str) -> 
         told = {which: street.told(method, request, which) for which in (EXISTING, ABSENT)}
         assert told[EXISTING] == told[ABSENT], request
     assert street.rows() == before
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What the database is asked about rows, on both ways there are (see tests/isolation.py)."""
+    seen: list[str] = []
+
+    def note(statement: str) -> None:
+        # Blocks of ids are drawn now and then, by whoever happens to need the next.
+        if _ABOUT_ROWS.match(statement) and "id_blocks" not in statement:
+            seen.append(statement)
+
+    def before(_: object, __: object, statement: str, *___: object) -> None:
+        note(statement)
+
+    send = wire._send
+
+    def send_noted(pgconn: Any, of: Any, statement: Any, values: Any) -> Any:
+        note(statement.text.decode())
+        return send(pgconn, of, statement, values)
+
+    monkeypatch.setattr(wire, "_send", send_noted)
+    event.listen(Engine, "before_cursor_execute", before)
+    yield seen
+    event.remove(Engine, "before_cursor_execute", before)
+
+
+@pytest.mark.parametrize("method", REQUESTS)
+def test_what_is_foreign_takes_the_way_of_what_is_absent(
+    street: Street, statements: list[str], method: str
+) -> None:
+    """The same statements are sent, and as many, so that time does not tell what body does not."""
+    asked = 0
+    for request in REQUESTS[method]:
+        street.told(method, request, WARMING)
+        sent: dict[str, list[str]] = {}
+        for which in (EXISTING, ABSENT):
+            statements.clear()
+            street.told(method, request, which)
+            sent[which] = sorted(statements)
+        assert sent[EXISTING] == sent[ABSENT], request
+        asked += len(sent[ABSENT])
+    assert asked, "the database was asked nothing"
+
+
+def test_the_way_of_what_is_there_is_another(street: Street, statements: list[str]) -> None:
+    """The owner's call sends other statements where there is something to change."""
+    request = OF_MEMBER[2] | {"amount": AMOUNT}
+    sent: dict[str, list[str]] = {}
+    for which in (WARMING, EXISTING, ABSENT):
+        statements.clear()
+        street.told("PointsService/Redeem", request, which, "acme")
+        sent[which] = sorted(statements)
+    assert len(sent[EXISTING]) > len(sent[ABSENT]) > 0
 
 
 @pytest.mark.parametrize(
