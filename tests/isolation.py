@@ -1,4 +1,5 @@
-"""Watches every statement of a run: one on a fact table has to be about a tenant.
+"""Watches every statement of a run: one on a fact table has to be about a tenant, and history is
+only ever added to.
 
 Loaded by the tests' conftest. What tests themselves ask the database is theirs to say; a statement
 counts where the nearest frame of ours on its way to the driver is the project's.
@@ -41,6 +42,12 @@ _FOR_ALL = re.compile(
     r" requests\.key AS key\s+FROM requests\s+WHERE requests\.created_at"
 )
 
+_APPENDED = re.compile(
+    r"\b(?:UPDATE|DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?"
+    r"(?:transactions|allocations|expiry_changes)\b",
+    re.IGNORECASE,
+)
+
 # Goes through everybody's rows, and gives an operator their ids.
 _AUDIT = str(_ROOT / "src" / "points_grpc" / "storage" / "audit")
 
@@ -71,9 +78,16 @@ def _compares(statement: str, name: str) -> bool:
     return re.search(rf"{column}\s*(=|IN\b)|=\s*{column}", statement) is not None
 
 
+@lru_cache(maxsize=10_000)
+def changes_history(statement: str) -> bool:
+    """Whether a statement changes or takes away rows of what is only ever added to."""
+    return _APPENDED.search(statement) is not None
+
+
 def note(statement: str) -> None:
     """Look at a statement that is about to be sent."""
-    if unscoped(statement) and not _FOR_ALL.match(statement) and _is_ours():
+    is_wrong = unscoped(statement) and not _FOR_ALL.match(statement)
+    if (is_wrong or changes_history(statement)) and _is_ours():
         offenders.append(statement)
 
 

@@ -10,7 +10,14 @@ from sqlalchemy import Table, select, text, update
 import isolation
 from points_grpc.storage import wire
 from points_grpc.storage.database import Database
-from points_grpc.storage.tables import accounts, lots, requests, units
+from points_grpc.storage.tables import (
+    accounts,
+    allocations,
+    lots,
+    requests,
+    transactions,
+    units,
+)
 
 OTHER = lots.alias("other")
 SCOPED = (
@@ -50,6 +57,23 @@ def test_a_statement_that_says_whose_is_let_pass(statement: Any) -> None:
 def test_a_statement_that_does_not_is_found(statement: Any, tables: tuple[str, ...]) -> None:
     """A fact table of which the tenant is only shown, or another's compared, is found."""
     assert isolation.unscoped(str(statement)) == tables
+
+
+def test_changes_of_history_are_found() -> None:
+    """What says who did what is added to; a statement that changes or deletes it is an offender."""
+    tenant = transactions.c.tenant_id == 7
+    for wrong in (
+        transactions.update().where(tenant).values(principal="x"),
+        allocations.delete().where(allocations.c.tenant_id == 7),
+        text("TRUNCATE TABLE expiry_changes"),
+    ):
+        assert isolation.changes_history(str(wrong))
+    for right in (
+        select(transactions.c.version).where(tenant).with_for_update(),
+        text("INSERT INTO expiry_changes (tenant_id) VALUES (7)"),
+        update(lots).where(lots.c.tenant_id == 7).values(held=0),
+    ):
+        assert not isolation.changes_history(str(right))
 
 
 @pytest.mark.parametrize("together", [True, False])

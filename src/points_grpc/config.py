@@ -173,6 +173,13 @@ class Settings(BaseSettings):
         description="Bytes of the requests running at once; more are answered with OVERLOADED.",
     )
 
+    request_bytes_max: int = Field(
+        16 * 2**20,
+        ge=64 * 2**10,
+        le=256 * 2**20,
+        description="Bytes of a request over gRPC; a larger one is RESOURCE_EXHAUSTED.",
+    )
+
     tenant_calls_per_second: float | None = Field(
         None, gt=0, description="Calls per second that each server process takes of one tenant."
     )

@@ -84,6 +84,7 @@ def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> S
         deadline_max_s=settings.deadline_seconds_max,
         calls_max=settings.calls_max,
         calls_bytes_max=settings.calls_bytes_max,
+        request_bytes_max=settings.request_bytes_max,
         share_port=several,
         own_address=f"{OWN_HOST}:0" if (several or tls) and settings.http else "",
         tls=tls,
