@@ -9,7 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from points_grpc.rpc import methods
+from points_grpc.rpc import methods, server
 from points_grpc.rpc.credentials import NoCredentials
 
 GET_LOT = "/points.v1.PointsService/GetLot"
@@ -73,3 +73,19 @@ def test_streams_are_bounded(serve, monkeypatch):
     code, answer = serve(scenario)
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def test_a_connection_has_so_many_calls_at_most(serve):
+    """A connection is told how many calls it may have at once, which bounds its floods too."""
+
+    async def scenario(served):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+        head = await reader.readexactly(9)
+        settings = await reader.readexactly(int.from_bytes(head[:3]))
+        writer.close()
+        assert head[3] == 4  # SETTINGS
+        pairs = [settings[at : at + 6] for at in range(0, len(settings), 6)]
+        return {int.from_bytes(pair[:2]): int.from_bytes(pair[2:]) for pair in pairs}
+
+    assert serve(scenario)[3] == server.STREAMS_MAX

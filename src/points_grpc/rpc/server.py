@@ -46,6 +46,12 @@ Beyond the runtime's default of 1000 they end as CANCELLED, which says neither w
 another try is worth it; it is for the interceptors to turn calls away.
 """
 
+STREAMS_MAX = 10_000
+"""How many calls a connection may have at once; what it has given up and we have not counts too.
+
+Far more than an honest client has: it would wait, and not be told that we are overloaded.
+"""
+
 
 METADATA_BYTES_MAX = 16 * 1024
 """How long all metadata of a call may be, a token of 8 KiB among them.
@@ -210,6 +216,7 @@ def channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", int(options.share_port)),
         ("grpc.server.max_pending_requests", PENDING_MAX),
         ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
+        ("grpc.max_concurrent_streams", STREAMS_MAX),
         ("grpc.max_receive_message_length", options.request_bytes_max),
         ("grpc.max_metadata_size", METADATA_BYTES_MAX),
         ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
