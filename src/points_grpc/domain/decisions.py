@@ -24,6 +24,7 @@ from points_grpc.domain.posting import (
     Texts,
     approve_lot,
     close_lot,
+    count_earn,
     due_no_later_than,
     end_lots,
     expire_from,
@@ -138,14 +139,12 @@ def _post_earn(command: Earn, draft: Draft, holding: Holding, lot: Lot) -> Trans
     account = holding.account
     draft.touch(account)
     if lot.state is LotState.APPROVED:
-        account.available += lot.amount
-        account.total_earned += lot.amount
-        note_activity(holding, TransactionType.EARN, lot.earned_at)
+        count_earn(account, lot.amount, lot.earned_at)
     else:
         account.pending += lot.amount
     expires_at = holding.expiry_of(lot)
     if expires_at is not None and expires_at > holding.now:
-        due_no_later_than(holding, expires_at)
+        due_no_later_than(holding.account, expires_at)
     return post(
         draft,
         holding,
@@ -264,7 +263,7 @@ _ALLOWED_FROM: dict[tuple[bool, LotState], tuple[LotState, ...]] = {
 
 def _cancel(draft: Draft, holding: Holding, lot: Lot, **texts: Unpack[Texts]) -> None:
     close_lot(draft, holding, lot, **texts)
-    note_activity(holding, TransactionType.CLOSE, holding.now)
+    note_activity(holding.account, TransactionType.CLOSE, holding.now)
 
 
 _STEPS: dict[LotState, Callable[..., None]] = {

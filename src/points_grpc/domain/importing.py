@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Unpack
 
-from points_grpc.domain.books import Draft, Holding, Lot
+from points_grpc.domain.books import Account, Draft, Holding, Lot
 from points_grpc.domain.decisions import BALANCE_MAX
 from points_grpc.domain.lapse import end_due
 from points_grpc.domain.model import AwardKind, LotState, Policy, TransactionType
 from points_grpc.domain.posting import (
     Texts,
     close_lot,
+    count_earn,
     due_no_later_than,
     end_lots,
     expire_from,
-    note_activity,
     post,
     redeem_from,
 )
@@ -105,9 +105,24 @@ def check_lot(row: LotRow, holding: Holding) -> None:
     if row.expires_at is not None and row.expires_at <= row.earned_at:
         raise InvalidField("expires_at", "must be later than earned_at")
     _check_ends(row, holding)
-    account = holding.account
-    if account.total_earned + account.pending + row.amount > BALANCE_MAX:
+    if not can_hold(holding.account, row.amount):
         raise InvalidField("amount", "would take the account beyond what it can hold")
+
+
+def can_hold(account: Account, amount: int) -> bool:
+    """Whether the account has room for an award of so much."""
+    return account.total_earned + account.pending + amount <= BALANCE_MAX
+
+
+def recorded_at(account: Account, now: datetime, told: datetime | None = None) -> datetime:
+    """When a row is recorded: as it tells itself, else now, but never before what was last.
+
+    A new account begins with it.
+    """
+    now = told or max(now, account.last_at)
+    if not account.version:
+        account.created_at = account.last_at = now
+    return now
 
 
 def _check_ends(row: LotRow, holding: Holding) -> None:
@@ -166,9 +181,7 @@ def open_lot(draft: Draft, holding: Recipient, row: LotRow, **texts: Unpack[Text
     )
     draft.touch(account)
     if first_state is LotState.APPROVED:
-        account.available += row.amount
-        account.total_earned += row.amount
-        note_activity(holding, TransactionType.EARN, row.earned_at)
+        count_earn(account, row.amount, row.earned_at)
     else:
         account.pending += row.amount
     post(
@@ -186,7 +199,7 @@ def open_lot(draft: Draft, holding: Recipient, row: LotRow, **texts: Unpack[Text
     _end_parts(draft, holding, row, lot)
     account.last_at = max(account.last_at, last_at)
     if lot.unfinished:
-        due_no_later_than(holding, holding.expiry_of(lot))
+        due_no_later_than(holding.account, holding.expiry_of(lot))
     return lot
 
 

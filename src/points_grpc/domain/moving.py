@@ -68,7 +68,7 @@ def move_expiry(command: MoveExpiry, case: Case, draft: Draft) -> ExpiryMoved:
     if isinstance(command.expiration, Immediate):
         end_lots(draft, holding, [lot], holding.now, request_id=command.request_id)
     else:
-        due_no_later_than(holding, new)
+        due_no_later_than(holding.account, new)
     row = _record(command, draft, holding, lot, old)
     return ExpiryMoved(view_change(holding.owner, row, lot))
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypedDict, Unpack
 
-from points_grpc.domain.books import Allocation, Draft, Holding, Lot, Transaction
+from points_grpc.domain.books import Account, Allocation, Draft, Holding, Lot, Transaction
 from points_grpc.domain.model import LotState, TransactionType
 
 
@@ -39,8 +39,7 @@ def post(
 ) -> Transaction:
     """Add a transaction with the account's figures as they now are."""
     account = holding.account
-    account.version += 1
-    account.last_at = holding.now
+    step(account, holding.now)
     row = Transaction(
         transaction_id=transaction_id or draft.new_id(account.account_id),
         account_id=account.account_id,
@@ -63,16 +62,35 @@ def post(
     return row
 
 
-def note_activity(holding: Holding, kind: TransactionType, at: datetime) -> None:
+def step(account: Account, now: datetime) -> None:
+    """Give the account the version of what is being recorded of it."""
+    account.version += 1
+    account.last_at = now
+
+
+def count_earn(account: Account, amount: int, at: datetime) -> None:
+    """Add an approved award to the account's figures."""
+    account.available += amount
+    account.total_earned += amount
+    note_activity(account, TransactionType.EARN, at)
+
+
+def count_redemption(account: Account, amount: int, at: datetime) -> None:
+    """Take what is spent out of the account's figures."""
+    account.available -= amount
+    account.total_redeemed += amount
+    note_activity(account, TransactionType.REDEEM, at)
+
+
+def note_activity(account: Account, kind: TransactionType, at: datetime) -> None:
     """Remember that the account was active, for inactivity policies; never earlier than known."""
-    activity = holding.account.activity
+    activity = account.activity
     if kind not in activity or activity[kind] < at:
-        holding.account.activity = {**activity, kind: at}
+        account.activity = {**activity, kind: at}
 
 
-def due_no_later_than(holding: Holding, at: datetime | None) -> None:
+def due_no_later_than(account: Account, at: datetime | None) -> None:
     """Lower the account's bound on its next due instant to `at`."""
-    account = holding.account
     if at is not None and (account.next_due_at is None or at < account.next_due_at):
         account.next_due_at = at
 
@@ -91,9 +109,7 @@ def redeem_from(
         lot.remaining -= part
         lot.redeemed += part
     amount = sum(part for _, part in parts)
-    holding.account.available -= amount
-    holding.account.total_redeemed += amount
-    note_activity(holding, TransactionType.REDEEM, effective_at or holding.now)
+    count_redemption(holding.account, amount, effective_at or holding.now)
     row = post(draft, holding, TransactionType.REDEEM, amount, effective_at=effective_at, **texts)
     _allocate(draft, row, parts)
     return row
@@ -154,7 +170,7 @@ def reinstate(draft: Draft, holding: Holding, lot: Lot, **texts: Unpack[Texts]) 
     lot.expired -= amount
     holding.account.available += amount
     holding.account.total_expired -= amount
-    note_activity(holding, TransactionType.REVERSE, holding.now)
+    note_activity(holding.account, TransactionType.REVERSE, holding.now)
     row = post(
         draft,
         holding,
@@ -200,7 +216,7 @@ def submit_lot(draft: Draft, holding: Holding, lot: Lot, **texts: Unpack[Texts])
     draft.touch(lot)
     lot.state = LotState.PENDING
     lot.state_at = holding.now
-    note_activity(holding, TransactionType.SUBMIT, holding.now)
+    note_activity(holding.account, TransactionType.SUBMIT, holding.now)
     post(draft, holding, TransactionType.SUBMIT, lot.remaining, related_id=lot.lot_id, **texts)
 
 
@@ -212,10 +228,8 @@ def approve_lot(draft: Draft, holding: Holding, lot: Lot, **texts: Unpack[Texts]
     lot.state = LotState.APPROVED
     lot.state_at = holding.now
     holding.account.pending -= amount
-    holding.account.available += amount
-    holding.account.total_earned += amount
-    note_activity(holding, TransactionType.EARN, holding.now)
-    note_activity(holding, TransactionType.APPROVE, holding.now)
+    count_earn(holding.account, amount, holding.now)
+    note_activity(holding.account, TransactionType.APPROVE, holding.now)
     post(draft, holding, TransactionType.APPROVE, amount, related_id=lot.lot_id, **texts)
 
 

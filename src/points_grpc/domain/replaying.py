@@ -86,7 +86,7 @@ def replay(
         _take(draft, holding, row, texts)
     for lot, _ in row.parts:
         if lot.unfinished:
-            due_no_later_than(holding, holding.expiry_of(lot))
+            due_no_later_than(holding.account, holding.expiry_of(lot))
     account.last_at = max(account.last_at, last_at)
     return draft.facts.transactions[-1]
 
@@ -131,7 +131,7 @@ def _move_state(draft: Draft, holding: Holding, row: HistoryRow, texts: Texts) -
         if row.lapse:
             lot.expires_at = row.at
         else:
-            note_activity(holding, TransactionType.CLOSE, holding.now)
+            note_activity(holding.account, TransactionType.CLOSE, holding.now)
 
 
 def _check_parts(holding: Holding, row: HistoryRow) -> None:
@@ -199,7 +199,7 @@ def replay_change(draft: Draft, holding: Recipient, row: ChangeRow) -> ExpiryCha
     lot.rule = 0
     lot.expires_at = row.new
     if lot.unfinished:
-        due_no_later_than(holding, row.new)
+        due_no_later_than(holding.account, row.new)
     account.version += 1
     account.last_at = max(account.last_at, holding.now)
     change = ExpiryChange(

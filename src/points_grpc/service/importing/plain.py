@@ -1,8 +1,9 @@
 """The lots that nearly every row of a file is: posted in one step instead of through objects.
 
 A plain lot is approved, has a fixed expiry or none, and what is gone of it was redeemed at its
-earn. What becomes of it is what `domain.importing.open_lot` says, of which this is a copy for
-that one case; a test holds the two together. Every doubt is left to the long way.
+earn. What becomes of the account is for the domain to say, as for `domain.importing.open_lot`; here
+its rows are only written as they come. A test holds the two together. Every doubt is left to the
+long way.
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from points_grpc.domain.books import Account, Lot
-from points_grpc.domain.decisions import BALANCE_MAX
-from points_grpc.domain.importing import LotRow
-from points_grpc.domain.model import AwardKind, Currency, LotState, Policy, TransactionType
+from points_grpc.domain.importing import LotRow, recorded_at
+from points_grpc.domain.model import AwardKind, Currency, LotState, Policy
+from points_grpc.domain.posting import count_earn, count_redemption, due_no_later_than, step
 from points_grpc.service.importing.new_ids import NewIds
 from points_grpc.service.importing.parts import Name
 from points_grpc.storage.copying import Desk
 
-_EARN, _REDEEM = TransactionType.EARN, TransactionType.REDEEM
 _KIND = AwardKind.POINT_AWARDED
 
 
@@ -86,37 +86,20 @@ class Posted(NamedTuple):
         return self.plain.made(self.lot_id, self.account, self.at)
 
 
-def fits(plain: PlainLot, account: Account) -> bool:
-    """Whether the account can hold it."""
-    return account.total_earned + account.pending + plain.amount <= BALANCE_MAX
-
-
 def post_plain(desk: Desk, ids: NewIds, plain: PlainLot, now: datetime) -> Posted:
-    """Post a lot that fits: its EARN, and a REDEEM of what is gone."""
+    """Post a lot that the account can hold: its EARN, and a REDEEM of what is gone."""
     account = desk.account
     _, _, _, _, amount, remaining, earned_at, expires_at, _, _ = plain
-    now = max(now, account.last_at)
-    if not account.version:
-        account.created_at = now
-    account.last_at = now
-    account.available += amount
-    account.total_earned += amount
-    account.version += 1
-    activity = account.activity
-    if _EARN not in activity or activity[_EARN] < earned_at:
-        activity = account.activity = {**activity, _EARN: earned_at}
+    now = recorded_at(account, now)
+    count_earn(account, amount, earned_at)
+    step(account, now)
     lot_id = ids.new_id(desk.bucket)
     desk.earn(lot_id, plain, now)
     if remaining != amount:
         gone = amount - remaining
-        account.available -= gone
-        account.total_redeemed += gone
-        account.version += 1
-        if _REDEEM not in activity or activity[_REDEEM] < earned_at:
-            account.activity = {**activity, _REDEEM: earned_at}
+        count_redemption(account, gone, earned_at)
+        step(account, now)
         desk.redeem(ids.new_id(desk.bucket), lot_id, gone, earned_at, now)
-    if remaining and expires_at is not None:
-        due = account.next_due_at
-        if due is None or expires_at < due:
-            account.next_due_at = expires_at
+    if remaining:
+        due_no_later_than(account, expires_at)
     return Posted(plain, lot_id, account, now)

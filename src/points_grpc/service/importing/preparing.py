@@ -9,7 +9,13 @@ from datetime import datetime
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, Books, Draft, Holding, Lot, Member
 from points_grpc.domain.commands import VENDOR_ID, MemberName
-from points_grpc.domain.importing import Recipient, check_lot, open_lot
+from points_grpc.domain.importing import (
+    Recipient,
+    can_hold,
+    check_lot,
+    open_lot,
+    recorded_at,
+)
 from points_grpc.domain.membership import first_name, label_of
 from points_grpc.domain.model import Currency, LotState, TransactionType
 from points_grpc.domain.replaying import ChangeRow, HistoryRow, is_same_end, replay, replay_change
@@ -24,7 +30,7 @@ from points_grpc.service.importing.parsing import (
     whole,
 )
 from points_grpc.service.importing.parts import PRINCIPAL, LotRef, Name
-from points_grpc.service.importing.plain import PlainLot, fits, post_plain
+from points_grpc.service.importing.plain import PlainLot, post_plain
 from points_grpc.service.importing.prepared import Prepared
 from points_grpc.service.importing.shelf import Finder, Pair, Scope, Shelf
 from points_grpc.storage import copying
@@ -187,7 +193,7 @@ class Preparer:
             return False
         pair = (member, row.currency.currency_id)
         desk = self._desks.get(pair) or self._desk(pair)
-        if desk is None or not fits(row, desk.account):
+        if desk is None or not can_hold(desk.account, row.amount):
             return False
         self._draft.touch(desk.account)
         shelf.plain[key] = post_plain(desk, self._ids, row, self._now)
@@ -320,9 +326,7 @@ class Preparer:
                 read_at=self._now,
                 recorder=PRINCIPAL,
             )
-        holding.now = at or max(self._now, account.last_at)
-        if not account.version:
-            account.created_at = account.last_at = holding.now
+        holding.now = recorded_at(account, self._now, at)
         return holding
 
     def _new_account(self, member: int, currency: int) -> Account:
