@@ -20,6 +20,9 @@ from verdict import REPORT
 
 Serve = Callable[..., servers.Running]
 
+DEADLOCK = '"event": "deadlock"'
+"""What a server logs of each; PostgreSQL forgets its own count when it is killed."""
+
 ROUNDS = int(os.environ.get("POINTS_FAULT_ROUNDS", "1"))
 
 
@@ -32,21 +35,24 @@ def rounds() -> Callable[[int], range]:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Starts development servers; those that still run at the end of the test are stopped."""
-    count = 0
+    told: list[Path] = []
     with ExitStack() as left:
 
         def start(
             *arguments: str, program: tuple[str, ...] = servers.PROGRAM, **environment: Any
         ) -> servers.Running:
-            nonlocal count
-            count += 1
             always = ("--dev", "--demo", "--no-sweep")
-            errors = tmp_path / f"stderr{count}"
+            errors = tmp_path / f"stderr{len(told)}"
+            told.append(errors)
             running = servers.start((*always, *arguments), environment, errors, program)
             left.callback(servers.end, running.process)
             return running
 
         yield start
+
+    seen = sum(errors.read_text().count(DEADLOCK) for errors in told)
+    REPORT.deadlocks_told += seen
+    assert seen == 0
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -27,6 +27,7 @@ class Report:
     refused_and_done: int = 0
     broken: int = 0
     deadlocks: int = 0
+    deadlocks_told: int = 0
     figures: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -34,11 +35,12 @@ class Report:
         run = ", ".join(f"{count} × {name}" for name, count in sorted(self.faults.items()))
         lost = f"acknowledged operations lost {self.lost}, doubled {self.doubled}"
         told = f"{self.acknowledged} acknowledged, {self.refused} refused, {self.unknown} unknown"
+        locked = f"deadlocks {self.deadlocks}, told to servers {self.deadlocks_told}"
         return [
             f"faults run: {run}",
             f"requests: {told}",
             f"{lost}, refused and done {self.refused_and_done}",
-            f"invariants broken {self.broken}, deadlocks {self.deadlocks}",
+            f"invariants broken {self.broken}, {locked}",
             *self.figures,
         ]
 

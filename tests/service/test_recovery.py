@@ -12,6 +12,7 @@ import pytest
 from branch import Branch, run, until_blocked
 from proxy import Failure, Proxy
 from sqlalchemy import DDL, column, func, select, table, update
+from structlog.testing import capture_logs
 from till import PROGRAM, Till, earn, named, outcomes, redeem
 
 from points_grpc.domain.answers import Earned
@@ -285,6 +286,21 @@ def test_what_the_database_refuses_fails_its_group_alone(till: Till) -> None:
     assert (till.account().available, till.account("bob").available) == (329, 16)
     found = till.look(lambda at: at.scalar(select(func.count()).select_from(transactions)))
     assert found == 6
+
+
+def test_a_deadlock_is_told(till: Till) -> None:
+    """A deadlock is tried again like any conflict, and logged, as there should be none."""
+    for statement in (
+        "CREATE SEQUENCE turns",
+        """CREATE FUNCTION lock() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('turns') = 1 THEN RAISE EXCEPTION USING ERRCODE = 'deadlock_detected'; END IF;
+        RETURN NULL; END $$""",
+        "CREATE TRIGGER lock BEFORE INSERT ON units EXECUTE FUNCTION lock()",
+    ):
+        till.look(lambda at, statement=statement: at.execute(DDL(statement)))
+    with capture_logs() as logs:
+        assert till.do(earn(10)).account.available == 10
+    assert [(one["event"], one["log_level"]) for one in logs] == [("deadlock", "warning")]
 
 
 def test_a_conflict_that_stays_fails_its_group_alone(till: Till) -> None:

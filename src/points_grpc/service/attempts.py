@@ -9,10 +9,19 @@ from itertools import count
 from typing import TypeVar
 from uuid import uuid4
 
+import structlog
+
 from points_grpc.clock import Clock
 from points_grpc.storage import units
 from points_grpc.storage.database import Connection, Link
-from points_grpc.storage.faults import Fault, Unreachable, fault_of, is_lock_timeout, is_refused
+from points_grpc.storage.faults import (
+    Fault,
+    Unreachable,
+    fault_of,
+    is_deadlock,
+    is_lock_timeout,
+    is_refused,
+)
 
 CONFLICTS_MAX = 8
 """How often the work is done again because another unit of work was first."""
@@ -26,6 +35,8 @@ IN_DOUBT_SECONDS = 5.0
 RETRY_SECONDS = 0.05
 
 T = TypeVar("T")
+
+_log = structlog.get_logger("points_grpc.service")
 
 
 def carry_out(link: Link, clock: Clock, work: Callable[[Connection, datetime], T]) -> T:
@@ -55,6 +66,7 @@ def carry_out(link: Link, clock: Clock, work: Callable[[Connection, datetime], T
             return results[-1]
         except Exception as error:
             fault = fault_of(error)
+            tell_if_deadlock(error)
             doubt.lost_commit |= committing and fault is Fault.LOST and not is_refused(error)
             if doubt.lost_commit or fault is Fault.LOST:
                 if doubt.over():
@@ -65,6 +77,12 @@ def carry_out(link: Link, clock: Clock, work: Callable[[Connection, datetime], T
                     raise
             else:
                 raise
+
+
+def tell_if_deadlock(error: Exception) -> None:
+    """Log a deadlock: it is tried again, but locks are taken in an order that has none."""
+    if is_deadlock(error):
+        _log.warning("deadlock")
 
 
 class _Doubt:

@@ -20,6 +20,7 @@ from points_grpc.clock import Clock
 from points_grpc.domain.administration import Change, Outcome, fingerprint
 from points_grpc.domain.commands import digest
 from points_grpc.errors import Overloaded, Refusal, RequestIdReused, StorageUnavailable
+from points_grpc.service.attempts import tell_if_deadlock
 from points_grpc.storage import requests, units
 from points_grpc.storage.database import Connection, Database, Link
 from points_grpc.storage.faults import Fault, fault_of
@@ -128,6 +129,7 @@ class Clerk:
             except Refusal:
                 raise
             except Exception as error:
+                tell_if_deadlock(error)
                 if fault_of(error) not in (Fault.CONFLICT, Fault.LOST):
                     raise
         raise StorageUnavailable

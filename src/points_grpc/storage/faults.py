@@ -18,8 +18,9 @@ class Fault(Enum):
     OTHER = "fail at once"
 
 
+_DEADLOCK = "40P01"
 _LOCK_TIMEOUT = "55P03"
-_CONFLICTS = frozenset(("23505", "40001", "40P01", _LOCK_TIMEOUT))
+_CONFLICTS = frozenset(("23505", "40001", _DEADLOCK, _LOCK_TIMEOUT))
 # 25P03: the server gave up on a unit of work that stood still, and closed the connection. 57014: on
 # a statement that took too long. 25006: it takes no writes, as a standby or for an operator.
 _LOST = frozenset(("57P01", "57P02", "57P03", "25P03", "57014", "25006"))
@@ -53,6 +54,12 @@ def is_refused(error: Exception) -> bool:
     """
     cause = _cause_of(error)
     return cause is not None and cause.diag.severity_nonlocalized == "ERROR"
+
+
+def is_deadlock(error: Exception) -> bool:
+    """Whether the database ended a statement because two units of work waited for each other."""
+    cause = _cause_of(error)
+    return cause is not None and cause.sqlstate == _DEADLOCK
 
 
 def is_lock_timeout(error: Exception) -> bool:
