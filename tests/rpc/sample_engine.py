@@ -24,7 +24,7 @@ from points_grpc.domain.answers import (
 from points_grpc.domain.commands import Caller, Earn, Expire, MoveExpiry, MoveState, Redeem
 from points_grpc.domain.model import AwardKind, Currency, LotState, TransactionType
 from points_grpc.domain.queries import Page
-from points_grpc.errors import Refusal
+from points_grpc.errors import Overloaded, Refusal
 
 NOW = datetime(2031, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
 
@@ -90,6 +90,7 @@ class FakeEngine:
         self.queries: list[Any] = []
         self.listings: list[Any] = []
         self.refuse: dict[int, Refusal] = {}
+        self.places = 20_000
         self.before: Callable[[], Awaitable[None]] | None = None
         self.reads: Any = None
         self.page: Page[Any] = Page((), ())
@@ -99,6 +100,11 @@ class FakeEngine:
         held = Held()
         self.before = held.wait
         return held
+
+    def check_room(self, items: int, *, validate_only: bool = False) -> None:
+        """Refuses calls of more items than there are places."""
+        if items > self.places:
+            raise Overloaded
 
     async def write(
         self, caller: Caller, commands: Sequence[Any], *, partial: bool = False,

@@ -10,7 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
-from points.v1 import lookup_pb2, update_expiry_pb2
+from points.v1 import earn_pb2, lookup_pb2, transaction_status_pb2, update_expiry_pb2
 from points_grpc.rpc.interceptors import Request
 
 LOT = lookup_pb2.GetLotRequest(lot_id=2**46)
@@ -128,6 +128,32 @@ def test_what_is_too_much_is_not_even_read(serve, engine, samples):
         return refused.reason
 
     assert serve(scenario, calls_bytes_max=64) == "OVERLOADED"
+
+
+@pytest.mark.parametrize(
+    ("method", "request_of_two"),
+    [
+        ("BatchEarn", earn_pb2.BatchEarnRequest(earns=[{}, {}])),
+        ("UpdateExpiry", update_expiry_pb2.UpdateExpiryRequest(updates=[{}, {}])),
+        (
+            "ApproveTransactions",
+            transaction_status_pb2.ApproveTransactionsRequest(transaction_ids=[0, 0]),
+        ),
+    ],
+)
+def test_items_that_are_too_many_are_not_read(serve, engine, method, request_of_two):
+    """A call of more items than there is room for is turned away before any is looked at."""
+    reasons = []
+
+    async def scenario(served):
+        for engine.places in (1, 2):
+            refused = await served.refusal(getattr(served.points, method)(request_of_two))
+            reasons.append(refused.reason)
+
+    serve(scenario)
+    assert reasons[0] == "OVERLOADED"
+    assert reasons[1] != "OVERLOADED"
+    assert len(engine.writes) <= 1
 
 
 def test_the_bytes_of_a_request_are_handed_over():

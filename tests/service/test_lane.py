@@ -177,6 +177,8 @@ def test_a_full_queue_refuses(open_lane: Open, bounds: Bounds, size: int, weight
         taken = await put(lane, "a", "b", size=size, weight=weight)
         with pytest.raises(Overloaded):
             await lane.submit(Job("c", 2, size=size, weight=weight))
+        with pytest.raises(Overloaded):
+            lane.check_room(size, weight)
         gate.open()
         await asyncio.gather(first, *taken)
         assert await lane.submit(Job("d", 1, size=size, weight=weight)) == "d"

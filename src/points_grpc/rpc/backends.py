@@ -48,6 +48,10 @@ class Engine(Protocol):
         """
         ...
 
+    def check_room(self, items: int, *, validate_only: bool = False) -> None:
+        """Raise Overloaded where so many commands are too many now, before they are read."""
+        ...
+
     async def read(
         self, caller: Caller, query: Read
     ) -> AccountView | LotView | TransactionView | Expiring | Schedule:

@@ -140,14 +140,19 @@ class Engine:
         if not commands:
             return []
         call = make_call(caller, tuple(commands), partial)
-        is_large = len(commands) >= BULK_FROM
-        lane: Lane[Any]
-        if validate_only:
-            lane = self._report if is_large else self._read
-        else:
-            lane = self._bulk if is_large else self._write
+        lane = self._lane_of(len(commands), validate_only)
         await lane.submit(_job(caller, call, commands))
         return _outcomes(call, partial, item_path)
+
+    def check_room(self, items: int, *, validate_only: bool = False) -> None:
+        """Raise Overloaded where `write` would do so now, for the number of commands alone."""
+        self._lane_of(items, validate_only).check_room(items)
+
+    def _lane_of(self, items: int, validate_only: bool) -> Lane[Any]:
+        is_large = items >= BULK_FROM
+        if validate_only:
+            return self._report if is_large else self._read
+        return self._bulk if is_large else self._write
 
     async def read(self, caller: Caller, query: Read) -> Any:
         """The answer to `query`. Raises Refusal."""

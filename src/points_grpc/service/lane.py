@@ -121,17 +121,18 @@ class Lane(Generic[P]):
         await job.done
         return job.payload
 
-    def _put(self, job: Job[P]) -> None:
+    def check_room(self, size: int, weight: int = 0) -> None:
+        """Raise Overloaded where a job of so many items and bytes would be refused now."""
         bounds = self._bounds
+        full = self._items + size > bounds.queue_items or self._bytes + weight > bounds.queue_bytes
+        if full and self._items:
+            raise Overloaded
+
+    def _put(self, job: Job[P]) -> None:
         with self._lock:
             if self._closing:
                 raise StorageUnavailable
-            full = (
-                self._items + job.size > bounds.queue_items
-                or self._bytes + job.weight > bounds.queue_bytes
-            )
-            if full and self._items:
-                raise Overloaded
+            self.check_room(job.size, job.weight)
             self._append(job)
 
     def accept(self, job: Job[P]) -> None:

@@ -56,8 +56,7 @@ class PointsServicer:
         return response
 
     async def BatchEarn(self, request: earn_pb2.BatchEarnRequest) -> earn_pb2.BatchEarnResponse:
-        check_count(len(request.earns), "earns")
-        count_items(len(request.earns))
+        self._admit(len(request.earns), "earns", request.validate_only)
         items = [item async for item in self._steps.through(map(_try_earn, request.earns))]
         deciding = write_items(
             self._engine,
@@ -96,8 +95,7 @@ class PointsServicer:
     async def UpdateExpiry(
         self, request: update_expiry_pb2.UpdateExpiryRequest
     ) -> update_expiry_pb2.UpdateExpiryResponse:
-        check_count(len(request.updates), "updates")
-        count_items(len(request.updates))
+        self._admit(len(request.updates), "updates", request.validate_only)
         drafts = [draft async for draft in self._steps.through(draft_moves(request))]
         deciding = write_items(
             self._engine,
@@ -130,8 +128,7 @@ class PointsServicer:
     async def ApproveTransactions(
         self, request: transaction_status_pb2.ApproveTransactionsRequest
     ) -> transaction_status_pb2.ApproveTransactionsResponse:
-        check_count(len(request.transaction_ids), "transaction_ids")
-        count_items(len(request.transaction_ids))
+        self._admit(len(request.transaction_ids), "transaction_ids", request.validate_only)
         try:
             outcomes = await write_items(
                 self._engine,
@@ -220,6 +217,12 @@ class PointsServicer:
         async for view in self._steps.through(page.rows):
             answers.put_expiry_change(response.expiry_changes.add(), view)
         return response
+
+    def _admit(self, items: int, field: str, validate_only: bool) -> None:
+        """Refuse a call of many items before they are read, where there are too many."""
+        check_count(items, field)
+        count_items(items)
+        self._engine.check_room(items, validate_only=validate_only)
 
     async def _write(self, command: Command, kind: type[A], validate_only: bool) -> A:
         [outcome] = await self._engine.write(caller(), [command], validate_only=validate_only)
