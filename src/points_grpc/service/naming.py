@@ -34,8 +34,8 @@ from points_grpc.errors import (
 )
 from points_grpc.service.batch import Call, Group, SharedId
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.resolution import currency_of, program_key, program_of
-from points_grpc.storage import accounts, lots, members, programs, transactions
+from points_grpc.service.resolution import accounts_of, currency_of, program_key, program_of
+from points_grpc.storage import lots, members, programs, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import bucket_of_id, bucket_of_name
 from points_grpc.storage.lots import LotPlace
@@ -281,7 +281,7 @@ class Namer:
         stored = {
             pair for pair in pairs.values() if self.names.members_by_id[pair[0], pair[1]].stored
         }
-        found = self._accounts_of(stored)
+        found = accounts_of(self._connection, self._accounts, stored)
         unborn: _Unborn = {}
         for place, pair in pairs.items():
             command = items[place].command
@@ -296,19 +296,6 @@ class Namer:
             else:
                 items[place].refusal = self._no_account(pair)
         self._place_unborn_lots(items, unborn)
-
-    def _accounts_of(self, pairs: set[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
-        """The account ids of these, where there are such; most came with the members' names."""
-        found: dict[tuple[int, int, int], int] = {}
-        unread: set[tuple[int, int, int]] = set()
-        for pair in pairs:
-            tenant_id, member_id, currency_id = pair
-            known = self._accounts.get((tenant_id, member_id))
-            if known is None:
-                unread.add(pair)
-            elif currency_id in known:
-                found[pair] = known[currency_id]
-        return found | accounts.find(self._connection, unread)
 
     def _pair_of(self, item: Item, command: Earn | Redeem | Expire) -> tuple[int, int, int]:
         program = program_of(self.names.programs, item.caller, command.program_id)

@@ -101,13 +101,22 @@ class NamedMembers:
 
     def accounts(self, pairs: Iterable[MemberCurrency]) -> dict[MemberCurrency, int]:
         """The account ids of these, where there are such."""
-        found: dict[MemberCurrency, int] = {}
-        unread: set[MemberCurrency] = set()
-        for pair in pairs:
-            tenant_id, member_id, currency_id = pair
-            known = self._accounts.get((tenant_id, member_id))
-            if known is None:
-                unread.add(pair)
-            elif currency_id in known:
-                found[pair] = known[currency_id]
-        return found | accounts.find(self._connection, unread)
+        return accounts_of(self._connection, self._accounts, pairs)
+
+
+def accounts_of(
+    connection: Connection,
+    came_along: Mapping[MemberKey, dict[int, int]],
+    pairs: Iterable[MemberCurrency],
+) -> dict[MemberCurrency, int]:
+    """The account ids of these, where there are such; most came along with the members' names."""
+    found: dict[MemberCurrency, int] = {}
+    unread: set[MemberCurrency] = set()
+    for pair in pairs:
+        tenant_id, member_id, currency_id = pair
+        known = came_along.get((tenant_id, member_id))
+        if known is None:
+            unread.add(pair)
+        elif currency_id in known:
+            found[pair] = known[currency_id]
+    return found | accounts.find(connection, unread)

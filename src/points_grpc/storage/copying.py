@@ -18,6 +18,7 @@ from points_grpc.domain.books import Account, Allocation, Lot, Transaction
 from points_grpc.domain.model import AwardKind, LotState, Policy, TransactionType
 from points_grpc.storage.ids import BUCKETS
 from points_grpc.storage.tables import allocations, lots, transactions
+from points_grpc.storage.transactions import ALLOCATION
 from points_grpc.storage.wire import flush
 
 # The order of the parts below: what an account's rows share comes first, what may be null last.
@@ -69,7 +70,6 @@ _TRANSACTIONS = (
     "reason",
     "description",
 )
-_ALLOCATIONS = ("bucket", "tenant_id", "transaction_id", "lot_id", "amount")
 
 
 def _packing(form: str) -> Struct:
@@ -325,7 +325,7 @@ def copy_transactions(connection: Connection, written: bytes) -> None:
 
 def copy_allocations(connection: Connection, written: bytes) -> None:
     """Add allocations."""
-    _copy(connection, allocations, _ALLOCATIONS, written)
+    _copy(connection, allocations, ALLOCATION, written)
 
 
 _PIECE = 1 << 20

@@ -19,6 +19,7 @@ from points_grpc.storage.arrays import BIGINT, INT, SMALL, TEXT, fill, rows
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.tables import INSTANT, allocations, lots, transactions
+from points_grpc.storage.transactions import ALLOCATION
 
 PRINCIPAL = "sweep"
 """Who records these lapses."""
@@ -178,7 +179,7 @@ _add_transactions = (
 _add_allocations = (
     insert(allocations)
     .from_select(
-        ["bucket", "tenant_id", "transaction_id", "lot_id", "amount"],
+        ALLOCATION,
         select(_due.c.bucket, _due.c.tenant_id, _due.c.lapse_id, _due.c.lot_id, _due.c.remaining),
     )
     .cte("added_allocations")

@@ -86,9 +86,11 @@ _part = (
     )
 )
 
-_ALLOCATION = ("bucket", "tenant_id", "transaction_id", "lot_id", "amount")
+ALLOCATION = ("bucket", "tenant_id", "transaction_id", "lot_id", "amount")
+"""The columns of an allocation, in the order in which it is written."""
+
 _insert = insert_rows(transactions, (*_KEY, *_COLUMNS))
-_insert_allocations = insert_rows(allocations, _ALLOCATION)
+_insert_allocations = insert_rows(allocations, ALLOCATION)
 
 
 def by_id(connection: Connection, keys: Iterable[tuple[int, int]]) -> dict[int, Transaction]:
@@ -142,7 +144,7 @@ def insert_allocations(connection: Connection, new: Sequence[tuple[int, Allocati
         (bucket_of_id(a.transaction_id), tenant, a.transaction_id, a.lot_id, a.amount)
         for tenant, a in new
     )
-    later(connection, _insert_allocations, fill("new", _ALLOCATION, values))
+    later(connection, _insert_allocations, fill("new", ALLOCATION, values))
 
 
 def to_transaction(row: Sequence[Any]) -> Transaction:

@@ -6,26 +6,7 @@ such in JSON lines, as text in CSV.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
-
-
-class NamesMember(Protocol):
-    """A row that names its member in one of these ways."""
-
-    @property
-    def external_id(self) -> str: ...
-    @property
-    def member_vendor_id(self) -> str: ...
-    @property
-    def email(self) -> str: ...
-    @property
-    def phone(self) -> str: ...
-    @property
-    def username(self) -> str: ...
-    @property
-    def identifier_type(self) -> str: ...
-    @property
-    def identifier_value(self) -> str: ...
+from typing import Any, NamedTuple
 
 
 class MemberFields(NamedTuple):
@@ -153,6 +134,9 @@ class ChangeFields(NamedTuple):
 
 
 Fields = MemberFields | PlainFields | LotFields | HistoryFields | ChangeFields
+
+NamesMember = LotFields | HistoryFields | ChangeFields
+"""A row that names its member in one of several ways."""
 
 KINDS: dict[str, type[Fields]] = {
     "member": MemberFields,

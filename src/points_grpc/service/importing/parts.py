@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from points_grpc.domain.commands import VENDOR_ID, MemberName
 from points_grpc.domain.posting import Texts
 from points_grpc.errors import InvalidField
-from points_grpc.service.importing.fields import NamesMember
+from points_grpc.service.importing.fields import HistoryFields, LotFields, NamesMember
 from points_grpc.service.importing.values import (
     ID_MAX,
     NAME_MAX,
@@ -115,20 +115,7 @@ def allocations_in(value: Any, scale: int) -> list[tuple[LotRef, int]]:
 _ALLOCATION = {"amount", "lot_vendor_id", "lot_import_id"}
 
 
-class _HasTexts(Protocol):
-    @property
-    def reference(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def request_id(self) -> str: ...
-
-
-def texts_of(row: _HasTexts) -> Texts:
+def texts_of(row: LotFields | HistoryFields) -> Texts:
     """What was written on a transaction."""
     texts = Texts()
     if row.reference:
