@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Executable, event
 
 from points_grpc.storage import wire
 from points_grpc.storage.database import Database
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

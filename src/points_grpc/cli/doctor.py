@@ -108,6 +108,8 @@ def _schema(url: str) -> Finding:
     at, head = migrate.current(url), migrate.head()
     if at == head:
         return Finding("schema", True, str(at))
+    if migrate.serves(at):
+        return Finding("schema", True, f"{at}, of a later release than this one, which has {head}")
     hint = "run points-grpc db upgrade"
     return Finding("schema", False, f"{at or 'none'}, but this release expects {head}; {hint}")
 

@@ -15,8 +15,12 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Run every migration that the database has not seen yet, up to `revision`."""
-    command.upgrade(_config(url), revision)
+    """Run every migration that the database has not seen yet, up to `revision`.
+
+    A schema that a later release has made stays as it is: it has all that this one needs.
+    """
+    if revision != "head" or not is_later(current(url)):
+        command.upgrade(_config(url), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -34,6 +38,25 @@ def current(url: str) -> str | None:
 def head() -> str | None:
     """The revision that this release expects."""
     return ScriptDirectory.from_config(_config("")).get_current_head()
+
+
+def is_later(revision: str | None) -> bool:
+    """Whether a later release has made a schema at that revision. They are numbers, counted up."""
+    ours = head() or ""
+    return (
+        revision is not None
+        and revision.isdecimal()
+        and ours.isdecimal()
+        and int(revision) > int(ours)
+    )
+
+
+def serves(revision: str | None) -> bool:
+    """Whether this release works on a schema at that revision: its own, or a later one.
+
+    Migrations only add, and nothing that statements of earlier releases would have to know of.
+    """
+    return revision == head() or is_later(revision)
 
 
 def _config(url: str) -> Config:
