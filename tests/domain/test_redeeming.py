@@ -7,7 +7,9 @@ from stories import TICK, Story, instant
 
 from points_grpc.domain.amounts import AMOUNT_MAX
 from points_grpc.domain.answers import Redeemed
-from points_grpc.domain.model import LotState
+from points_grpc.domain.books import Books, Draft
+from points_grpc.domain.model import LotState, TransactionType
+from points_grpc.domain.posting import redeem_from
 from points_grpc.errors import AccountNotFound, InsufficientPoints, InvalidField, MemberNotFound
 
 END = "2025-02-01"
@@ -99,6 +101,16 @@ def test_is_activity() -> None:
     assert [story.expiry(name) for name in ("any", "redeem")] == ["2025-02-04", "2025-01-11"]
     story.at("2025-01-06").redeem(1)
     assert [story.expiry(name) for name in ("any", "redeem")] == ["2025-02-05", "2025-01-16"]
+
+
+def test_a_redemption_of_the_past_took_effect_then() -> None:
+    """History that is told later is dated, and counts as activity, when it was."""
+    story = Story().earn(10, "a").at("2025-03-01")
+    draft, at = Draft(Books(), lambda _: 1, "tester"), instant("2025-02-01")
+    row = redeem_from(draft, story.holding, [(story.lot("a"), 4)], effective_at=at)
+    assert (row.effective_at, row.created_at) == (at, instant("2025-03-01"))
+    assert story.account.activity[TransactionType.REDEEM] == at
+    assert (story.available, story.left("a")) == (6, [6])
 
 
 def test_no_account() -> None:

@@ -133,8 +133,9 @@ def test_new_lot_before_the_horizon() -> None:
 def test_new_lot_beyond_the_horizon() -> None:
     """A lot that is known beyond the horizon is not spent before those that are not loaded."""
     story = three()
-    with pytest.raises(NeedMoreLots), story.together():
+    with pytest.raises(NeedMoreLots) as more, story.together():
         story.earn(10, "new", expires="2025-05-01").redeem(21)
+    assert more.value.account_id == story.account.account_id
     assert story.left("a", "b", "c") == [10, 10, 10]
 
 
