@@ -241,8 +241,9 @@ def test_immediate() -> None:
 @pytest.mark.parametrize("state", [OPEN, PENDING])
 def test_immediate_unapproved(state: LotState) -> None:
     """An unapproved lot moved to immediate closes, and nothing expires."""
-    story = with_lot(state).at("2025-01-10").move("a", Immediate())
+    story = with_lot(state).at("2025-01-10").move("a", Immediate(), request_id="r1")
     assert story.ledger[-1] == "2025-01-10 CLOSE 10"
+    assert story.facts.transactions[-1].request_id == "r1"
     assert (story.lot("a").state, story.pending) == (CLOSED, 0)
     assert story.account.total_expired == 0
     assert story.facts.changes[0].new_expires_at == story.now
