@@ -383,6 +383,8 @@ def test_latest_local_time() -> None:
         ("2025-10-26 02:00", "2025-10-26 03:00"),
     ):
         assert calendar.latest_local_time(BERLIN, utc(at)) == naive(expected)
+    last = naive("2025-11-02 01:59:59.999999")
+    assert calendar.latest_local_time(NEW_YORK, utc("2025-11-02 06:30")) == last
 
 
 def test_at_local_in_order() -> None:
