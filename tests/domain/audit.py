@@ -132,11 +132,15 @@ def _audit_owners(story: Story) -> None:
     account = story.account
     rows, changes = story.facts.transactions, story.facts.changes
     written = account.created_at
+    expires = {row.transaction_id for row in rows if row.type is EXPIRE}
     for row in sorted([*rows, *changes], key=attrgetter("version")):
         assert (row.account_id, row.currency_id) == (account.account_id, account.currency_id)
         assert row.principal == "tester"
         assert written <= row.created_at <= account.last_at
         written = row.created_at
+    for row in rows:
+        relates = row.type not in (EARN, REDEEM, EXPIRE)
+        assert row.related_id in story.shelf.keys() | expires if relates else not row.related_id
     ids = [row.transaction_id for row in rows] + [change.event_id for change in changes]
     assert len(set(ids)) == len(ids)
     assert all(row_id >= 2**46 for row_id in ids)
