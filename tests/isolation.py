@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ _APPENDED = re.compile(
 # Goes through everybody's rows, and gives an operator their ids.
 _AUDIT = str(_ROOT / "src" / "points_grpc" / "storage" / "audit")
 
+_TENANT = r'(?<![\w.])"?(\w+)"?\.tenant_id\b'
+# Whose tenant is compared, and with whose: empty where that is no column's.
+_COMPARED = re.compile(
+    rf'{_TENANT}\s*(?:=|IN\b)\s*(?:"?(\w+)"?\.tenant_id\b)?|([^\s"]+)"?\s*=\s*{_TENANT}'
+)
+
 offenders: list[str] = []
 """Statements of the project's that were sent and are about no tenant."""
 
@@ -59,23 +66,38 @@ offenders: list[str] = []
 def unscoped(statement: str) -> tuple[str, ...]:
     """The fact tables that a statement reads or writes without saying whose rows."""
     found = []
+    read: dict[str, str] = {}
     for verb, table, alias, bare, listed, listed_alias in _NAMED.findall(statement):
         name = table or listed
-        known = alias or bare or listed_alias or name
-        if verb.upper() == "INTO":
-            columns = statement[statement.index(name) :].partition("(")[2].partition(")")[0]
-            is_scoped = "tenant_id" in re.findall(r"\w+", columns)
-        else:
-            is_scoped = _compares(statement, known)
-        if not is_scoped:
+        if verb.upper() != "INTO":
+            read[alias or bare or listed_alias or name] = name
+            continue
+        columns = statement[statement.index(name) :].partition("(")[2].partition(")")[0]
+        if "tenant_id" not in re.findall(r"\w+", columns):
             found.append(name)
-    return tuple(found)
+    scoped = _scoped(statement, read)
+    return (*found, *(table for known, table in read.items() if known not in scoped))
 
 
-def _compares(statement: str, name: str) -> bool:
-    """Whether `name.tenant_id` is compared with something."""
-    column = rf"(?<![\w.])\"?{name}\"?\.tenant_id\b"
-    return re.search(rf"{column}\s*(=|IN\b)|=\s*{column}", statement) is not None
+def _scoped(statement: str, names: Mapping[str, str]) -> set[str]:
+    """Of which `names` the tenant is compared with one that is given.
+
+    That two of them have the same one says nothing of whose they are, unless it is said of either.
+    """
+    scoped: set[str] = set()
+    pairs: list[tuple[str, str]] = []
+    for left, right, given, of in _COMPARED.findall(statement):
+        if left in names and right in names:
+            pairs.append((left, right))
+        elif given and of in names:
+            scoped.add(of)
+        else:
+            scoped |= {left, right} & names.keys()
+    for _ in pairs:
+        for one, other in pairs:
+            if one in scoped or other in scoped:
+                scoped |= {one, other}
+    return scoped
 
 
 @lru_cache(maxsize=10_000)

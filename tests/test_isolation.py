@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, select, text, update
+from sqlalchemy import Table, column, select, table, text, update
 
 import isolation
 from points_grpc.storage import wire
@@ -20,10 +20,18 @@ from points_grpc.storage.tables import (
 )
 
 OTHER = lots.alias("other")
+ASKED = table("asked", column("tenant_id"))
 SCOPED = (
     select(lots.c.lot_id).where(lots.c.tenant_id == 7),
     select(OTHER.c.lot_id).where(OTHER.c.tenant_id.in_([7])),
-    select(lots.c.lot_id).join(accounts, accounts.c.tenant_id == lots.c.tenant_id),
+    select(lots.c.lot_id)
+    .join(accounts, accounts.c.tenant_id == lots.c.tenant_id)
+    .where(accounts.c.tenant_id == 7),
+    select(lots.c.lot_id)
+    .join(ASKED, lots.c.tenant_id == ASKED.c.tenant_id)
+    .join(accounts, accounts.c.tenant_id == lots.c.tenant_id),
+    select(lots.c.lot_id).join(ASKED, ASKED.c.tenant_id == lots.c.tenant_id),
+    text("SELECT 1 FROM lots WHERE %(tenant)s = lots.tenant_id"),
     update(lots).where(lots.c.tenant_id == 7).values(held=0),
     text("INSERT INTO allocations (bucket, tenant_id, lot_id) SELECT bucket, 7, 1 FROM units"),
     select(units.c.unit_id),
@@ -35,6 +43,10 @@ UNSCOPED = (
     (select(OTHER.c.lot_id).join(lots, lots.c.tenant_id == 7), ("lots",)),
     (select(lots.c.lot_id, accounts.c.account_id).where(lots.c.tenant_id == 7), ("accounts",)),
     (update(lots).values(held=0), ("lots",)),
+    (
+        select(lots.c.lot_id).join(accounts, accounts.c.tenant_id == lots.c.tenant_id),
+        ("lots", "accounts"),
+    ),
     (text("INSERT INTO allocations (bucket) VALUES (0)"), ("allocations",)),
     (requests.delete().where(requests.c.bucket == 7), ("requests",)),
     (text("SELECT 1 FROM lots l WHERE l.bucket = 7"), ("lots",)),
