@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from points_grpc.errors import (
     LotNotLive,
     Overloaded,
 )
+from points_grpc.service.gather import Gatherer
 from points_grpc.storage.database import Timeouts
 from points_grpc.storage.ids import BUCKETS, bucket_of_name
 from points_grpc.storage.tables import accounts, identifiers, lots, members
@@ -99,6 +101,30 @@ def test_sweeps_and_spends_meet(till: Till, open_branch: OpenBranch) -> None:
     list(till.sweeper.sweep())
     totals = [till.account(name).total_expired for name in names]
     assert totals == [10] * 40
+
+
+@pytest.mark.parametrize("own_id", [True, False])
+def test_a_lot_changed_just_before_its_lock(
+    till: Till, open_branch: OpenBranch, monkeypatch: pytest.MonkeyPatch, own_id: bool
+) -> None:
+    """What was read of a lot before its account was locked counts only if nothing has changed."""
+    earned = till.do(earn(10, vendor_id=77))
+    lot_id = earned.lot.lot_id if own_id else 77
+    branch = open_branch()
+    ask_locks = Gatherer.ask_locks
+    between = [move(lot_id, START + 5 * DAY), redeem(10)]
+
+    def ask_after_others(*args: Any) -> None:
+        if threading.current_thread() is threading.main_thread() and between:
+            run(branch.do(between.pop(0)))
+        ask_locks(*args)
+
+    monkeypatch.setattr(Gatherer, "ask_locks", ask_after_others)
+    moved = till.do(move(lot_id, START + 9 * DAY))
+    assert moved.change.old_expires_at == START + 5 * DAY
+    with pytest.raises(LotNotLive):
+        till.do(move(lot_id, START + 11 * DAY))
+    assert not between
 
 
 def test_one_request_at_once_has_one_effect(till: Till, open_branch: OpenBranch) -> None:

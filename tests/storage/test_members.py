@@ -43,35 +43,28 @@ def test_identifiers_resolve_to_their_members(database: Database) -> None:
 
 
 def test_names_bring_label_and_accounts_along(database: Database) -> None:
-    """Who is named in the member's own bucket comes with label and accounts, others by id alone.
-
-    Where accounts are not asked for, they are unknown, not none.
-    """
+    """Who is named in the member's own bucket comes with label and accounts, others by id alone."""
     near = next(n for n in map(str, range(10_000)) if bucket_of_name(1, "email", n) == ANNA % 64)
     far = next(n for n in map(str, range(10_000)) if bucket_of_name(1, "email", n) != ANNA % 64)
     names = [(1, "email", near), (1, "email", far)]
     numbers = {7: ANNA + BUCKETS, 8: ANNA + 2 * BUCKETS}
+    versions = {ANNA + BUCKETS: 21, ANNA + 2 * BUCKETS: 24}
 
     def work(connection: Connection) -> None:
         members.insert_members(connection, [(1, ANNA, 12, None, NOW)])
         members.insert_identifiers(connection, [(*name, ANNA) for name in names])
         some = [
-            Account(1, number, 469, ANNA, currency, NOW, NOW)
+            Account(1, number, 469, ANNA, currency, NOW, NOW, version=currency * 3)
             for currency, number in numbers.items()
         ]
         other_tenants = Account(2, ANNA + 3 * BUCKETS, 469, ANNA, 7, NOW, NOW)
         accounts.insert(connection, [*some, other_tenants])
         found = members.finding([*names, (2, "email", near), (1, "phone", near)]).alone(connection)
         assert found == {
-            names[0]: members.Known(ANNA, MemberLabel(ANNA, 12, ""), numbers),
-            names[1]: members.Known(ANNA, None, {}),
-        }
-        assert members.finding([]).alone(connection) == {}
-        alone = members.finding([*names, (2, "email", near)], with_accounts=False)
-        assert alone.alone(connection) == {
-            names[0]: members.Known(ANNA, MemberLabel(ANNA, 12, "")),
+            names[0]: members.Known(ANNA, MemberLabel(ANNA, 12, ""), numbers, versions),
             names[1]: members.Known(ANNA, None),
         }
+        assert members.finding([]).alone(connection) == {}
 
     database.run(work)
 

@@ -202,7 +202,7 @@ HOT: dict[str, Callable[[Connection], object]] = {
         at, [(*pair, 2**42 + 9 * n) for n, pair in enumerate(LAPSING)]
     ),
     "lots.by_id": lambda at: lots.by_id(at, LOT_KEYS),
-    "lots.places": lambda at: lots.places(at, LOT_KEYS),
+    "lots.finding": lambda at: lots.finding(LOT_KEYS).alone(at),
     "lots.by_vendor_id": lambda at: lots.by_vendor_id(at, VENDORS),
     "lots.possibly_due": lambda at: lots.possibly_due(at, AT, 257),
     "lots.possibly_due all": lambda at: lots.possibly_due(at, AT, None),
@@ -221,9 +221,6 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "members.resolve": lambda at: members.resolve(at, [(1, "external_id", f"m{m}") for m in SOME]),
     "members.finding": lambda at: members.finding(
         [(1, "external_id", f"m{m}") for m in SOME]
-    ).alone(at),
-    "members.finding without accounts": lambda at: members.finding(
-        [(1, "external_id", f"m{m}") for m in SOME], with_accounts=False
     ).alone(at),
     "members.labels": lambda at: members.labels(at, [(1, number(0, m)) for m in SOME]),
     "requests.find": lambda at: requests.find(

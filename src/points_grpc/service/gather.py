@@ -73,6 +73,7 @@ class Gatherer:
         self._grown: set[int] = set()
         self._locks: Ahead[list[Account]] | None = None
         self._versions: Ahead[dict[ProgramKey, int]] | None = None
+        self._unchanged: dict[int, Lot] = {}
 
     def ask_names(self, items: Sequence[Item]) -> None:
         """Ask for what the items name, together with whatever is asked next."""
@@ -107,6 +108,9 @@ class Gatherer:
         gathered = Gathered(
             missed=asked - names.fresh.keys() - {account.account_id for account in locked}
         )
+        known = names.versions
+        same = {a.account_id for a in locked if known.get(a.account_id) == a.version}
+        self._unchanged = {key: lot for key, lot in names.lots.items() if lot.account_id in same}
         fresh = [account for key, account in names.fresh.items() if key in asked]
         self._hold(gathered.books, [*locked, *fresh], names, self._versions.answer())
         return gathered
@@ -209,8 +213,11 @@ class Gatherer:
                 holding.cut[lot.rule] = last
 
     def _load_named(self, items: Sequence[Item], books: Books) -> None:
-        named = {(i.caller.tenant_id, i.lot_id) for i in items if i.lot_id}
-        found = lots.by_id(self._connection, named)
+        unchanged = self._unchanged
+        named = {i.lot_id: i.caller.tenant_id for i in items if i.lot_id}
+        changed = {(tenant, lot) for lot, tenant in named.items() if lot not in unchanged}
+        found = lots.by_id(self._connection, changed)
+        found |= {lot: unchanged[lot] for lot in named.keys() & unchanged.keys()}
         for lot in found.values():
             books.holdings[lot.account_id].lots.setdefault(lot.lot_id, lot)
         self._load_lapses(items, found)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from points_grpc.domain.answers import Answer, MemberLabel
-from points_grpc.domain.books import Account, Member
+from points_grpc.domain.books import Account, Lot, Member
 from points_grpc.domain.commands import (
     MEMBER_ID,
     VENDOR_ID_END,
@@ -38,7 +38,7 @@ from points_grpc.service.resolution import accounts_of, currency_of, program_key
 from points_grpc.storage import lots, members, programs, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import bucket_of_id, bucket_of_name
-from points_grpc.storage.lots import LotPlace
+from points_grpc.storage.lots import LotKey
 from points_grpc.storage.members import Known, Name
 from points_grpc.storage.programs import ProgramKey
 from points_grpc.storage.requests import RequestKey
@@ -89,12 +89,18 @@ class Item:
 
 @dataclass(slots=True)
 class Names:
-    """What was found: `members` by the name in the request, `fresh` accounts by id."""
+    """What was found: `members` by the name in the request, `fresh` accounts by id.
+
+    `lots` were read without a lock, after their accounts had the `versions`: those of an account
+    that still has it under its lock are as they were read.
+    """
 
     programs: dict[tuple[int, int], Program] = field(default_factory=dict)
     members: dict[tuple[int, str, str], Member] = field(default_factory=dict)
     members_by_id: dict[tuple[int, int], Member] = field(default_factory=dict)
     fresh: dict[int, Account] = field(default_factory=dict)
+    lots: dict[int, Lot] = field(default_factory=dict)
+    versions: dict[int, int] = field(default_factory=dict)
 
 
 class Namer:
@@ -111,37 +117,39 @@ class Namer:
         self._accounts: dict[tuple[int, int], dict[int, int]] = {}
         self._wanted: set[Name] = set()
         self._versions: Ahead[dict[ProgramKey, int]] | None = None
-        self._known: list[Ahead[dict[Name, Known]]] = []
+        self._known: Ahead[dict[Name, Known]] | None = None
+        self._lots: Ahead[dict[LotKey, Lot]] | None = None
 
     def ask(self, items: Sequence[Item]) -> None:
-        """Ask for the programs and members that the items name, together with what comes next."""
+        """Ask for what the items name, together with what comes next."""
         keys: set[ProgramKey] = set()
-        owners: set[Name] = set()
+        own: set[LotKey] = set()
         for item in items:
-            command = item.command
-            if not isinstance(command, MoveState | Lapse):
-                keys.add(program_key(item.caller, command.program_id))
-                name = _member_key(item.caller, command.member)
-                self._wanted.add(name)
-                if not isinstance(command, MoveExpiry):  # a lot says itself whose it is
-                    owners.add(name)
+            command, caller = item.command, item.call.caller
+            if isinstance(command, MoveState):
+                own.add((caller.tenant_id, command.transaction_id))
+            elif not isinstance(command, Lapse):
+                keys.add(program_key(caller, command.program_id))
+                self._wanted.add(_member_key(caller, command.member))
+                if isinstance(command, MoveExpiry) and command.lot_id >= VENDOR_ID_END:
+                    own.add((caller.tenant_id, command.lot_id))
         self._versions = Ahead(self._connection, programs.versions(keys))
-        for names, with_accounts in ((owners, True), (self._wanted - owners, False)):
-            identifiers = [name for name in names if name[1] != MEMBER_ID]
-            asked = members.finding(identifiers, with_accounts=with_accounts)
-            self._known.append(Ahead(self._connection, asked))
+        identifiers = [name for name in self._wanted if name[1] != MEMBER_ID]
+        self._known = Ahead(self._connection, members.finding(identifiers))
+        # After the accounts' versions, as `Names` promises.
+        self._lots = Ahead(self._connection, lots.finding(own))
 
     def resolve(self, items: Sequence[Item]) -> Names:
         """Give every open item its account (and lot), or its refusal."""
-        if self._versions is None:
+        if self._versions is None or self._known is None or self._lots is None:
             self.ask(items)
             return self.resolve(items)
         settings = self._programs.of_versions(self._connection, self._versions.answer())
         self.names.programs.update(settings)
-        known = {name: of for asked in self._known for name, of in asked.answer().items()}
-        self._note_members(self._wanted, known)
+        self._note_members(self._wanted, self._known.answer())
+        by_id = self._lots.answer()
         self._prepare_enrolments(items)
-        self._find_lots(items)
+        self._find_lots(items, by_id)
         self._find_accounts(items)
         return self.names
 
@@ -160,8 +168,8 @@ class Namer:
             found[name] = of.member_id
             if of.label is not None and key not in by_id:
                 by_id[key] = Member(key[0], of.label)
-                if of.accounts is not None:
-                    self._accounts[key] = of.accounts
+                self._accounts[key] = of.accounts
+                self.names.versions.update(of.versions)
         elsewhere = {(name[0], member_id) for name, member_id in found.items()} - by_id.keys()
         for key, label in members.labels(self._connection, elsewhere).items():
             by_id[key] = Member(key[0], label)
@@ -183,27 +191,17 @@ class Namer:
         self.names.members[name] = member
         self.names.members_by_id[item.caller.tenant_id, member_id] = member
 
-    def _find_lots(self, items: Sequence[Item]) -> None:
-        own: set[tuple[int, int]] = set()
-        vendors: set[tuple[int, int, int]] = set()
-        for item in items:
-            tenant = item.caller.tenant_id
-            if isinstance(item.command, MoveState):
-                own.add((tenant, item.command.transaction_id))
-            elif isinstance(item.command, MoveExpiry):
-                if item.command.lot_id >= VENDOR_ID_END:
-                    own.add((tenant, item.command.lot_id))
-                elif member := self.names.members.get(
-                    _member_key(item.caller, item.command.member)
-                ):
-                    vendors.add((tenant, member.label.member_id, item.command.lot_id))
-        by_id = lots.places(self._connection, own)
-        by_vendor = {
-            (lot.member_id, lot.vendor_id): LotPlace(
-                lot.lot_id, lot.account_id, lot.member_id, lot.currency_id
-            )
-            for lot in lots.by_vendor_id(self._connection, vendors).values()
+    def _find_lots(self, items: Sequence[Item], by_id: dict[LotKey, Lot]) -> None:
+        vendors = {
+            (item.caller.tenant_id, member.label.member_id, item.command.lot_id)
+            for item in items
+            if isinstance(item.command, MoveExpiry)
+            and item.command.lot_id < VENDOR_ID_END
+            and (member := self.names.members.get(_member_key(item.caller, item.command.member)))
         }
+        of_vendors = lots.by_vendor_id(self._connection, vendors)
+        by_vendor = {(lot.member_id, lot.vendor_id): lot for lot in of_vendors.values()}
+        self.names.lots = of_vendors | {lot.lot_id: lot for lot in by_id.values()}
         allowed: _Allowed = {}
         for item in items:
             if isinstance(item.command, MoveState):
@@ -212,9 +210,7 @@ class Namer:
                 self._place_expiry_move(item, item.command, by_id, by_vendor, allowed)
         self._tell_other_transactions(items)
 
-    def _place_state_move(
-        self, item: Item, move: MoveState, by_id: dict[tuple[int, int], LotPlace]
-    ) -> None:
+    def _place_state_move(self, item: Item, move: MoveState, by_id: dict[LotKey, Lot]) -> None:
         lot = by_id.get((item.caller.tenant_id, move.transaction_id))
         if lot is None:
             item.refusal = TransactionNotFound("transaction_id")
@@ -225,8 +221,8 @@ class Namer:
         self,
         item: Item,
         move: MoveExpiry,
-        by_id: dict[tuple[int, int], LotPlace],
-        by_vendor: dict[tuple[int, int], LotPlace],
+        by_id: dict[LotKey, Lot],
+        by_vendor: dict[tuple[int, int], Lot],
         allowed: _Allowed,
     ) -> None:
         tenant = item.call.caller.tenant_id

@@ -94,8 +94,7 @@ class NamedMembers:
                 self.ids[pair] = found.member_id
                 if found.label is not None:
                     self.labels[tenant, found.member_id] = found.label
-                    if found.accounts is not None:
-                        self._accounts[tenant, found.member_id] = found.accounts
+                    self._accounts[tenant, found.member_id] = found.accounts
         self.labels |= members.labels(connection, set(own.values()) - self.labels.keys())
         self.ids |= {pair: key[1] for pair, key in own.items() if key in self.labels}
 

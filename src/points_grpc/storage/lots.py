@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Select, func, or_, select, true
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -18,7 +18,10 @@ from points_grpc.domain.model import AwardKind, LotState
 from points_grpc.storage.arrays import BIGINT, INT, fill, insert_rows, rows, update_rows
 from points_grpc.storage.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.tables import INSTANT, lots
-from points_grpc.storage.wire import execute, later
+from points_grpc.storage.wire import Ask, Row, execute, later
+
+LotKey = tuple[int, int]
+"""tenant_id, lot_id"""
 
 _KEY = ("bucket", "tenant_id", "lot_id")
 _BY_KEY = itemgetter(0, 1, 2)
@@ -72,15 +75,6 @@ LOT_COLUMNS = tuple(lots.c[name] for name in _COLUMNS)
 _APPROVED = int(LotState.APPROVED)
 
 
-class LotPlace(NamedTuple):
-    """What of a lot never changes and tells where it belongs."""
-
-    lot_id: int
-    account_id: int
-    member_id: int
-    currency_id: int
-
-
 _asked = rows("asked", bucket=INT, tenant_id=INT, lot_id=BIGINT)
 _is_asked = (
     (lots.c.bucket == _asked.c.bucket)
@@ -88,11 +82,7 @@ _is_asked = (
     & (lots.c.lot_id == _asked.c.lot_id)
 )
 _by_id = select(*LOT_COLUMNS).select_from(_asked).join(lots, _is_asked)
-_places = (
-    select(lots.c.tenant_id, lots.c.lot_id, lots.c.account_id, lots.c.member_id, lots.c.currency_id)
-    .select_from(_asked)
-    .join(lots, _is_asked)
-)
+_find = _by_id.add_columns(lots.c.tenant_id)
 
 _vendors = rows("vendors", bucket=INT, tenant_id=INT, member_id=BIGINT, vendor_id=BIGINT)
 _by_vendor_id = (
@@ -175,19 +165,18 @@ _DATES = ("rule", "expires_at")
 _redate = update_rows(lots, _KEY, _DATES)
 
 
-def by_id(connection: Connection, keys: Collection[tuple[int, int]]) -> dict[int, Lot]:
-    """The lots with these (tenant_id, lot_id)."""
+def by_id(connection: Connection, keys: Collection[LotKey]) -> dict[int, Lot]:
+    """The lots with these keys."""
     return _lots(connection, _by_id, "asked", _KEY, _asked_for(keys))
 
 
-def places(
-    connection: Connection, keys: Collection[tuple[int, int]]
-) -> dict[tuple[int, int], LotPlace]:
-    """Where the lots with these (tenant_id, lot_id) belong, which never changes, by that key."""
-    if not keys:
-        return {}
-    found = execute(connection, _places, fill("asked", _KEY, _asked_for(keys)))
-    return {(tenant, lot): LotPlace(lot, *place) for tenant, lot, *place in found}
+def finding(keys: Collection[LotKey]) -> Ask[dict[LotKey, Lot]]:
+    """The lots that there are of these keys, by key."""
+    return Ask(_find if keys else None, fill("asked", _KEY, _asked_for(keys)), _found)
+
+
+def _found(rows: Sequence[Row]) -> dict[LotKey, Lot]:
+    return {(row[-1], row[0]): to_lot(row) for row in rows}
 
 
 def by_vendor_id(connection: Connection, names: Collection[tuple[int, int, int]]) -> dict[int, Lot]:
@@ -270,7 +259,7 @@ def redate(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
 def to_lot(row: Sequence[Any]) -> Lot:
     """A row of LOT_COLUMNS as the domain knows it."""
     (lot_id, account, member, currency, vendor, kind, state, policy, rule, priority) = row[:10]
-    (amount, remaining, earned_at, expires_at, state_at, held, redeemed, expired, lapse) = row[10:]
+    amount, remaining, earned_at, expires_at, state_at, held, redeemed, expired, lapse = row[10:19]
     return Lot(
         lot_id=lot_id,
         account_id=account,
@@ -306,7 +295,7 @@ def _unique(pair: tuple[int, Lot]) -> tuple[int, ...]:
     return (bucket_of_id(lot.lot_id), tenant, lot.member_id, lot.vendor_id, lot.lot_id)
 
 
-def _asked_for(keys: Collection[tuple[int, int]]) -> list[tuple[int, int, int]]:
+def _asked_for(keys: Collection[LotKey]) -> list[tuple[int, int, int]]:
     return sorted((bucket_of_id(lot), tenant, lot) for tenant, lot in keys)
 
 

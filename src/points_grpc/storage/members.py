@@ -7,7 +7,7 @@ says the same from the member's side, in the member's bucket.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -54,7 +54,7 @@ _resolve = (
 _is_here = (members.c.bucket == identifiers.c.bucket) & (
     members.c.tenant_id == identifiers.c.tenant_id
 )
-_label = select(
+_find = select(
     identifiers.c.tenant_id,
     identifiers.c.type,
     identifiers.c.value,
@@ -62,6 +62,9 @@ _label = select(
     members.c.member_id,
     members.c.vendor_id,
     members.c.external_id,
+    accounts.c.currency_id,
+    accounts.c.account_id,
+    accounts.c.version,
 ).select_from(
     _names.join(
         identifiers,
@@ -69,13 +72,14 @@ _label = select(
         & (identifiers.c.tenant_id == _names.c.tenant_id)
         & (identifiers.c.type == _names.c.type)
         & (identifiers.c.value == _names.c.value),
-    ).outerjoin(members, _is_here & (members.c.member_id == identifiers.c.member_id))
-)
-_find = _label.add_columns(accounts.c.currency_id, accounts.c.account_id).outerjoin(
-    accounts,
-    (accounts.c.bucket == members.c.bucket)
-    & (accounts.c.tenant_id == members.c.tenant_id)
-    & (accounts.c.member_id == members.c.member_id),
+    )
+    .outerjoin(members, _is_here & (members.c.member_id == identifiers.c.member_id))
+    .outerjoin(
+        accounts,
+        (accounts.c.bucket == members.c.bucket)
+        & (accounts.c.tenant_id == members.c.tenant_id)
+        & (accounts.c.member_id == members.c.member_id),
+    )
 )
 
 _keys = rows("keys", bucket=INT, tenant_id=INT, member_id=BIGINT)
@@ -98,50 +102,41 @@ _labels = (
 
 @dataclass(slots=True)
 class Known:
-    """Whose an identifier is, with the member's account ids by currency.
+    """Whose an identifier is, with the member's accounts.
 
-    Without a `label` the member lives in another bucket than the identifier: neither its label
-    nor its accounts were looked for. Without `accounts` those were not looked for.
+    `accounts` are their ids by currency, `versions` their versions by id. Without a `label` the
+    member lives in another bucket than the identifier: neither its label nor its accounts were
+    looked for.
     """
 
     member_id: int
     label: MemberLabel | None
-    accounts: dict[int, int] | None = None
+    accounts: dict[int, int] = field(default_factory=dict)
+    versions: dict[int, int] = field(default_factory=dict)
 
 
-def finding(names: Collection[Name], *, with_accounts: bool = True) -> Ask[dict[Name, Known]]:
+def finding(names: Collection[Name]) -> Ask[dict[Name, Known]]:
     """Whose each identifier is; unknown ones are absent.
 
     A name of the type `member_id` is not an identifier: ask `labels` for it.
     """
     asked = [(bucket_of_name(*name), *name) for name in names]
     params = fill("names", ("bucket", "tenant_id", "type", "value"), asked)
-    if with_accounts:
-        return Ask(_find if names else None, params, _known)
-    return Ask(_label if names else None, params, _labelled)
+    return Ask(_find if names else None, params, _known)
 
 
 def _known(found: Sequence[Row]) -> dict[Name, Known]:
     known: dict[Name, Known] = {}
-    owned: dict[Name, dict[int, int]] = {}
-    for tenant_id, kind, value, id_, here, vendor_id, external_id, currency, account in found:
+    for tenant_id, kind, value, id_, here, vendor, external, currency, account, version in found:
         name = (tenant_id, kind, value)
-        if name not in owned:
-            label = None if here is None else MemberLabel(id_, vendor_id or 0, external_id or "")
-            owned[name] = {}
-            known[name] = Known(id_, label, owned[name])
+        of = known.get(name)
+        if of is None:
+            label = None if here is None else MemberLabel(id_, vendor or 0, external or "")
+            of = known[name] = Known(id_, label)
         if currency is not None:
-            owned[name][currency] = account
+            of.accounts[currency] = account
+            of.versions[account] = version
     return known
-
-
-def _labelled(found: Sequence[Row]) -> dict[Name, Known]:
-    return {
-        (tenant_id, kind, value): Known(
-            id_, None if here is None else MemberLabel(id_, vendor_id or 0, external_id or "")
-        )
-        for tenant_id, kind, value, id_, here, vendor_id, external_id in found
-    }
 
 
 def resolve(connection: Connection, names: Collection[Name]) -> dict[Name, int]:
