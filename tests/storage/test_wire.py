@@ -65,6 +65,28 @@ def test_values_come_back_as_they_were(database: Database) -> None:
     database.run(work)
 
 
+@pytest.mark.parametrize("count", [0, 1, 127, 128, 129, 300])
+def test_columns_of_any_length_come_back(database: Database, count: int) -> None:
+    """Columns of numbers and instants come back whole, with gaps, without, and all the same."""
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    ends = [(-(2**31), -(2**63), -(2**15), first), (2**31 - 1, 2**63 - 1, 2**15 - 1, last)]
+    full = [(*ends[n % 2][:3], "", b"", True, ends[n % 2][3]) for n in range(count)]
+    gaps = [row if n % 3 else (None,) * 7 for n, row in enumerate(full)]
+    for values in (full, gaps, full[:1] * count):
+        assert database.run(echo(values).alone) == values
+
+
+@pytest.mark.parametrize("row", [(2**31, 0, 0), (0, 2**63, 0), (0, 0, -(2**15) - 1)])
+def test_numbers_beyond_their_column_are_content(
+    database: Database, row: tuple[int, int, int]
+) -> None:
+    """A number that its column cannot hold is refused as content, before it is sent."""
+    for others in ([], [(1, 1, 1, "", b"", True, NOW)]):
+        with pytest.raises(psycopg.DataError) as error:
+            database.run(echo([(*row, "", b"", True, NOW), *others]).alone)
+        assert fault_of(error.value) is Fault.CONTENT
+
+
 def test_answers_are_in_order(database: Database) -> None:
     """Each gets its own answer, also those that ask nothing and those that find nothing."""
 

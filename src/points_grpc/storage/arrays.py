@@ -1,16 +1,22 @@
 """Batches of rows as arrays: every set-based statement reads its input from `unnest`.
 
-The arrays travel as PostgreSQL's own text form, which the server parses in C and which costs
-the client one join instead of a conversion per element (a batch of 256 earns has 12,000 of
-them).
+On the wire arrays of numbers and instants travel in PostgreSQL's binary form, which both sides
+handle fastest; all others, and what SQLAlchemy itself executes, in its text form, which the server
+parses in C and which costs the client one join instead of a conversion per element (a batch of 256
+earns has 12,000 of them).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import chain, repeat
+from struct import Struct
+from struct import error as StructError  # noqa: N812  # the name of a class
 from typing import Any
 
+from psycopg import DataError
 from sqlalchemy import (
     Dialect,
     Insert,
@@ -99,14 +105,77 @@ _FORMS: tuple[tuple[type[TypeEngine[Any]], str, Callable[[Any], str]], ...] = (
 )
 
 
+_HEAD = Struct(">iiIii")
+_EMPTY = Struct(">iiI")
+_NULL = b"\xff\xff\xff\xff"
+_RUN = 128
+_Pack = Callable[[Sequence[Any]], bytes]
+
+
+def _packer(oid: int, code: str) -> _Pack:
+    """Packs a column of numbers, of `code` in terms of `struct`, in PostgreSQL's binary form."""
+    one = Struct(f">i{code}")
+    size = one.size - 4
+
+    @lru_cache(_RUN)
+    def of_run(count: int) -> Struct:
+        return Struct(">" + f"i{code}" * count)
+
+    def pack_run(numbers: Sequence[int | None]) -> bytes:
+        sized = chain.from_iterable(zip(repeat(size), numbers))  # endless
+        return of_run(len(numbers)).pack(*sized)
+
+    def pack_all(numbers: Sequence[int | None]) -> bytes:
+        count = len(numbers)
+        if not count:
+            return _EMPTY.pack(0, 0, oid)
+        first = numbers[0]
+        if numbers.count(first) == count:
+            return (_NULL if first is None else one.pack(size, first)) * count
+        if None in numbers:
+            return b"".join([_NULL if n is None else one.pack(size, n) for n in numbers])
+        return b"".join([pack_run(numbers[n : n + _RUN]) for n in range(0, count, _RUN)])
+
+    def pack(numbers: Sequence[int | None]) -> bytes:
+        try:
+            body = pack_all(numbers)
+        except StructError as error:
+            raise DataError("a number lies beyond its column's range") from error
+        return _HEAD.pack(1, None in numbers, oid, len(numbers), 1) + body if numbers else body
+
+    return pack
+
+
+_pack_big = _packer(1184, "q")
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def _pack_instants(values: Sequence[datetime | None]) -> bytes:
+    first = values[0] if values else None
+    if values.count(first) == len(values):
+        micros = None if first is None else (first - _EPOCH) // _MICROSECOND
+        return _pack_big([micros] * len(values))
+    return _pack_big([None if v is None else (v - _EPOCH) // _MICROSECOND for v in values])
+
+
+_PACKERS: dict[str, _Pack] = {
+    "SMALLINT[]": _packer(21, "h"),
+    "INTEGER[]": _packer(23, "i"),
+    "BIGINT[]": _packer(20, "q"),
+    "TIMESTAMPTZ[]": _pack_instants,
+}
+
+
 class PackedArray(UserDefinedType[Sequence[Any]]):
-    """A one-dimensional array parameter, sent in PostgreSQL's text form."""
+    """A one-dimensional array parameter; `pack` writes its binary form where it has one."""
 
     cache_ok = True
     render_bind_cast = True
 
     def __init__(self, of: str) -> None:
         self.of = of
+        self.pack = _PACKERS.get(of)
 
     def get_col_spec(self, **_: object) -> str:
         """The array's SQL type."""

@@ -240,7 +240,9 @@ def _send(pgconn: Any, wire: _Wire, statement: Statement, values: list[bytes | N
         prepared = wire.prepared[statement] = _Prepared(wire.new_name())
         wire.sent.append(None)
         pgconn.send_prepare(prepared.name, statement.text)
-    pgconn.send_query_prepared(prepared.name, values, result_format=pq.Format.BINARY)
+    pgconn.send_query_prepared(
+        prepared.name, values, statement.formats, result_format=pq.Format.BINARY
+    )
     return prepared
 
 
