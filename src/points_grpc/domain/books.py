@@ -258,13 +258,16 @@ class Books:
     """All that a batch's decisions see and leave behind.
 
     `earns` has the EARN of every lot whose state a command moves. `vendor_lots` finds a lot
-    by its member and vendor id. `touched` has every account, lot and member that a kept group
-    changed or made, `redated` those of which kept groups changed the dates alone.
+    by its member and vendor id. `expiries` are those that a policy, by its identity, has given
+    to earns of an instant: most of a batch are of the same. `touched` has every account, lot and
+    member that a kept group changed or made, `redated` those of which kept groups changed the
+    dates alone.
     """
 
     holdings: dict[int, Holding] = field(default_factory=dict)
     earns: dict[int, Transaction] = field(default_factory=dict)
     vendor_lots: dict[tuple[int, int], int] = field(default_factory=dict)
+    expiries: dict[tuple[int, datetime], datetime | None] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     touched: dict[int, Account | Lot | Member] = field(default_factory=dict)
     redated: dict[int, Account | Lot] = field(default_factory=dict)

@@ -7,7 +7,7 @@ vendor's); the service resolves the names before the decision is taken.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from datetime import datetime
 from decimal import Context, Decimal
 from enum import IntEnum
@@ -176,9 +176,9 @@ def content(command: Command) -> tuple[object, ...]:
     names, values_of, defaults = _SHAPES[type(command)]
     return tuple(
         [
-            (name, _plain(value))
+            (name, value if type(value) in _ALREADY_PLAIN else _plain(value))
             for name, value, default in zip(names, values_of(command), defaults, strict=True)
-            if value is not default and value != default
+            if default is MISSING or (value is not default and value != default)
         ]
     )
 
@@ -189,8 +189,8 @@ def digest(*parts: object) -> bytes:
 
 
 def _plain(value: object) -> object:
-    if type(value) in _ALREADY_PLAIN:
-        return value
+    if type(value) is MemberName:  # every command's: as below, at a fifth of the time
+        return "MemberName", value.type, value.value
     if isinstance(value, IntEnum):
         return int(value)
     if isinstance(value, datetime):

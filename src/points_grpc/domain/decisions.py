@@ -71,7 +71,7 @@ def _earn(command: Earn, case: Case, draft: Draft) -> Earned:
     earned_at = command.earn_at or holding.now
     if earned_at > holding.now:
         raise InvalidField("earn_time", "must not lie in the future")
-    rule, expires_at = _expiry_for(command, holding, policy, earned_at)
+    rule, expires_at = _expiry_for(command, draft, holding, policy, earned_at)
     lot_id = draft.new_id(account.account_id)
     lot = Lot(
         lot_id=lot_id,
@@ -113,7 +113,7 @@ def _policy_for(command: Earn, holding: Holding) -> Policy:
 
 
 def _expiry_for(
-    command: Earn, holding: Holding, policy: Policy, earned_at: datetime
+    command: Earn, draft: Draft, holding: Holding, policy: Policy, earned_at: datetime
 ) -> tuple[int, datetime | None]:
     """The rule (0: fixed) and the fixed expiry that a new lot gets."""
     zone = holding.program.zone
@@ -123,7 +123,10 @@ def _expiry_for(
             if policy.kind is PolicyKind.INACTIVITY:
                 inactivity_expiry(policy, zone, earned_at)  # has to lie within the calendar
                 return policy.policy_version_id, None
-            return 0, fixed_expiry(policy, zone, earned_at)
+            known, key = draft.books.expiries, (id(policy), earned_at)
+            if key not in known:
+                known[key] = fixed_expiry(policy, zone, earned_at)
+            return 0, known[key]
         field = expiration_field(expiration)
         if isinstance(expiration, Immediate):
             raise InvalidField(field, "is not an expiry that points can be earned with")
