@@ -74,7 +74,7 @@ _Take = Callable[[Sequence[Row]], None]
 _Queued = tuple[Statement, list[bytes | None], _Take | None]
 """A statement with its parameters as they are sent, and who takes its rows."""
 
-SENT_AT_ONCE = 16_384
+SENT_AT_ONCE = 32_768
 """From how many bytes of parameters on the server gets a statement while others are written."""
 
 
