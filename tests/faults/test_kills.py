@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psutil
@@ -16,6 +19,7 @@ from verdict import REPORT, judge
 
 from points_grpc.storage.database import Database
 from points_grpc.storage.embedded import EmbeddedPostgres
+from points_grpc.storage.faults import Unreachable
 
 pytestmark = pytest.mark.faults
 
@@ -66,10 +70,17 @@ def test_postgresql_killed_under_load(
         known.stop()
 
 
-def looked(url: str) -> int:
-    """Deadlocks so far; PostgreSQL forgets them when it is killed."""
-    database = Database(url)
+def looked(url: str, seconds: float = 60.0) -> int:
+    """Deadlocks so far, once PostgreSQL is back; it forgets them when it is killed.
+
+    A hundred answers may come after the one before was killed: its connections outlive it.
+    """
+    database, until = Database(url), time.monotonic() + seconds
     try:
-        return int(database.run(deadlocks))
+        while True:
+            with suppress(Unreachable):
+                return int(database.run(deadlocks))
+            assert time.monotonic() < until, "PostgreSQL has not come back"
+            Event().wait(0.05)
     finally:
         database.close()
