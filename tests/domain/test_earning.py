@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
-from stories import MEMBER_ID, TICK, Story, instant
+from stories import MEMBER_ID, NAME, PROGRAM_ID, TICK, Story, instant
 
 from points_grpc.domain.amounts import AMOUNT_MAX
 from points_grpc.domain.answers import Earned
-from points_grpc.domain.decisions import BALANCE_MAX
+from points_grpc.domain.books import Books, Case, Draft
+from points_grpc.domain.commands import Earn
+from points_grpc.domain.decisions import BALANCE_MAX, decide
 from points_grpc.domain.model import AwardKind, LotState, Period, Policy, PolicyKind
 from points_grpc.domain.policy import ExpireOn, Immediate, InDays, InMonths, Never
 from points_grpc.errors import (
@@ -85,7 +88,7 @@ def test_fullest_account(state: LotState) -> None:
     story = Story().having_earned(BALANCE_MAX - 30).earn(20, initial_state=LotState.PENDING)
     with story.refused(InvalidField) as refusal:
         story.earn(11, initial_state=state)
-    assert refusal.value.field == "amount"
+    assert (refusal.value.field, bool(refusal.value.problem)) == ("amount", True)
     story.earn(10, initial_state=state)
     assert story.account.total_earned + story.pending == BALANCE_MAX
 
@@ -102,6 +105,13 @@ def test_default_policy() -> None:
     story = Story().earn(10, "default").earn(10, "named", policy="monthly")
     assert [story.expiry(name) for name in ("default", "named")] == [None, FUTURE]
     assert story.lot("named").policy_version_id == 2
+
+
+def test_policies_of_one_batch() -> None:
+    """Each earn of a batch gets the expiry of its own policy, at the same instant too."""
+    with Story().together() as story:
+        story.earn(10, "default").earn(10, "named", policy="monthly").earn(10, "again")
+    assert [story.expiry(name) for name in ("default", "named", "again")] == [None, FUTURE, None]
 
 
 def test_unknown_policy() -> None:
@@ -181,7 +191,7 @@ def test_immediate_is_no_expiry() -> None:
     story = Story()
     with story.refused(InvalidField) as refusal:
         story.earn(10, expires=Immediate())
-    assert refusal.value.field == "immediate"
+    assert (refusal.value.field, bool(refusal.value.problem)) == ("immediate", True)
 
 
 def test_future_earn() -> None:
@@ -190,7 +200,7 @@ def test_future_earn() -> None:
     assert story.earn(10, earned="2025-01-01").available == 10
     with story.refused(InvalidField) as refusal:
         story.earn(10, earned=instant("2025-01-01") + TICK)
-    assert refusal.value.field == "earn_time"
+    assert (refusal.value.field, bool(refusal.value.problem)) == ("earn_time", True)
 
 
 def test_backdated() -> None:
@@ -306,6 +316,22 @@ def test_vendor_id_stays_taken() -> None:
     assert refusal.value.field == "vendor_id"
 
 
+def test_unknown_member() -> None:
+    """Nothing is decided of a member that is not known and that nothing enrols."""
+    earn = Earn(PROGRAM_ID, NAME, None, Decimal(10))
+    with pytest.raises(MemberNotFound) as refusal:
+        decide(Case(earn), Draft(Books(), lambda _: 1, "tester"))
+    assert refusal.value.field == "member"
+
+
+def test_new_lots_are_not_stored() -> None:
+    """A lot that was just earned is one to be added, not one to be changed."""
+    story = Story()
+    with story.together():
+        story.earn(10, "a")
+        assert story.lot("a").stored is False
+
+
 def test_enrolment() -> None:
     """An earn for a member that is not there yet enrols it; nothing else does."""
     story = Story(enrolled=False)
@@ -333,7 +359,7 @@ def test_beyond_the_calendar(zone: str, earned: str, more: dict[str, object]) ->
     story = Story(zone).at("9999-12-15")
     with story.refused(InvalidField) as refusal:
         story.earn(10, earned=earned, **more)
-    assert refusal.value.field == "expiration"
+    assert (refusal.value.field, bool(refusal.value.problem)) == ("expiration", True)
     assert story.earn(10, earned="9999-12-14", expires=Never()).available == 10
 
 
