@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,10 +76,10 @@ def release_before(folder: Path) -> str:
     versions = ROOT / "src/points_grpc/storage/migrations/versions"
     (newest,) = versions.glob(f"v{migrate.head()}_*.py")
     commit = git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(newest)).decode().strip()
-    if not commit or not (code := git("archive", f"{commit}^", "src", "generated")):
+    if not commit or not (code := git("archive", "--format=zip", f"{commit}^", "src", "generated")):
         return ""
-    with tarfile.open(fileobj=io.BytesIO(code)) as archive:
-        archive.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(code)) as archive:
+        archive.extractall(folder)
     kept = sorted((folder / "src/points_grpc/storage/migrations/versions").glob("v*.py"))
     return kept[-1].name[1:5]
 
