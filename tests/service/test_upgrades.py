@@ -20,13 +20,14 @@ from points_grpc.domain.model import LotState
 from points_grpc.domain.policy import InDays
 from points_grpc.service.credentials import make_token
 from points_grpc.service.importing.importer import CSV, Importer, Order
-from points_grpc.storage import migrate
+from points_grpc.storage import migrate, settings
 from points_grpc.storage import programs as stored_programs
 
 LOST = {
     "0002": {"tokens"},
     "0003": {"imports", "import_keys"},
     "0004": {"imports.first_number"},
+    "0005": {"settings"},
 }
 """What undoing a migration loses: tables, or columns as `table.column`. All else is kept."""
 
@@ -86,6 +87,7 @@ def fill(till: Till, folder: Path) -> None:
     assert [done.refused for done in importer.run()][-1] == 0
     importer.close()
     tenant = till.look(lambda at: stored_programs.create_tenant(at, "other", START))
+    till.look(lambda at: settings.put(at, "colour", "blue", START))
     till.look(lambda at: make_token(at, tenant, "till", [READ], now=START, lifetime=None))
 
 
