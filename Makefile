@@ -27,7 +27,7 @@ LOCK_ARGS ?=
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-faults model demo bench bench-quick fuzz corpus audit-dependencies mutation lint format types check lock clean \
+.PHONY: help install run test test-faults model demo bench bench-quick fuzz corpus golden audit-dependencies mutation lint format types check lock clean \
         protos protos-check protos-lint protos-breaking openapi openapi-check docs-assets
 
 help: ## list what can be made
@@ -91,6 +91,9 @@ fuzz: $(STAMP) ## fuzz the methods' handlers and the gateway for FUZZ_SECONDS, g
 	  PYTHONHASHSEED=0 $(PY) tests/fuzzing/fuzz.py $$target $$(($(FUZZ_SECONDS) / 3)) $(FUZZ_ARGS) >build/fuzz/$$target.log 2>&1 \
 	    || { tail -40 build/fuzz/$$target.log >&2; exit 1; }; \
 	  grep -e 'executed_units' -e 'not installed' build/fuzz/$$target.log; done
+
+golden: $(STAMP) ## record anew what every method and route answers, to be read and committed alone
+	POINTS_GOLDEN=record $(PY) -m pytest tests/golden
 
 corpus: $(STAMP) ## put every nasty value into every place of every method and route
 	POINTS_CORPUS=whole $(PY) -m pytest -n auto tests/corpus

@@ -20,9 +20,13 @@ WHO = (
 )
 
 
-def stock(live: Live) -> dict[str, str]:
-    """Make the members that requests name, with points; the ids that they name by field."""
-    live.load_demo()
+def stock(live: Live, *, demo: bool = True) -> dict[str, str]:
+    """Make the members that requests name, with points; return the ids that they name by field.
+
+    With `demo` the demo's programs are made first.
+    """
+    if demo:
+        live.load_demo()
     for member in MEMBERS:
         live.ask("MemberService/CreateMember", member)
     lots = []
