@@ -347,12 +347,24 @@ def asked_with(upstream: Any, caller: MakeCaller, body: Any, **headers: str) -> 
 
 
 def test_a_header_gives_the_request_id(upstream: Any, caller: MakeCaller) -> None:
-    """The request_id is the body's, else Idempotency-Key, else X-Request-Id, else none."""
+    """The request_id is the body's, else Idempotency-Key, else none; X-Request-Id is no key."""
     both = {"idempotency_key": "key", "x_request_id": "trace"}
     assert asked_with(upstream, caller, EARN | {"requestId": "own"}, **both) == "own"
     assert asked_with(upstream, caller, EARN, **both) == "key"
-    assert asked_with(upstream, caller, EARN, x_request_id="trace") == "trace"
+    assert asked_with(upstream, caller, EARN, x_request_id="trace") == ""
     assert asked_with(upstream, caller, EARN) == ""
+
+
+@pytest.mark.parametrize("body", [EARN, EARN | {"requestId": "own"}])
+def test_an_empty_key_is_refused(caller: MakeCaller, body: Any) -> None:
+    """An empty Idempotency-Key protects nothing, so it is refused, whatever the body has."""
+    headers = [
+        ("authorization", "Bearer demo"),
+        ("content-type", "application/json"),
+        ("idempotency-key", ""),
+    ]
+    answered = caller().send("POST", b"/v1/points:earn", [json.dumps(body).encode()], headers)
+    assert refusal(answered) == ("Idempotency-Key", "must not be empty")
 
 
 def test_a_key_that_cannot_be_kept_is_refused(upstream: Any, caller: MakeCaller) -> None:
@@ -361,7 +373,7 @@ def test_a_key_that_cannot_be_kept_is_refused(upstream: Any, caller: MakeCaller)
     call = caller()
     assert call("POST", "/v1/points:batchEarn", {}, x_request_id="r").status == 200
     answered = call("POST", "/v1/points:batchEarn", {}, idempotency_key="r")
-    assert refusal(answered) == ("idempotency-key", "does not go with this method")
+    assert refusal(answered) == ("Idempotency-Key", "does not go with this method")
 
 
 # Errors

@@ -91,6 +91,17 @@ class Call:
             raise Problem(name, "must be UTF-8 without control characters")
         return values[0]
 
+    def idempotency_key(self, name: str) -> str:
+        """The key in the header of that name, "" where it is missing.
+
+        Raises Problem as `header` does, and if it is empty: whoever sends one expects protection.
+        X-Request-Id is never a key: it follows a call through logs, and several calls may share it.
+        """
+        key = self.header(name.lower())
+        if not key and name.lower() in self.headers:
+            raise Problem(name, "must not be empty")
+        return key
+
     async def ask(self, method: str, request: Message) -> Any:
         """The service's answer to `points.v1.PointsService/Earn` or the like.
 

@@ -37,7 +37,7 @@ A dialect with one route, complete:
             member={"external_id": call.path["user_id"]},
             amount={"value": str(order.amount)},
             description=order.description,
-            request_id=call.header("x-idempotency-key"),
+            request_id=call.idempotency_key("X-Idempotency-Key"),
         )
         expired = await call.ask("points.v1.PointsService/Expire", request)
         return answer({"code": 0, "settled": expired.settled.value})

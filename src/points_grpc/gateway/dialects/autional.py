@@ -118,9 +118,7 @@ def read_expire(call: Call) -> tuple[str, expire_pb2.ExpireRequest]:
     """Whose points, and the request for the service. Raises Problem."""
     one_query(call.query)
     body = shaped(read_json(call.body), ExpirePointsRequest)
-    key = call.header(KEY_HEADER.lower())
-    if not key and KEY_HEADER.lower() in call.headers:
-        raise Problem(KEY_HEADER, "must not be empty")
+    key = call.idempotency_key(KEY_HEADER)
     user_id = call.path["user_id"]
     request = expire_pb2.ExpireRequest(
         member={"external_id": user_id},

@@ -68,8 +68,8 @@ PARAMETERS: dict[str, Any] = {
     "X-Request-Id": {
         "name": "X-Request-Id",
         "in": "header",
-        "description": "Follows the call through the logs. In /v1 also its request_id, if it has"
-        " none.",
+        "description": "Follows the call through the logs, and nothing else: it is not an"
+        " idempotency key.",
         "schema": {"type": "string"},
     },
 }

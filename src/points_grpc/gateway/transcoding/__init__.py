@@ -22,8 +22,8 @@ from points_grpc.gateway.transcoding.binding import Binding, bindings
 from points_grpc.gateway.transcoding.printing import to_json
 from points_grpc.gateway.upstream import METHODS
 
-KEY_HEADERS = ("idempotency-key", "x-request-id")
-"""Headers that give a request its request_id where it has none of its own, the first goes first."""
+KEY_HEADER = "Idempotency-Key"
+"""The header that gives a request its request_id where it has none of its own."""
 
 
 def canonical() -> Dialect:
@@ -80,14 +80,12 @@ def _handler(name: str, binding: Binding) -> Handler:
 
 
 def _put_request_id(request: Message, method: MethodDescriptor, call: Call) -> None:
-    """Take the request_id from a header.
+    """Take the request_id from the header, where the request has none.
 
     A promise to repeat safely that the method cannot keep is refused.
     """
-    if "request_id" not in method.input_type.fields_by_name:
-        if call.header("idempotency-key"):
-            raise Problem("idempotency-key", "does not go with this method")
-        return
-    if not request.request_id:  # type: ignore[attr-defined]
-        keys = (call.header(name) for name in KEY_HEADERS)
-        request.request_id = next(filter(None, keys), "")  # type: ignore[attr-defined]
+    key = call.idempotency_key(KEY_HEADER)
+    if "request_id" in method.input_type.fields_by_name:
+        request.request_id = request.request_id or key  # type: ignore[attr-defined]
+    elif key:
+        raise Problem(KEY_HEADER, "does not go with this method")

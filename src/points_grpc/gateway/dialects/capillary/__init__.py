@@ -20,7 +20,7 @@ _UPDATE_EXPIRY = "points.v1.PointsService/UpdateExpiry"
 async def update_expiry(call: Call) -> Response:
     """Give lots other expiries, each for itself."""
     one_query(call.query)
-    request = read_request(call.body, call.header("idempotency-key"))
+    request = read_request(call.body, call.idempotency_key("Idempotency-Key"))
     # First, so that nothing is changed where it could not be told afterwards.
     zones = await zones_of(call, {update.program_id for update in request.updates})
     response = await call.ask(_UPDATE_EXPIRY, request)
