@@ -189,7 +189,11 @@ class Settings(BaseSettings):
     reflection: bool = Field(False, description="Offer server reflection; with --dev it always is.")
 
     request_retention_days: int = Field(
-        7, ge=1, le=3650, description="How long a request id is remembered."
+        7,
+        ge=1,
+        le=3650,
+        description="How long a request id is remembered, at least: the longest that any server of"
+        " the database was started with.",
     )
     lane_items_max: int = Field(
         20_000, ge=1, description="Commands that may wait in a lane; more are OVERLOADED."

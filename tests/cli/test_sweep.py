@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ from points_grpc.config import Settings
 from points_grpc.domain.administration import CreateCurrency, CreateProgram
 from points_grpc.domain.commands import Caller, Earn, MemberName
 from points_grpc.domain.policy import InDays
+from points_grpc.service import retention
 from points_grpc.storage.database import Database
 from points_grpc.storage.programs import create_tenant
 
@@ -92,6 +93,31 @@ async def earn_in(parts: wiring.Parts, tenant: str, *codes: str) -> None:
         member = MemberName("external_id", "alice")
         lot = Earn(469, member, code, Decimal(5), expiration=InDays(10))
         await parts.engine.write(caller, [lot])
+
+
+def test_the_retention_is_the_servers(serve: Any, database_url: str) -> None:
+    """A server's retention holds for every sweep; one that is given less leaves it and says so."""
+    database = Database(database_url)
+
+    def promised() -> timedelta | None:
+        return database.run(retention.promised)
+
+    sweep(database_url)
+    assert promised() is None
+    options = ("--dev", "--demo", "--no-sweep", "--request-retention-days")
+    serve(*options, "30", POINTS_DATABASE_URL=database_url).stop()
+    assert promised() == timedelta(days=30)
+    shorter = serve(*options, "7", POINTS_DATABASE_URL=database_url)
+    shorter.stop()
+    assert "request ids are remembered for longer" in shorter.errors.read_text()
+    assert "remembered" not in sweep(database_url).stdout
+    told = sweep(database_url, "--request-retention-days", "29").stdout
+    assert "request ids are remembered for 30 days, as was promised before" in told
+    assert promised() == timedelta(days=30)
+    assert "remembered" not in sweep(database_url, "--request-retention-days", "31").stdout
+    sweep(database_url, "--request-retention-days", "32", "--dry-run")
+    assert promised() == timedelta(days=31)
+    database.close()
 
 
 def test_tenants_and_currencies_of_any_name(database_url: str) -> None:

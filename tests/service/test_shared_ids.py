@@ -216,8 +216,9 @@ def test_a_late_part_is_forgotten_with_its_call(till: Till) -> None:
     mend(till)
     (second,) = till.execute(till.call(*items, partial=True))
     assert [a.replayed for a in second] == [True, True, False, True]
+    till.promise(7)
     till.clock.set(START + 8 * DAY)
-    till.sweeper.purge(7 * DAY)
+    till.sweeper.purge()
     assert kept(till)[0] == 0
     (anew,) = till.execute(till.call(*items_of(lots, b"other", START + 30 * DAY)))
     assert [a.replayed for a in anew] == [False] * 4

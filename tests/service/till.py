@@ -26,6 +26,7 @@ from points_grpc.domain.model import LotState, Period, Policy, PolicyKind, Trans
 from points_grpc.domain.policy import Expiration, ExpireAt, Immediate
 from points_grpc.domain.queries import GetAccount
 from points_grpc.errors import Refusal
+from points_grpc.service import retention
 from points_grpc.service.batch import Call, make_call
 from points_grpc.service.desk import Desk
 from points_grpc.service.gather import Locking
@@ -142,6 +143,10 @@ class Till:
                 if code == "PTS":
                     programs.set_default_currency(at, (tenant_id, program_id), number)
             programs.touch(at, (tenant_id, program_id), now)
+
+    def promise(self, days: int) -> int:
+        """Remember request ids for so many days at least; for how many that is."""
+        return int(self.look(lambda at: retention.promise(at, days, self.clock.now())))
 
     # Writing
 

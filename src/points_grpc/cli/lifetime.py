@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -180,8 +179,7 @@ async def _sweep(settings: Settings, parts: Parts) -> None:
             log.error("an account could not be swept", problem=reason_of(failure))
     if lots:
         log.info("swept", accounts=accounts, lots=lots)
-    retention = timedelta(days=settings.request_retention_days)
-    await _in_thread(lambda: parts.sweeper.purge(retention))
+    await _in_thread(parts.sweeper.purge)
 
 
 async def _in_thread(work: Callable[[], Any]) -> Any:

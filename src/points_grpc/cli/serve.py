@@ -29,6 +29,7 @@ from points_grpc.cli import (
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, joined_address, split_address
 from points_grpc.metrics.figures import WorkerStatus
+from points_grpc.service import retention
 from points_grpc.storage import checkup, migrate
 from points_grpc.storage.database import Database
 from points_grpc.storage.faults import Fault, fault_of
@@ -76,6 +77,7 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
             _prepare_schema(settings, there)
             trust.refuse_without_credentials(settings, database, SystemClock().now())
             _count_connections(settings, database)
+            _promise_retention(settings, database)
 
         with failures_told():
             if settings.workers > 1:
@@ -154,6 +156,15 @@ def _count_connections(settings: Settings, database: Database) -> None:
     if allowed < needed:
         log = structlog.get_logger("points_grpc")
         log.warning("the database allows too few connections", allowed=allowed, needed=needed)
+
+
+def _promise_retention(settings: Settings, database: Database) -> None:
+    """Before the first request id is taken: nobody may forget it before that time has passed."""
+    days, now = settings.request_retention_days, SystemClock().now()
+    kept = database.run(lambda at: retention.promise(at, days, now))
+    if kept > days:
+        log = structlog.get_logger("points_grpc")
+        log.warning("request ids are remembered for longer", promised_days=kept, setting=days)
 
 
 def _announce(settings: Settings, there: place.Place, port: int, http: str, metrics: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -14,11 +13,14 @@ from rich.table import Table
 
 from points_grpc.cli import options, place, progress, wiring
 from points_grpc.cli.place import reason_of
+from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
 from points_grpc.domain.amounts import print_units
+from points_grpc.service import retention
 from points_grpc.service.forecast import Day, Due, Forecaster
 from points_grpc.service.sweep import Sweeper, Swept
 from points_grpc.storage import programs
+from points_grpc.storage.database import Database
 
 Place = tuple[int, int, str, int]
 """Tenant, program, and the currency's code and scale."""
@@ -39,6 +41,9 @@ def sweep(
     expired cannot be spent, whether or not that has been recorded. It goes by the machine's
     clock, also where the server of a development database stands at another time: there it would
     record what has yet to lapse, and forget request ids that are new.
+
+    Request ids are remembered for as long as any server of the database has promised;
+    --request-retention-days can lengthen that, as a server's can, and never shortens it.
     """
     settings = options.settings(
         database_url=database_url,
@@ -56,7 +61,18 @@ def sweep(
         if dry_run:
             _foretell(settings, forecaster, tenants)
         else:
+            _promise(settings, database)
             _record(settings, sweeper, tenants)
+
+
+def _promise(settings: Settings, database: Database) -> None:
+    """Lengthen how long request ids are remembered, where a number of days was given."""
+    days, now = settings.request_retention_days, SystemClock().now()
+    if "request_retention_days" not in settings.model_fields_set:
+        return
+    kept = database.run(lambda at: retention.promise(at, days, now))
+    if kept > days:
+        _console().print(f"request ids are remembered for {kept} days, as was promised before")
 
 
 @dataclass
@@ -99,7 +115,7 @@ def _record(settings: Settings, sweeper: Sweeper, tenants: Mapping[int, str]) ->
         for chunk in sweeper.sweep(settings.sweep_chunk):
             tally.add(chunk)
             pace.reached(tally.done, tally.lots)
-        forgotten = sweeper.purge(timedelta(days=settings.request_retention_days))
+        forgotten = sweeper.purge()
     _tell(tally, forgotten, tenants)
     if tally.failures:
         raise typer.Exit(1)

@@ -7,9 +7,9 @@ cleans up what is kept only for a time: answers to request ids, and the ids of u
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from points_grpc.clock import Clock
 from points_grpc.domain.answers import Lapsed
@@ -18,7 +18,7 @@ from points_grpc.domain.commands import Caller, Lapse
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import Currency, Program
 from points_grpc.errors import StorageUnavailable
-from points_grpc.service import overdue
+from points_grpc.service import overdue, retention
 from points_grpc.service.attempts import carry_out
 from points_grpc.service.batch import Call, Group
 from points_grpc.service.gather import Locking
@@ -114,13 +114,14 @@ class Sweeper:
         """About how many accounts a sweep would look at now. Raises StorageUnavailable."""
         return overdue.estimate(self._link, self._clock.now())
 
-    def purge(self, older_than: timedelta) -> int:
-        """Forget request ids and units of work from before that; how many rows they were.
+    def purge(self) -> int:
+        """Forget request ids and units of work older than promised; how many rows they were.
 
-        Rounds of bounded deletes, each a unit of work of its own.
+        Rounds of bounded deletes, each a unit of work of its own that reads the promise anew.
+        Nothing is forgotten where none was made: servers of a release before this one promise
+        without writing it down.
         """
-        before = self._clock.now() - older_than
-        return self._purge_rows(before)
+        return sum(map(self._purge_rows, (requests.delete_older_than, units.delete_older_than)))
 
     def close(self) -> None:
         """Close the connection."""
@@ -200,14 +201,14 @@ class Sweeper:
             lapses += [_lapse_told(a) for a in group.results if isinstance(a, Lapsed)]
         return Swept(tuple(lapses), len(leftover.missed), tuple(failures))
 
-    def _purge_rows(self, before: datetime) -> int:
-        total = 0
-        for delete in (requests.delete_older_than, units.delete_older_than):
-            deleted = PURGE_ROWS
-            while deleted == PURGE_ROWS:
-                with self._link.unit() as connection:
-                    deleted = delete(connection, before, PURGE_ROWS)
-                total += deleted
+    def _purge_rows(self, delete: Callable[[Connection, datetime, int], int]) -> int:
+        total, deleted = 0, PURGE_ROWS
+        while deleted == PURGE_ROWS:
+            with self._link.unit() as connection:
+                if (kept_for := retention.promised(connection)) is None:
+                    return total
+                deleted = delete(connection, self._clock.now() - kept_for, PURGE_ROWS)
+            total += deleted
         return total
 
 
