@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from points_grpc.domain.administration import CreateProgram, Outcome, ProgramView, UpdateProgram
 from points_grpc.domain.commands import VENDOR_ID_END
 from points_grpc.errors import Overloaded, StorageUnavailable
-from points_grpc.service.desk import Desk, Task
+from points_grpc.service.desk import Desk, Instant, Task
 from points_grpc.service.program_answers import PROGRAM
 from points_grpc.service.programs import ProgramBook
 from points_grpc.storage.database import Connection, Database
@@ -116,11 +116,11 @@ def test_a_killed_connection_is_replaced(office: Any) -> None:
     """A change during which the server ends the connection is done on another one."""
     attempts: list[datetime] = []
 
-    def decide(connection: Connection, now: datetime) -> ProgramView:
-        attempts.append(now)
+    def decide(connection: Connection, now: Instant) -> ProgramView:
+        attempts.append(now())
         if len(attempts) == 1:
             connection.execute(select(func.pg_terminate_backend(func.pg_backend_pid())))
-        return ProgramView(1, "", "UTC", True, "", 1, now, now)
+        return ProgramView(1, "", "UTC", True, "", 1, now(), now())
 
     task = Task(1, ("programs",), CreateProgram("", "UTC", 1, request_id="r1"), decide, PROGRAM)
     assert not office.ask(office.desk.carry_out(task)).replayed
@@ -131,7 +131,7 @@ def test_a_killed_connection_is_replaced(office: Any) -> None:
 def test_a_refused_change_leaves_nothing(office: Any) -> None:
     """What fails leaves neither its unit's id nor an idempotency row."""
 
-    def decide(connection: Connection, now: datetime) -> ProgramView:
+    def decide(connection: Connection, now: Instant) -> ProgramView:
         raise Overloaded
 
     task = Task(1, ("programs",), CreateProgram("", "UTC", 1, request_id="r1"), decide, PROGRAM)
@@ -144,8 +144,8 @@ def test_an_unforeseen_failure_is_raised_as_it_is(office: Any) -> None:
     """A fault of ours is neither hidden nor repeated."""
     attempts: list[datetime] = []
 
-    def decide(connection: Connection, now: datetime) -> ProgramView:
-        attempts.append(now)
+    def decide(connection: Connection, now: Instant) -> ProgramView:
+        attempts.append(now())
         raise ZeroDivisionError
 
     task = Task(1, ("programs",), CreateProgram("", "UTC", 1), decide, PROGRAM)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
 from itertools import count
 from typing import TypeVar
 from uuid import uuid4
@@ -39,12 +38,15 @@ T = TypeVar("T")
 _log = structlog.get_logger("points_grpc.service")
 
 
-def carry_out(link: Link, clock: Clock, work: Callable[[Connection, datetime], T]) -> T:
+def carry_out(link: Link, clock: Clock, work: Callable[[Connection], T]) -> T:
     """What `work` returned in the attempt that was committed.
 
     Its unit of work has an id, by which a COMMIT whose answer was lost is known to have
     succeeded. Raises Unreachable when the database stays away, and whatever `work` raised that
     trying again would not mend, a lock timeout included.
+
+    `work` takes the instant of its decisions itself, once it holds its locks. The id has the
+    earlier one at which the unit began: only the purge reads it, days later.
     """
     unit_id = uuid4()
     conflicts = 0
@@ -55,13 +57,13 @@ def carry_out(link: Link, clock: Clock, work: Callable[[Connection, datetime], T
         committing = False
         try:
             with link.unit() as connection:
-                now = clock.now()
+                began_at = clock.now()
                 if not next(attempts):
-                    units.open_first(connection, unit_id, now)
-                elif not units.open_unit(connection, unit_id, now):
+                    units.open_first(connection, unit_id, began_at)
+                elif not units.open_unit(connection, unit_id, began_at):
                     return results[-1]
                 doubt.lost_commit = False
-                results[:] = [work(connection, now)]
+                results[:] = [work(connection)]
                 committing = True
             return results[-1]
         except Exception as error:

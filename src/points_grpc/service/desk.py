@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Generic, TypeVar
 from uuid import uuid4
 
@@ -27,6 +28,9 @@ from points_grpc.storage.faults import Fault, fault_of
 from points_grpc.storage.ids import bucket_of_name
 
 T = TypeVar("T")
+
+Instant = Callable[[], datetime]
+"""The instant of a change, the same at every call."""
 
 _ATTEMPTS = 5
 
@@ -47,13 +51,14 @@ class Task(Generic[T]):
     """One change and how to carry it out.
 
     `scope` names the object within which its request id counts; `decide` does the change and
-    gives the answer.
+    gives the answer. It is handed the change's instant as a function, which reads the clock when
+    it is first called: after the change has its locks.
     """
 
     tenant_id: int
     scope: tuple[str, ...]
     change: Change
-    decide: Callable[[Connection, datetime], T]
+    decide: Callable[[Connection, Instant], T]
     form: AnswerForm[T]
 
     @property
@@ -92,9 +97,8 @@ class Desk:
         unit_id = uuid4()
 
         def attempt(connection: Connection) -> Outcome[T]:
-            now = self._clock.now()
-            if units.open_unit(connection, unit_id, now):
-                done.append(_settle(connection, task, now))
+            if units.open_unit(connection, unit_id, self._clock.now()):
+                done.append(_settle(connection, task, cache(self._clock.now)))
             return done[-1]
 
         return await self._changes.run(attempt)
@@ -135,7 +139,7 @@ class Clerk:
         raise StorageUnavailable
 
 
-def _settle(connection: Connection, task: Task[T], now: datetime) -> Outcome[T]:
+def _settle(connection: Connection, task: Task[T], now: Instant) -> Outcome[T]:
     if not task.change.request_id:
         return Outcome(task.decide(connection, now))
     if (first := _first_answer(connection, task)) is not None:
@@ -148,7 +152,7 @@ def _settle(connection: Connection, task: Task[T], now: datetime) -> Outcome[T]:
             return first
         raise
     tenant_id, bucket, key = task.key
-    row = (bucket, tenant_id, key, fingerprint(task.change), task.form.pack(answer), now)
+    row = (bucket, tenant_id, key, fingerprint(task.change), task.form.pack(answer), now())
     requests.insert(connection, [row])
     return Outcome(answer)
 

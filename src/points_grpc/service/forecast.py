@@ -70,9 +70,13 @@ class Forecaster:
         self._link.close()
 
     def _look(self, connection: Connection, keys: list[AccountKey]) -> list[Due]:
-        now = self._clock.now()
         gatherer = Gatherer(
-            connection, self._programs, self._ids, now=now, locking=Locking.NONE, lots_max=None
+            connection,
+            self._programs,
+            self._ids,
+            clock=self._clock,
+            locking=Locking.NONE,
+            lots_max=None,
         )
         items = [_item(tenant_id, account_id) for tenant_id, account_id in keys]
         gathered = gatherer.lock(items, gatherer.names(items))

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
+from points_grpc.clock import Clock
 from points_grpc.domain.books import Account, Books, Case, Holding, Lot, Member
 from points_grpc.domain.commands import Earn, Expire, MoveExpiry, MoveState, Redeem
 from points_grpc.domain.lapse import may_be_due
@@ -39,9 +40,10 @@ class Locking(Enum):
 
 @dataclass(slots=True)
 class Gathered:
-    """What was found. `missed` accounts are locked elsewhere, `crowded` ones need more lots
-    than the gatherer takes on; neither can be decided on."""
+    """What was found, as of `now`. `missed` accounts are locked elsewhere, `crowded` ones need
+    more lots than the gatherer takes on; neither can be decided on."""
 
+    now: datetime
     books: Books = field(default_factory=Books)
     missed: set[int] = field(default_factory=set)
     crowded: set[int] = field(default_factory=set)
@@ -51,7 +53,8 @@ class Gatherer:
     """Gathers for one batch, in one unit of work.
 
     Of an account it takes on at most `lots_max` due lots, and as many spendable ones of each
-    stream; all of them where that is None.
+    stream; all of them where that is None. The instant of the batch is taken once its accounts
+    are locked: points that expire while it waits for a lock cannot be spent.
     """
 
     def __init__(
@@ -60,14 +63,14 @@ class Gatherer:
         programs: ProgramCache,
         ids: Ids,
         *,
-        now: datetime,
+        clock: Clock,
         locking: Locking,
         lots_max: int | None,
     ) -> None:
         self._connection = connection
         self._programs = programs
-        self._namer = Namer(connection, programs, ids, now)
-        self._now = now
+        self._namer = Namer(connection, programs, ids)
+        self._clock = clock
         self._locking = locking
         self._lots_max = lots_max
         self._grown: set[int] = set()
@@ -104,15 +107,20 @@ class Gatherer:
             self.ask_locks(items, names)
             return self.lock(items, names)
         locked = self._locks.answer()
+        now = self._clock.now()
         asked = {item.account_id for item in items if item.open}
         gathered = Gathered(
-            missed=asked - names.fresh.keys() - {account.account_id for account in locked}
+            now, missed=asked - names.fresh.keys() - {account.account_id for account in locked}
         )
         known = names.versions
         same = {a.account_id for a in locked if known.get(a.account_id) == a.version}
         self._unchanged = {key: lot for key, lot in names.lots.items() if lot.account_id in same}
-        fresh = [account for key, account in names.fresh.items() if key in asked]
-        self._hold(gathered.books, [*locked, *fresh], names, self._versions.answer())
+        fresh = [
+            Account(*account, created_at=now, last_at=now, stored=False)
+            for key, account in names.fresh.items()
+            if key in asked
+        ]
+        self._hold(gathered, [*locked, *fresh], names, self._versions.answer())
         return gathered
 
     def load(self, items: Sequence[Item], gathered: Gathered) -> None:
@@ -139,7 +147,7 @@ class Gatherer:
 
     def _hold(
         self,
-        books: Books,
+        gathered: Gathered,
         held: Sequence[Account],
         names: Names,
         versions: dict[ProgramKey, int],
@@ -154,12 +162,12 @@ class Gatherer:
             by_id[key] = Member(key[0], label)
         for account in held:
             program = programs[account.tenant_id, account.program_id]
-            books.holdings[account.account_id] = Holding(
+            gathered.books.holdings[account.account_id] = Holding(
                 account=account,
                 member=by_id[account.tenant_id, account.member_id],
                 program=program,
                 currency=program.currencies[account.currency_id],
-                now=max(self._now, account.last_at),
+                now=max(gathered.now, account.last_at),
             )
 
     def _load_due(self, gathered: Gathered) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
+from points_grpc.clock import Clock
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, Holding, Member
 from points_grpc.domain.model import Currency, Program
@@ -19,8 +20,9 @@ from points_grpc.storage.members import MemberKey
 class Holdings:
     """The accounts of a batch of reads, without lots, by (tenant_id, account_id).
 
-    `settings` and `labels` are the programs and members that the batch has loaded already. Each
-    holding's `now` is its own: an account never goes back in time.
+    `settings` and `labels` are the programs and members that the batch has loaded already. The
+    instant of the reads is taken once, in their snapshot, when the first accounts are loaded.
+    Each holding's `now` is its own: an account never goes back in time.
     """
 
     def __init__(
@@ -28,15 +30,22 @@ class Holdings:
         connection: Connection,
         programs: ProgramCache,
         settings: Mapping[ProgramKey, Program],
-        now: datetime,
+        clock: Clock,
         labels: Mapping[MemberKey, MemberLabel],
     ) -> None:
         self._connection = connection
         self._programs = programs
         self._settings = dict(settings)
-        self._now = now
+        self._clock = clock
+        self._instant: datetime | None = None
         self._labels = dict(labels)
         self._held: dict[AccountKey, Holding] = {}
+
+    @property
+    def _now(self) -> datetime:
+        if self._instant is None:
+            self._instant = self._clock.now()
+        return self._instant
 
     def load(self, keys: Iterable[AccountKey]) -> None:
         """Read the accounts that exist of `keys`, with their programs."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import count
 
 from points_grpc.clock import Clock
@@ -78,7 +77,7 @@ class Ledger:
             for group in call.groups:
                 group.reset()
             ids = _Placeholders()
-            gatherer = self._gatherer(connection, ids, self._clock.now(), Locking.NONE)
+            gatherer = self._gatherer(connection, ids, Locking.NONE)
             items = _items_of([call])
             gathered = gatherer.lock(items, gatherer.names(items))
             gatherer.load(items, gathered)
@@ -122,23 +121,17 @@ class Ledger:
     ) -> Leftover:
         """One unit of work for all, tried until its outcome is known."""
 
-        def work(connection: Connection, now: datetime) -> Leftover:
+        def work(connection: Connection) -> Leftover:
             for group in pending:
                 group.reset()
-            return self._work(connection, calls, now, locking)
+            return self._work(connection, calls, locking)
 
         return carry_out(self._link, self._clock, work)
 
-    def _work(
-        self,
-        connection: Connection,
-        calls: Sequence[Call],
-        now: datetime,
-        locking: Locking,
-    ) -> Leftover:
+    def _work(self, connection: Connection, calls: Sequence[Call], locking: Locking) -> Leftover:
         items = _items_of(calls)
         give_keys(items)
-        gatherer = self._gatherer(connection, self._ids, now, locking)
+        gatherer = self._gatherer(connection, self._ids, locking)
         gatherer.ask_names(items)
         answer_known(connection, self._programs, items)
         names = gatherer.names(items)
@@ -149,15 +142,13 @@ class Ledger:
         gatherer.load(items, gathered)
         batch = Batch(items, gathered, gatherer)
         kept = decide_all(batch, lambda account: self._ids.new_id(bucket_of_id(account)))
-        apply(connection, gathered.books, kept, now)
+        apply(connection, gathered.books, kept, gathered.now)
         return left_of(batch)
 
-    def _gatherer(
-        self, connection: Connection, ids: Ids, now: datetime, locking: Locking
-    ) -> Gatherer:
+    def _gatherer(self, connection: Connection, ids: Ids, locking: Locking) -> Gatherer:
         lots_max = self._terms.lots_max
         return Gatherer(
-            connection, self._programs, ids, now=now, locking=locking, lots_max=lots_max
+            connection, self._programs, ids, clock=self._clock, locking=locking, lots_max=lots_max
         )
 
     def _split(self, calls: Sequence[Call], pending: Sequence[Group], locking: Locking) -> Leftover:

@@ -61,7 +61,7 @@ class _Asked:
         self._programs = programs
         self._caller = caller
         self._tenant_id = caller.tenant_id
-        self._holdings = Holdings(connection, programs, {}, clock.now(), {})
+        self._holdings = Holdings(connection, programs, {}, clock, {})
 
     def transactions(self, listing: ListTransactions) -> Page[TransactionView]:
         """Of one account, or across the currency."""

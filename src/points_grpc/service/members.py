@@ -17,7 +17,7 @@ from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MEMBER_ID, VENDOR_ID, Caller, MemberName
 from points_grpc.domain.membership import check_identifier, check_identifiers, first_name, label_of
 from points_grpc.errors import IdentifierTaken, InvalidField, MemberNotFound
-from points_grpc.service.desk import AnswerForm, Desk, Task
+from points_grpc.service.desk import AnswerForm, Desk, Instant, Task
 from points_grpc.storage import members
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import IdSource, bucket_of_name
@@ -47,7 +47,7 @@ class MemberBook:
             caller.tenant_id,
             scope,
             change,
-            lambda at, now: _create(at, now, caller.tenant_id, change, self._ids.new_id),
+            lambda at, now: _create(at, now(), caller.tenant_id, change, self._ids.new_id),
             _MEMBER,
         )
         return await self._desk.carry_out(task)
@@ -81,7 +81,7 @@ class MemberBook:
         change: LinkIdentifier | UnlinkIdentifier,
         decide: Callable[[Connection, int, MemberView, MemberName], MemberView],
     ) -> Outcome[MemberView]:
-        def decide_at(at: Connection, _: datetime) -> MemberView:
+        def decide_at(at: Connection, _: Instant) -> MemberView:
             member = _locked(at, caller.tenant_id, change.member)
             return decide(at, caller.tenant_id, member, change.identifier)
 

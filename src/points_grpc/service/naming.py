@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from points_grpc.domain.answers import Answer, MemberLabel
-from points_grpc.domain.books import Account, Lot, Member
+from points_grpc.domain.books import Lot, Member
 from points_grpc.domain.commands import (
     MEMBER_ID,
     VENDOR_ID_END,
@@ -87,6 +86,16 @@ class Item:
         return self.replay is None and self.refusal is None
 
 
+class FreshAccount(NamedTuple):
+    """An account that an Earn may make; it gets its instants with the batch's."""
+
+    tenant_id: int
+    account_id: int
+    program_id: int
+    member_id: int
+    currency_id: int
+
+
 @dataclass(slots=True)
 class Names:
     """What was found: `members` by the name in the request, `fresh` accounts by id.
@@ -98,7 +107,7 @@ class Names:
     programs: dict[tuple[int, int], Program] = field(default_factory=dict)
     members: dict[tuple[int, str, str], Member] = field(default_factory=dict)
     members_by_id: dict[tuple[int, int], Member] = field(default_factory=dict)
-    fresh: dict[int, Account] = field(default_factory=dict)
+    fresh: dict[int, FreshAccount] = field(default_factory=dict)
     lots: dict[int, Lot] = field(default_factory=dict)
     versions: dict[int, int] = field(default_factory=dict)
 
@@ -106,13 +115,10 @@ class Names:
 class Namer:
     """Finds out what the open items of one batch name; refuses those that name nothing."""
 
-    def __init__(
-        self, connection: Connection, programs: ProgramCache, ids: Ids, now: datetime
-    ) -> None:
+    def __init__(self, connection: Connection, programs: ProgramCache, ids: Ids) -> None:
         self._connection = connection
         self._programs = programs
         self._ids = ids
-        self._now = now
         self.names = Names()
         self._accounts: dict[tuple[int, int], dict[int, int]] = {}
         self._wanted: set[Name] = set()
@@ -307,15 +313,12 @@ class Namer:
 
     def _fresh_account(self, item: Item, earn: Earn, pair: tuple[int, int, int]) -> int:
         tenant_id, member_id, currency_id = pair
-        account = Account(
-            tenant_id=tenant_id,
-            account_id=self._ids.new_id(bucket_of_id(member_id)),
-            program_id=program_key(item.caller, earn.program_id)[1],
-            member_id=member_id,
-            currency_id=currency_id,
-            created_at=self._now,
-            last_at=self._now,
-            stored=False,
+        account = FreshAccount(
+            tenant_id,
+            self._ids.new_id(bucket_of_id(member_id)),
+            program_key(item.caller, earn.program_id)[1],
+            member_id,
+            currency_id,
         )
         self.names.fresh[account.account_id] = account
         return account.account_id

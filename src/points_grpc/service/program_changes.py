@@ -82,11 +82,17 @@ class ProgramReader:
 class ProgramWriter(ProgramReader):
     """Carries out changes. Each locks its program first, and reads it only then.
 
-    `now` is the instant of the change; `new_id` makes the ids that were not chosen.
+    `instant` gives that of the change, first asked for under the lock; `new_id` makes the ids
+    that were not chosen.
     """
 
-    now: datetime
+    instant: Callable[[], datetime]
     new_id: Callable[[], int]
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the change."""
+        return self.instant()
 
     def create_program(self, change: CreateProgram) -> ProgramView:
         """Add the program."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import TypeVar
 
 from points_grpc.domain import settings
@@ -21,7 +20,7 @@ from points_grpc.domain.administration import (
     UpdateProgram,
 )
 from points_grpc.domain.commands import Caller, CurrencyName
-from points_grpc.service.desk import AnswerForm, Desk, Task
+from points_grpc.service.desk import AnswerForm, Desk, Instant, Task
 from points_grpc.service.program_answers import CURRENCY, CURRENCY_CREATED, POLICY, PROGRAM
 from points_grpc.service.program_changes import ProgramReader, ProgramWriter
 from points_grpc.storage import programs
@@ -189,7 +188,7 @@ class ProgramBook:
         decide: Callable[[ProgramWriter], T],
         form: AnswerForm[T],
     ) -> Outcome[T]:
-        def decide_at(at: Connection, now: datetime) -> T:
+        def decide_at(at: Connection, now: Instant) -> T:
             return decide(ProgramWriter(at, caller, now, lambda: self._ids.new_id(0)))
 
         if isinstance(change, CreateProgram):

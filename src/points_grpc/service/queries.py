@@ -99,7 +99,6 @@ class Reader:
         together.
         """
         asks = [_Ask(caller, read) for caller, read in batch]
-        now = self._clock.now()
         named = {name for ask in asks if (name := _named_member(ask)) is not None}
         versions, known = together(
             connection, programs.versions(_programs_named(asks)), finding(named)
@@ -108,7 +107,7 @@ class Reader:
         people = NamedMembers(connection, named, known)
         _resolve(people, asks, settings)
         rows = _find(connection, asks)
-        holdings = Holdings(connection, self._programs, settings, now, people.labels)
+        holdings = Holdings(connection, self._programs, settings, self._clock, people.labels)
         holdings.load({ask.key for ask in _open(asks) if ask.account_id})
         _load_labels(holdings, asks)
         _answer_rows(holdings, asks, rows)

@@ -147,15 +147,16 @@ class Sweeper:
         """
         try:
             return carry_out(
-                self._link, self._clock, lambda connection, now: self._work(connection, keys, now)
+                self._link, self._clock, lambda connection: self._work(connection, keys)
             )
         except Exception as error:
             if fault_of(error) is Fault.LOST:
                 raise StorageUnavailable from error
             return _Plain(odd=keys)
 
-    def _work(self, connection: Connection, keys: list[AccountKey], now: datetime) -> _Plain:
+    def _work(self, connection: Connection, keys: list[AccountKey]) -> _Plain:
         locked = accounts.lock(connection, keys, wait=False)
+        now = self._clock.now()
         done = _Plain(missed=len(keys) - len(locked))
         known = self._programs.current(connection, {(a.tenant_id, a.program_id) for a in locked})
         asked = [

@@ -115,7 +115,7 @@ class Importer:
             chunk.generation = generation
             with self._link.unit() as connection:
                 before = [shelf for _, shelf in under_way]
-                preparer = Preparer(connection, self._scope, self._ids, self._clock.now(), before)
+                preparer = Preparer(connection, self._scope, self._ids, self._clock, before)
                 chunk.prepared = preparer.prepare(chunk.rows)
             shelf = chunk.prepared.shelf
             under_way.append((self._thread.submit(self._writer.write, chunk), shelf))

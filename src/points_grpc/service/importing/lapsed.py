@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, Holding, Lot, Member
@@ -14,6 +15,13 @@ from points_grpc.storage import imports, lots, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import BUCKETS
 from points_grpc.storage.imports import LOT, TRANSACTION
+
+
+class Stand(NamedTuple):
+    """What had lapsed by an instant, by account; more may from `until` on, None means never."""
+
+    standing: dict[int, Standing]
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +45,26 @@ def find_standing(
     found: Iterable[Account],
     now: datetime,
     first_number: int,
-) -> dict[int, Standing]:
-    """By account, what had lapsed by `now` in accounts as they are stored.
+) -> Stand:
+    """What had lapsed by `now` in accounts as they are stored.
 
     The import's own lots, whose numbers begin with `first_number`, are not among them: what is
     still to come of the file may say that they had not.
     """
     if all(policy.kind is not PolicyKind.INACTIVITY for policy in program.versions.values()):
-        return {}
+        return Stand({})
+    found = list(found)
     known = {a.account_id: a for a in found if may_be_due(a.next_due_at, now)}
     asked = [(account.tenant_id, key, now) for key, account in known.items()]
     holdings = {key: _holding(account, program, now) for key, account in known.items()}
-    lapsed = [
-        lot
-        for lot in lots.following(connection, asked).values()
-        if (ends_at := holdings[lot.account_id].expiry_of(lot)) is not None and ends_at <= now
-    ]
+    lapsed: list[Lot] = []
+    to_come = [a.next_due_at for a in found if a.next_due_at and a.next_due_at > now]
+    for lot in lots.following(connection, asked).values():
+        ends_at = holdings[lot.account_id].expiry_of(lot)
+        if ends_at is not None and ends_at <= now:
+            lapsed.append(lot)
+        elif ends_at is not None:
+            to_come.append(ends_at)
     nameless = {(lot.member_id, lot.lot_id) for lot in lapsed if not lot.vendor_id}
     tenant = next((account.tenant_id for account in known.values()), 0)
     named = imports.made_by_files(connection, tenant, LOT, nameless)
@@ -61,7 +73,8 @@ def find_standing(
     for lot in lapsed:
         if lot.lot_id not in told or lot.lot_id // BUCKETS < first_number:
             standing.setdefault(lot.account_id, {})[lot.lot_id] = lot
-    return {key: Standing(of, frozenset(told & of.keys())) for key, of in standing.items()}
+    of_accounts = {key: Standing(of, frozenset(told & of.keys())) for key, of in standing.items()}
+    return Stand(of_accounts, min(to_come, default=None))
 
 
 def find_ends(connection: Connection, tenant_id: int, ended: Sequence[Lot]) -> set[End]:

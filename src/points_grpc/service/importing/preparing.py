@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from datetime import datetime
 
+from points_grpc.clock import Clock
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, Books, Draft, Holding, Lot, Member
 from points_grpc.domain.commands import VENDOR_ID, MemberName
@@ -52,19 +53,23 @@ class _Journal(Draft):
 
 
 class Preparer:
-    """Prepares one chunk, on what `connection` finds and the chunks `before` it have made."""
+    """Prepares one chunk, on what `connection` finds and the chunks `before` it have made.
+
+    Its rows are decided as of the instant at which their accounts are read or locked.
+    """
 
     def __init__(
         self,
         connection: Connection,
         scope: Scope,
         ids: Ids,
-        now: datetime,
+        clock: Clock,
         before: Sequence[Shelf] = (),
     ) -> None:
         self._scope = scope
         self._ids = NewIds(ids)
-        self._now = now
+        self._clock = clock
+        self._now = clock.now()
         self._finder = Finder(connection, scope, before)
         self._shelf = self._finder.shelf
         self._books = Books()
@@ -82,7 +87,7 @@ class Preparer:
             if isinstance(row, ParsedMember):
                 self._try(row, self._member)
         self._enrol(some)
-        self._finder.find_accounts(self._pairs(some), self._now, lock)
+        self._now = self._finder.find_accounts(self._pairs(some), self._clock, lock)
         others = [row for row in rows if not isinstance(row, ParsedMember)]
         for account in self._shelf.accounts.values():
             self._done.versions[account.account_id] = account.version

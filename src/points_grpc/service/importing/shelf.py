@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from points_grpc.clock import Clock
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, Lot
 from points_grpc.domain.model import Program
@@ -48,7 +49,8 @@ class Shelf:
 
     `plain` are lots that were posted in one step, by member and number like `vendor_lots`.
     `fresh` are members that only the chunk itself has made. `standing` is what had lapsed in
-    accounts without being recorded; `ends` are lapses recorded by others than rows of files.
+    accounts without being recorded, and may be more from `until` on; `ends` are lapses recorded
+    by others than rows of files.
     """
 
     members: dict[Name, int] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class Shelf:
     keys: dict[ImportKey, Target] = field(default_factory=dict)
     plain: dict[tuple[int, int], Posted] = field(default_factory=dict)
     standing: dict[int, Standing] = field(default_factory=dict)
+    until: datetime | None = None
     ends: set[End] = field(default_factory=set)
 
     def add_lot(self, lot: Lot) -> None:
@@ -114,8 +117,11 @@ class Finder:
         found = members.labels(self._connection, [(self._tenant, member) for member in missing_ids])
         self.shelf.labels.update({member: label for (_, member), label in found.items()})
 
-    def find_accounts(self, pairs: Collection[Pair], now: datetime, lock: bool) -> None:
-        """The accounts of members in currencies, and what in them has lapsed unrecorded."""
+    def find_accounts(self, pairs: Collection[Pair], clock: Clock, lock: bool) -> datetime:
+        """Find the accounts of members in currencies, and what in them has lapsed unrecorded.
+
+        Returns the instant that this is as of: it is taken under the locks, where there are any.
+        """
         missing = self._from_before(pairs, self.shelf.accounts, "accounts")
         asked = [(self._tenant, *pair) for pair in missing if pair[0] not in self.shelf.fresh]
         keys = [(self._tenant, a) for a in accounts.find(self._connection, asked).values()]
@@ -123,17 +129,20 @@ class Finder:
             found = accounts.lock(self._connection, keys, wait=True)
         else:
             found = accounts.read(self._connection, keys)
+        now = clock.now()
         for account in found:
             self.shelf.accounts[account.member_id, account.currency_id] = account
         ids = [account.account_id for account in self.shelf.accounts.values()]
         self._from_before(ids, self.shelf.standing, "standing")
         first_number = self._scope.first_number
-        self.shelf.standing |= find_standing(
-            self._connection, self._scope.program, found, now, first_number
-        )
+        stand = find_standing(self._connection, self._scope.program, found, now, first_number)
+        self.shelf.standing |= stand.standing
+        ends = (stand.until, *(shelf.until for shelf in self._before))
+        self.shelf.until = min((at for at in ends if at is not None), default=None)
         for standing in self.shelf.standing.values():
             for lot in standing.lots.values():
                 self.shelf.add_lot(lot)
+        return now
 
     def find_lots(self, rows: Iterable[Parsed]) -> None:
         """The lots that rows would make or refer to, and what became of rows like them."""

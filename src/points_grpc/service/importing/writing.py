@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 from points_grpc.clock import Clock
+from points_grpc.domain.lapse import may_be_due
 from points_grpc.errors import StorageUnavailable
 from points_grpc.service.importing.new_ids import Ids
 from points_grpc.service.importing.parsing import Parsed
@@ -106,11 +107,10 @@ class Writer:
                 raise ImportedElsewhere
             if prepared is None:
                 self.generation += 1
-                now = self._clock.now()
-                preparer = Preparer(connection, self._scope, self._ids, now)
+                preparer = Preparer(connection, self._scope, self._ids, self._clock)
                 prepared = preparer.prepare(chunk.rows, lock=True)
             else:
-                _check(connection, self._scope.tenant_id, prepared)
+                self._check(connection, prepared)
             _apply(connection, self._scope.tenant_id, prepared)
             refused = [*chunk.refused, *prepared.refused]
             done = self.done.after(
@@ -125,23 +125,28 @@ class Writer:
             imports.save(connection, self._file, done, self._clock.now())
         return self._keep(done)
 
+    def _check(self, connection: Connection, prepared: Prepared) -> None:
+        """Lock what the chunk changes, and see that it is as it was. Raises _Stale.
+
+        So it is too where something has lapsed since, or while the locks were waited for.
+        """
+        tenant_id = self._scope.tenant_id
+        keys = [(tenant_id, account) for account in prepared.versions]
+        locked = accounts.lock(connection, keys, wait=True)
+        if {a.account_id: a.version for a in locked} != prepared.versions:
+            raise _Stale
+        for member in sorted(prepared.labels):
+            members.lock(connection, tenant_id, member)
+        found = members.labels(connection, [(tenant_id, member) for member in prepared.labels])
+        if {member: label for (_, member), label in found.items()} != prepared.labels:
+            raise _Stale
+        if may_be_due(prepared.shelf.until, self._clock.now()):
+            raise _Stale
+
     def _keep(self, done: Progress) -> Progress:
         self.done = done
         self._report.keep(done.report_bytes)
         return done
-
-
-def _check(connection: Connection, tenant_id: int, prepared: Prepared) -> None:
-    """Lock what the chunk changes, and see that it is as it was. Raises _Stale."""
-    keys = [(tenant_id, account) for account in prepared.versions]
-    locked = accounts.lock(connection, keys, wait=True)
-    if {a.account_id: a.version for a in locked} != prepared.versions:
-        raise _Stale
-    for member in sorted(prepared.labels):
-        members.lock(connection, tenant_id, member)
-    found = members.labels(connection, [(tenant_id, member) for member in prepared.labels])
-    if {member: label for (_, member), label in found.items()} != prepared.labels:
-        raise _Stale
 
 
 def _apply(connection: Connection, tenant_id: int, prepared: Prepared) -> None:
