@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,7 +13,7 @@ from points_grpc.domain.answers import Earned
 from points_grpc.domain.books import Books, Case, Draft
 from points_grpc.domain.commands import Earn
 from points_grpc.domain.decisions import BALANCE_MAX, decide
-from points_grpc.domain.model import AwardKind, LotState, Period, Policy, PolicyKind
+from points_grpc.domain.model import AwardKind, LotState, Period, Policy, PolicyKind, TransactionType
 from points_grpc.domain.policy import ExpireOn, Immediate, InDays, InMonths, Never
 from points_grpc.errors import (
     ExpiryInPast,
@@ -194,12 +194,24 @@ def test_immediate_is_no_expiry() -> None:
     assert (refusal.value.field, bool(refusal.value.problem)) == ("immediate", True)
 
 
-def test_future_earn() -> None:
-    """An earn can be now but not a microsecond later."""
+def test_an_earn_slightly_ahead_is_now() -> None:
+    """An earn time up to five seconds ahead counts as now, in every instant that is kept."""
+    now = instant("2025-01-01")
+    for ahead in (timedelta(0), TICK, timedelta(seconds=5)):
+        story = Story().earn(10, "a", earned=now + ahead, expires=InDays(1))
+        answer = story.answer
+        assert isinstance(answer, Earned)
+        assert (answer.lot.earned_at, answer.transaction.effective_at) == (now, now)
+        assert story.lot("a").earned_at == now
+        assert story.account.activity[TransactionType.EARN] == now
+        assert story.expiry("a") == "2025-01-02 23:59:59"
+
+
+def test_an_earn_further_ahead_is_refused() -> None:
+    """An earn time a microsecond more than five seconds ahead is refused."""
     story = Story()
-    assert story.earn(10, earned="2025-01-01").available == 10
     with story.refused(InvalidField) as refusal:
-        story.earn(10, earned=instant("2025-01-01") + TICK)
+        story.earn(10, earned=instant("2025-01-01") + timedelta(seconds=5) + TICK)
     assert (refusal.value.field, bool(refusal.value.problem)) == ("earn_time", True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Unpack
 
 from points_grpc.domain.amounts import to_units
@@ -50,6 +50,9 @@ from points_grpc.errors import (
 BALANCE_MAX = 2**62
 """What an account may ever earn, in the smallest unit."""
 
+EARN_AHEAD_MAX = timedelta(seconds=5)
+"""How far an earn time may lie ahead of the decision, which then counts as its time."""
+
 
 def decide(case: Case, draft: Draft) -> Answer:
     """Decide one command; raises the Refusal that the caller is to read, or NeedMoreLots."""
@@ -68,9 +71,7 @@ def _earn(command: Earn, case: Case, draft: Draft) -> Earned:
         raise InvalidField("amount", "would take the account beyond what it can hold")
     if command.vendor_id and (account.member_id, command.vendor_id) in draft.books.vendor_lots:
         raise IdentifierTaken("vendor_id")
-    earned_at = command.earn_at or holding.now
-    if earned_at > holding.now:
-        raise InvalidField("earn_time", "must not lie in the future")
+    earned_at = _earned_at(command, holding.now)
     rule, expires_at = _expiry_for(command, draft, holding, policy, earned_at)
     lot_id = draft.new_id(account.account_id)
     lot = Lot(
@@ -94,6 +95,17 @@ def _earn(command: Earn, case: Case, draft: Draft) -> Earned:
     row = _post_earn(command, draft, holding, lot)
     draft.add_lot(holding, lot)
     return _earned(draft, holding, lot, row)
+
+
+def _earned_at(command: Earn, now: datetime) -> datetime:
+    """Return when the lot was earned; up to EARN_AHEAD_MAX ahead of `now` is `now`."""
+    at = command.earn_at
+    if at is None or at <= now:
+        return at or now
+    # Callers' clocks differ from ours by a little; an earn of theirs must not fail for that.
+    if at - now > EARN_AHEAD_MAX:
+        raise InvalidField("earn_time", "must not lie more than 5 seconds in the future")
+    return now
 
 
 def _holding_for_earn(case: Case, draft: Draft) -> Holding:
