@@ -13,7 +13,14 @@ from points_grpc.domain.answers import Earned
 from points_grpc.domain.books import Books, Case, Draft
 from points_grpc.domain.commands import Earn
 from points_grpc.domain.decisions import BALANCE_MAX, decide
-from points_grpc.domain.model import AwardKind, LotState, Period, Policy, PolicyKind, TransactionType
+from points_grpc.domain.model import (
+    AwardKind,
+    LotState,
+    Period,
+    Policy,
+    PolicyKind,
+    TransactionType,
+)
 from points_grpc.domain.policy import ExpireOn, Immediate, InDays, InMonths, Never
 from points_grpc.errors import (
     ExpiryInPast,

@@ -173,11 +173,16 @@ def test_listings_say_all_they_can():
     )  # fmt: skip
     assert read_list_lots(
         listing_pb2.ListLotsRequest(
-            states=[4], categories=[2], reference="r", order_by="expire_time", **both
+            states=[4],
+            categories=[2],
+            reference="r",
+            order_by="expire_time",
+            live_only=True,
+            **both,
         )
     ) == ListLots(
         469, CUST, "POINTS", frozenset((LotState.CLOSED,)), frozenset((LotCategory.PROMISED,)),
-        "r", START, end, Order.EXPIRY, 7,
+        "r", START, end, Order.EXPIRY, 7, live_only=True,
     )  # fmt: skip
     assert read_list_expiry_changes(
         listing_pb2.ListExpiryChangesRequest(lot_id=31, order_by="event_time", **both)

@@ -432,6 +432,20 @@ def test_policies_are_listed_by_code_and_version_in_pages(shop: Any) -> None:
     assert page(all_versions=True, after=("year", 1)) == [("year", 2)]
 
 
+def test_a_policy_that_changes_between_two_pages_is_listed_once(shop: Any) -> None:
+    """A version that is added after its policy was listed does not list the policy again."""
+    do(shop, CreatePolicy(1, None, YEAR))
+
+    def after(code: str, version: int) -> list[str]:
+        place = (code, version)
+        views = shop.ask(shop.programs.list_policies(shop.acme, 1, None, after=place))
+        return [view.policy.code for view in views]
+
+    do(shop, UpdatePolicy(1, None, replace(YEAR, code="default", priority=1)))
+    assert after("default", 1) == ["year"]
+    assert after("year", 1) == []
+
+
 # Repeated requests
 
 

@@ -314,6 +314,10 @@ def read_everything(desk: Desk) -> None:
     places = [(stream, lot_listings.START) for stream in streams]
     lot_listings.unfinished(c, (1, ONE), places, (None, None), 50)
     lot_listings.finished(c, (1, ONE), lot_listings.START, (None, None), 50)
+    walks = [(rule, *lot_listings.START[1:]) for rule in (0, RULE)]
+    lot_listings.ended_undated(c, (1, ONE), walks, 50)
+    lot_listings.lot_ids(c, (1, ONE))
+    lot_listings.lot_ids_of_bucket(c, (1, ONE), 2**62, 50)
 
 
 def test_reading_never_scans_a_table(

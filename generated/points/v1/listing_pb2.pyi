@@ -50,7 +50,7 @@ class ListTransactionsResponse(_message.Message):
     def __init__(self, transactions: _Optional[_Iterable[_Union[_transaction_pb2.Transaction, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListLotsRequest(_message.Message):
-    __slots__ = ("program_id", "currency_code", "currency_id", "member", "states", "categories", "reference", "start_time", "end_time", "order_by", "page_size", "page_token")
+    __slots__ = ("program_id", "currency_code", "currency_id", "member", "states", "categories", "reference", "start_time", "end_time", "order_by", "page_size", "page_token", "live_only")
     PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_CODE_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +63,7 @@ class ListLotsRequest(_message.Message):
     ORDER_BY_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    LIVE_ONLY_FIELD_NUMBER: _ClassVar[int]
     program_id: int
     currency_code: str
     currency_id: int
@@ -75,7 +76,8 @@ class ListLotsRequest(_message.Message):
     order_by: str
     page_size: int
     page_token: str
-    def __init__(self, program_id: _Optional[int] = ..., currency_code: _Optional[str] = ..., currency_id: _Optional[int] = ..., member: _Optional[_Union[_member_pb2.MemberRef, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_lot_pb2.LotState, str]]] = ..., categories: _Optional[_Iterable[_Union[_lot_pb2.LotCategory, str]]] = ..., reference: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_by: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    live_only: bool
+    def __init__(self, program_id: _Optional[int] = ..., currency_code: _Optional[str] = ..., currency_id: _Optional[int] = ..., member: _Optional[_Union[_member_pb2.MemberRef, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_lot_pb2.LotState, str]]] = ..., categories: _Optional[_Iterable[_Union[_lot_pb2.LotCategory, str]]] = ..., reference: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_by: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., live_only: _Optional[bool] = ...) -> None: ...
 
 class ListLotsResponse(_message.Message):
     __slots__ = ("lots", "next_page_token")

@@ -145,7 +145,10 @@ class ListTransactions:
 
 @dataclass(frozen=True, slots=True)
 class ListLots:
-    """A member's lots; a page of LotView. `start_at`, `end_at` bound the expiry, half open."""
+    """A member's lots; a page of LotView. `start_at`, `end_at` bound the expiry, half open.
+
+    `live_only` leaves out lots that are closed, used up or lapsed.
+    """
 
     program_id: int
     member: MemberName
@@ -158,6 +161,7 @@ class ListLots:
     order: Order = Order.SPENDING
     page_size: int = 50
     cursor: Cursor = ()
+    live_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

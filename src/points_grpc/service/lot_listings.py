@@ -1,23 +1,25 @@
 """ListLots: an account's lots in the order asked for, as of now.
 
-Lots whose place no index has follow at the end, the newest first: in SPENDING order those that
-nothing can be taken from any more, in EXPIRY order those that never expire.
+SPENDING and EXPIRY order sort by what spending does not change: priority (SPENDING only), expiry,
+earn and lot id. So a lot keeps its place whatever is taken from it between two pages. Each page
+merges runs of several indexes, because no single one has live and finished lots in that order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from points_grpc.domain.answers import LotView
 from points_grpc.domain.books import Holding, Lot, Transaction
-from points_grpc.domain.model import LotCategory, LotState, PolicyKind, TransactionType
+from points_grpc.domain.model import LotCategory, LotState, PolicyKind
 from points_grpc.domain.queries import Cursor, ListLots, Order
 from points_grpc.domain.schedule import last_earn_lapsing
 from points_grpc.domain.standing import lot_now, view_lot_now
-from points_grpc.errors import InvalidPageToken
 from points_grpc.service.paging import (
+    EXAMINED_MAX,
     NEVER_MICROS,
     Chunk,
     Collector,
@@ -31,17 +33,40 @@ from points_grpc.storage import listings, lot_listings, lots, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.lot_listings import START, Place, Stream
 
-_EARNS = listings.Wanted(types=frozenset((TransactionType.EARN,)))
 _CATEGORIES = {
     LotState.OPEN: LotCategory.PROMISED,
     LotState.PENDING: LotCategory.PROMISED,
     LotState.APPROVED: LotCategory.REGULAR,
 }
 _LIVE = (LotState.OPEN, LotState.PENDING, LotState.APPROVED)
-_FINISHED = Stream(0, 0, 0, True)
 _LAST_LOT = 2**63 - 1
+_FIRST_MICROS = to_micros(START[0])
 _Rank = tuple[int, int, int, int]
 """priority (0 in EXPIRY order), expiry in microseconds, earn in microseconds, lot_id"""
+
+_Row = tuple[_Rank, Lot | None]
+_Run = tuple[list[_Row], bool]
+"""Rows of one index after a place, and whether there may be more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of the listing: lots of one priority (None: of any) with an expiry, or without."""
+
+    priority: int | None
+    is_dated: bool
+
+    @property
+    def start(self) -> _Rank:
+        """The place before its first lot."""
+        expiry = _FIRST_MICROS if self.is_dated else NEVER_MICROS
+        return (self.priority or 0, expiry, _FIRST_MICROS, 0)
+
+    def is_over(self, place: _Rank) -> bool:
+        """Whether a place lies beyond the region."""
+        priority, expiry, _, _ = place
+        own = self.priority or 0
+        return priority > own or (priority == own and self.is_dated and expiry == NEVER_MICROS)
 
 
 class LotPages:
@@ -53,160 +78,82 @@ class LotPages:
         self._listing = listing
         self._account = (holding.account.tenant_id, holding.account.account_id)
         self._period = (listing.start_at, listing.end_at)
-        self._priority_counts = listing.order is Order.SPENDING
 
     def page(self) -> tuple[list[LotView], Cursor]:
-        """The lots after the listing's cursor, and where to continue."""
-        parts = self._parts()
-        cursor = self._listing.cursor or (0,)
-        part, rest = cursor[0], cursor[1:]
-        if not isinstance(part, int) or not 0 <= part < len(parts):
-            raise InvalidPageToken("page_token")
+        """Return the lots after the listing's cursor, and the cursor of the next page."""
         collector: Collector[Lot] = Collector(self._listing.page_size)
-        while part < len(parts):
+        if self._listing.order is Order.LATEST_LOT:
+            cursor = collector.collect(self._latest(), self._listing.cursor)
+        else:
+            cursor = self._collect_regions(collector)
+        return self._views(collector.taken), cursor
+
+    # By expiry
+
+    def _collect_regions(self, collector: Collector[Lot]) -> Cursor:
+        place = _place(self._listing.cursor)
+        for region in self._regions():
+            if place is not None and region.is_over(place):
+                continue
             if collector.is_done:
-                return self._views(collector.taken), (part, *rest)
-            fetch, streams = parts[part]
-            rest = collector.collect(fetch, rest, streams)
-            if rest:
-                return self._views(collector.taken), (part, *rest)
-            part += 1
-        return self._views(collector.taken), ()
+                return region.start
+            begin = region.start if place is None else max(place, region.start)
+            run = RegionRun(self._connection, self._holding, self._listing, region)
+            fetch = partial(self._fetch_region, run)
+            if cursor := collector.collect(fetch, begin, run.stream_count):
+                return cursor
+        return ()
 
-    def _parts(self) -> list[tuple[Fetch[Lot], int]]:
-        """What is listed one after the other, each with the number of its streams."""
-        if self._listing.order is Order.SPENDING:
-            streams = self._streams()
-            return [
-                (partial(self._unfinished, streams), max(1, len(streams))),
-                (partial(self._history, _is_finished), 1),
-            ]
-        if self._listing.order is Order.EXPIRY:
-            expiring = [stream for stream in self._streams() if stream.rule or stream.is_dated]
-            dated: tuple[Fetch[Lot], int] = (
-                partial(self._by_expiry, expiring),
-                len(expiring) + 1,
-            )
-            if self._period != (None, None):
-                return [dated]
-            return [dated, (partial(self._history, _is_undated), 1)]
-        return [(partial(self._history, _is_any), 1)]
-
-    def _streams(self) -> list[Stream]:
+    def _regions(self) -> Iterator[Region]:
         policies = self._holding.program.versions.values()
-        fixed = sorted({policy.priority for policy in policies})
-        moving = sorted(
-            (policy.policy_version_id, policy.priority)
-            for policy in policies
-            if policy.kind is PolicyKind.INACTIVITY
-        )
-        return [
-            stream
-            for state in map(int, _LIVE)
-            for stream in (
-                *(Stream(state, 0, priority, True) for priority in fixed),
-                *(Stream(state, 0, priority, False) for priority in fixed),
-                *(Stream(state, rule, priority, False) for rule, priority in moving),
-            )
+        priorities: list[int | None] = [None]
+        if self._listing.order is Order.SPENDING:
+            priorities = [*sorted({policy.priority for policy in policies})]
+        for priority in priorities:
+            yield Region(priority, is_dated=True)
+            if self._period == (None, None):
+                yield Region(priority, is_dated=False)
+
+    def _fetch_region(self, run: RegionRun, cursor: Cursor, quota: int) -> Chunk[Lot]:
+        place = _place(cursor) or run.region.start
+        keyed, cut = run.fetch(place, quota)
+        kept = self._kept([lot for _, lot in keyed if lot is not None])
+        rows = [
+            Found(key, key, lot if lot is not None and lot.lot_id in kept else None)
+            for key, lot in sorted(keyed, key=lambda pair: pair[0])
         ]
-
-    # By the spending index
-
-    def _unfinished(self, streams: Sequence[Stream], cursor: Cursor, quota: int) -> Chunk[Lot]:
-        after = self._place(cursor)
-        found = self._from_streams(streams, after, quota)
-        return self._chunk(found, quota)
-
-    def _by_expiry(self, expiring: Sequence[Stream], cursor: Cursor, quota: int) -> Chunk[Lot]:
-        after = self._place(cursor)
-        found = self._from_streams(expiring, after, quota)
-        place = START if after is None else _to_place(after)
-        ended = lot_listings.finished(self._connection, self._account, place, self._period, quota)
-        return self._chunk([*found, *((_FINISHED, lot) for lot in ended)], quota)
-
-    def _place(self, cursor: Cursor) -> _Rank | None:
-        if not cursor:
-            return None
-        priority, expiry, earn, lot_id = numbers(cursor, 4, ())
-        return priority, expiry, earn, lot_id
-
-    def _from_streams(
-        self, streams: Sequence[Stream], after: _Rank | None, quota: int
-    ) -> list[tuple[Stream, Lot]]:
-        self._moving_starts: dict[int, Place] = {}
-        places = ((stream, self._start(stream, after)) for stream in streams)
-        begun = [(stream, place) for stream, place in places if place is not None]
-        return lot_listings.unfinished(self._connection, self._account, begun, self._period, quota)
-
-    def _start(self, stream: Stream, after: _Rank | None) -> Place | None:
-        """Where in a stream the lots after a place of the listing begin; None: nowhere."""
-        if after is None:
-            return START
-        priority, expiry, earn, lot_id = after
-        if self._priority_counts and stream.priority != priority:
-            return START if stream.priority > priority else None
-        if expiry == NEVER_MICROS:
-            is_over = stream.rule or stream.is_dated
-            return None if is_over else (START[0], from_micros(earn), lot_id)
-        if stream.rule:
-            if stream.rule not in self._moving_starts:
-                self._moving_starts[stream.rule] = self._start_moving(stream.rule, after)
-            return self._moving_starts[stream.rule]
-        return _to_place(after) if stream.is_dated else START
-
-    def _start_moving(self, rule: int, after: _Rank) -> Place:
-        """The lots that lapse after the place's expiry, and those at it that come behind it."""
-        _, expiry, earn, lot_id = after
-        at = from_micros(expiry)
-        before = last_earn_lapsing(self._holding, rule, at)
-        until = last_earn_lapsing(self._holding, rule, at, including=True)
-        start = min((from_micros(earn), lot_id), (until or START[1], _LAST_LOT))
-        if before is not None:
-            start = max(start, (before, _LAST_LOT))
-        return (START[0], *start)
-
-    def _chunk(self, found: Iterable[tuple[Stream, Lot]], quota: int) -> Chunk[Lot]:
-        """The lots in order; a stream that gave as many as were asked for may have more."""
-        counts: dict[Stream, int] = {}
-        ends: dict[Stream, _Rank] = {}
-        keyed = []
-        for stream, lot in found:
-            key = self._key(lot)
-            counts[stream] = counts.get(stream, 0) + 1
-            ends[stream] = max(key, ends.get(stream, key))
-            keyed.append((key, lot))
-        keyed.sort(key=lambda pair: pair[0])
-        kept = self._kept([lot for _, lot in keyed])
-        rows = [Found(key, key, lot if lot.lot_id in kept else None) for key, lot in keyed]
-        cut = min((ends[s] for s, count in counts.items() if count >= quota), default=None)
         return Chunk(rows, cut)
 
-    def _key(self, lot: Lot) -> _Rank:
-        expires_at = self._holding.expiry_of(lot)
-        return (
-            lot.priority if self._priority_counts else 0,
-            NEVER_MICROS if expires_at is None else to_micros(expires_at),
-            to_micros(lot.earned_at),
-            lot.lot_id,
-        )
+    # By id
 
-    # By the account's history
+    def _latest(self) -> Fetch[Lot]:
+        """Return what reads lots by id, the highest first.
 
-    def _history(self, belongs: Callable[[Lot], bool], cursor: Cursor, quota: int) -> Chunk[Lot]:
-        """Lots by their EARN, the newest first; only those that belong here."""
+        No index has an account's lots by their ids. The ids of most accounts are few enough to
+        be sorted here; for the others the page walks through all lots of the bucket.
+        """
+        if self._holding.account.version >= EXAMINED_MAX:
+            return self._latest_of_bucket
+        return partial(self._latest_of, lot_listings.lot_ids(self._connection, self._account))
+
+    def _latest_of(self, every: Sequence[int], cursor: Cursor, quota: int) -> Chunk[Lot]:
         (after,) = numbers(cursor, 1, (listings.ID_END,))
-        run = listings.history(self._connection, self._account, _EARNS, after=after, quota=quota)
-        keys = {(self._account[0], earn.transaction_id) for earn in run.transactions}
-        found = lots.by_id(self._connection, keys)
-        kept = self._kept([lot for lot in found.values() if belongs(lot)])
-        rows = [
-            _of_earn(earn, found[earn.transaction_id] if earn.transaction_id in kept else None)
-            for earn in run.transactions
-        ]
-        if run.cut_at is None:
-            return Chunk(rows, None)
-        end = _of_earn(run.cut_at, None)
-        return Chunk([*rows, end], end.key)
+        rest = [(lot_id, True) for lot_id in every if lot_id < after]
+        return self._chunk_of_ids(rest[:quota], is_cut=len(rest) > quota)
+
+    def _latest_of_bucket(self, cursor: Cursor, quota: int) -> Chunk[Lot]:
+        (after,) = numbers(cursor, 1, (listings.ID_END,))
+        found, is_cut = lot_listings.lot_ids_of_bucket(
+            self._connection, self._account, after, quota
+        )
+        return self._chunk_of_ids(found, is_cut=is_cut)
+
+    def _chunk_of_ids(self, ids: Sequence[tuple[int, bool]], is_cut: bool) -> Chunk[Lot]:
+        tenant_id = self._account[0]
+        found = lots.by_id(self._connection, {(tenant_id, n) for n, is_own in ids if is_own})
+        kept = self._kept(list(found.values()))
+        rows = [Found((-n,), (n,), found[n] if n in kept else None) for n, _ in ids]
+        return Chunk(rows, rows[-1].key if is_cut else None)
 
     # Filters and views
 
@@ -221,10 +168,12 @@ class LotPages:
 
     def _matches(self, lot: Lot) -> bool:
         listing = self._listing
-        state = lot_now(self._holding, lot).state
-        if listing.states and state not in listing.states:
+        now = lot_now(self._holding, lot)
+        if listing.states and now.state not in listing.states:
             return False
-        if listing.categories and _CATEGORIES.get(state) not in listing.categories:
+        if listing.categories and _CATEGORIES.get(now.state) not in listing.categories:
+            return False
+        if listing.live_only and not now.unfinished:
             return False
         if self._period == (None, None):
             return True
@@ -240,27 +189,142 @@ class LotPages:
         return [view_lot_now(self._holding, lot, earns[lot.lot_id]) for lot in taken]
 
 
-def _of_earn(earn: Transaction, lot: Lot | None) -> Found[Lot]:
-    return Found((-earn.version,), (earn.version,), lot)
+class RegionRun:
+    """Reads one region of a listing after a place, from every index that has a part of it."""
+
+    def __init__(
+        self, connection: Connection, holding: Holding, listing: ListLots, region: Region
+    ) -> None:
+        self.region = region
+        self._connection = connection
+        self._holding = holding
+        self._account = (holding.account.tenant_id, holding.account.account_id)
+        self._period = (listing.start_at, listing.end_at)
+        self._is_live_only = listing.live_only
+        versions = [
+            policy
+            for policy in holding.program.versions.values()
+            if region.priority in (None, policy.priority)
+        ]
+        self._priorities = sorted({policy.priority for policy in versions})
+        self._rules = sorted(
+            (policy.policy_version_id, policy.priority)
+            for policy in versions
+            if policy.kind is PolicyKind.INACTIVITY
+        )
+        self._streams = self._unfinished_streams()
+
+    @property
+    def stream_count(self) -> int:
+        """How many runs a step reads."""
+        walks = len(self._rules) if self.region.is_dated else 1
+        ended = 0 if self._is_live_only else walks + self.region.is_dated
+        return max(1, len(self._streams) + ended)
+
+    def fetch(self, place: _Rank, quota: int) -> tuple[list[_Row], _Rank | None]:
+        """Return at most `quota` rows of each run after a place, and up to where that is all.
+
+        A row without a lot only tells how far a run was examined.
+        """
+        starts = self._starts_of_rules(place)
+        runs = self._unfinished(place, starts, quota)
+        if not self._is_live_only:
+            runs += self._finished(place, starts, quota)
+        cuts = [max(key for key, _ in rows) for rows, is_cut in runs if is_cut]
+        return [row for rows, _ in runs for row in rows], min(cuts, default=None)
+
+    def _unfinished_streams(self) -> list[Stream]:
+        fixed = [
+            Stream(int(state), 0, priority, self.region.is_dated)
+            for state in _LIVE
+            for priority in self._priorities
+        ]
+        moving = [Stream(int(state), *rule, False) for state in _LIVE for rule in self._rules]
+        return [*fixed, *moving] if self.region.is_dated else fixed
+
+    def _unfinished(self, place: _Rank, starts: dict[int, Place], quota: int) -> list[_Run]:
+        start = _to_place(place, self.region.is_dated)
+        begun = [(stream, starts.get(stream.rule, start)) for stream in self._streams]
+        found = lot_listings.unfinished(self._connection, self._account, begun, self._period, quota)
+        runs: dict[Stream, list[_Row]] = {}
+        for stream, lot in found:
+            runs.setdefault(stream, []).append((self._key(lot), lot))
+        return [(rows, len(rows) >= quota) for rows in runs.values()]
+
+    def _finished(self, place: _Rank, starts: dict[int, Place], quota: int) -> list[_Run]:
+        expires_at, earned_at, lot_id = _to_place(place, self.region.is_dated)
+        if not self.region.is_dated:
+            return self._walk([(0, earned_at, lot_id)], quota)
+        runs = self._walk([(rule, *starts[rule][1:]) for rule, _ in self._rules], quota)
+        found = lot_listings.finished(
+            self._connection, self._account, (expires_at, earned_at, lot_id), self._period, quota
+        )
+        ended = [(self._key(lot), self._own(lot)) for lot in found]
+        return [*runs, (ended, len(ended) >= quota)]
+
+    def _walk(self, walks: Sequence[tuple[int, datetime, int]], quota: int) -> list[_Run]:
+        rows: list[list[_Row]] = [[] for _ in walks]
+        is_cut = [False] * len(walks)
+        if walks:
+            for found in lot_listings.ended_undated(self._connection, self._account, walks, quota):
+                key = self._key_at(walks[found.walk][0], found.earned_at, found.lot_id)
+                lot = None if found.lot is None else self._own(found.lot)
+                rows[found.walk].append((key, lot))
+                is_cut[found.walk] |= found.examined == quota
+        return list(zip(rows, is_cut, strict=True))
+
+    def _own(self, lot: Lot) -> Lot | None:
+        """The lot if it belongs to the region."""
+        return lot if self.region.priority in (None, lot.priority) else None
+
+    # Places
+
+    def _starts_of_rules(self, place: _Rank) -> dict[int, Place]:
+        if not self.region.is_dated:
+            return {}
+        return {rule: self._start_moving(rule, place) for rule, _ in self._rules}
+
+    def _start_moving(self, rule: int, place: _Rank) -> Place:
+        """The lots that lapse after the place's expiry, and those at it that come behind it."""
+        _, expiry, earn, lot_id = place
+        if expiry == _FIRST_MICROS:
+            return START
+        at = from_micros(expiry)
+        before = last_earn_lapsing(self._holding, rule, at)
+        until = last_earn_lapsing(self._holding, rule, at, including=True)
+        start = min((from_micros(earn), lot_id), (until or START[1], _LAST_LOT))
+        if before is not None:
+            start = max(start, (before, _LAST_LOT))
+        return (START[0], *start)
+
+    def _key(self, lot: Lot) -> _Rank:
+        expires_at = self._holding.expiry_of(lot)
+        return self._rank(expires_at, lot.earned_at, lot.lot_id)
+
+    def _key_at(self, rule: int, earned_at: datetime, lot_id: int) -> _Rank:
+        expires_at = self._holding.projected_expiry(rule, earned_at) if rule else None
+        return self._rank(expires_at, earned_at, lot_id)
+
+    def _rank(self, expires_at: datetime | None, earned_at: datetime, lot_id: int) -> _Rank:
+        expiry = NEVER_MICROS if expires_at is None else to_micros(expires_at)
+        return (self.region.priority or 0, expiry, to_micros(earned_at), lot_id)
 
 
-def _is_any(_: Lot) -> bool:
-    return True
+def _place(cursor: Cursor) -> _Rank | None:
+    """The place that a cursor holds; None at the beginning. Raises InvalidPageToken."""
+    if not cursor:
+        return None
+    priority, expiry, earn, lot_id = numbers(cursor, 4, ())
+    _to_place((priority, expiry, earn, lot_id), expiry != NEVER_MICROS)
+    return priority, expiry, earn, lot_id
 
 
-def _is_finished(lot: Lot) -> bool:
-    return not lot.unfinished
-
-
-def _is_undated(lot: Lot) -> bool:
-    """Whether no index has the lot by its expiry: it never expires, or ended before it did."""
-    return lot.expires_at is None and not (lot.rule and lot.unfinished)
+def _to_place(place: _Rank, is_dated: bool) -> Place:
+    """The place as an index has it. Raises InvalidPageToken."""
+    _, expiry, earn, lot_id = place
+    expires_at = from_micros(expiry) if is_dated else START[0]
+    return expires_at, from_micros(earn), lot_id
 
 
 def _is_within(at: datetime, start_at: datetime | None, end_at: datetime | None) -> bool:
     return (start_at is None or start_at <= at) and (end_at is None or at < end_at)
-
-
-def _to_place(after: _Rank) -> Place:
-    _, expiry, earn, lot_id = after
-    return from_micros(expiry), from_micros(earn), lot_id

@@ -163,7 +163,9 @@ class ProgramBook:
         def read(reader: ProgramReader) -> list[PolicyView]:
             found = reader.policies(reader.currency(program_id, currency))
             if not all_versions:
-                found = list({view.policy.code: view for view in found}.values())
+                # A policy that got another version since it was listed is not listed again.
+                newest = {view.policy.code: view for view in found}
+                return [view for code, view in newest.items() if code > after[0]][:limit]
             beyond = [v for v in found if (v.policy.code, v.policy.version) > after]
             return beyond[:limit]
 

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    SmallInteger,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from points_grpc.domain.books import Lot
@@ -14,7 +26,7 @@ from points_grpc.storage.arrays import BIGINT, INT, SMALL, fill, rows
 from points_grpc.storage.ids import bucket_of_id
 from points_grpc.storage.listings import BEGINNING, END
 from points_grpc.storage.lots import LOT_COLUMNS, to_lot
-from points_grpc.storage.tables import INSTANT, lots
+from points_grpc.storage.tables import INSTANT, lots, transactions
 
 _BUCKET = bindparam("of_bucket", type_=INT)
 _TENANT = bindparam("of_tenant", type_=INT)
@@ -107,6 +119,83 @@ _finished = (
     .limit(_QUOTA)
 )
 
+_WALKS = ("walk", "rule", "earned_at", "lot_id")
+_walks = rows("walks", walk=INT, rule=BIGINT, earned_at=INSTANT, lot_id=BIGINT)
+_EARN = literal(1, SmallInteger, literal_execute=True)
+_in_effect = (transactions.c.effective_at, transactions.c.transaction_id)
+_after_walk = (_walks.c.earned_at, _walks.c.lot_id)
+
+# No index has finished lots without an expiry in order of their earn, but one has their EARNs.
+_walked = (
+    select(
+        transactions.c.effective_at,
+        transactions.c.transaction_id,
+        transactions.c.type,
+        func.row_number().over(order_by=_in_effect).label("examined"),
+    )
+    .where(
+        transactions.c.bucket == _BUCKET,
+        transactions.c.tenant_id == _TENANT,
+        transactions.c.account_id == _ACCOUNT,
+        transactions.c.effective_at >= _walks.c.earned_at,
+        tuple_(*_in_effect) > tuple_(*_after_walk),
+    )
+    .order_by(*_in_effect)
+    .limit(_QUOTA)
+    .lateral("run")
+)
+_ended = (
+    select(*LOT_COLUMNS)
+    .where(
+        lots.c.bucket == _BUCKET,
+        lots.c.tenant_id == _TENANT,
+        lots.c.lot_id == _walked.c.transaction_id,
+        lots.c.rule == _walks.c.rule,
+        lots.c.expires_at.is_(None),
+        ~lots.c.unfinished,
+        _walked.c.type == _EARN,
+    )
+    .limit(1)  # keeps the planner from joining with all lots of the bucket
+    .lateral("ended")
+)
+_ended_undated = (
+    select(
+        _walks.c.walk,
+        _walked.c.effective_at,
+        _walked.c.transaction_id,
+        _walked.c.examined,
+        *_ended.c,
+    )
+    .select_from(_walks)
+    .join(_walked, true())
+    .outerjoin(_ended, true())
+    .where(or_(_ended.c.lot_id.is_not(None), _walked.c.examined == _QUOTA))
+)
+
+_ids = select(transactions.c.transaction_id).where(
+    transactions.c.bucket == _BUCKET,
+    transactions.c.tenant_id == _TENANT,
+    transactions.c.account_id == _ACCOUNT,
+    transactions.c.version > 0,
+    transactions.c.type == _EARN,
+)
+_of_bucket = (
+    select(
+        lots.c.lot_id,
+        lots.c.account_id,
+        func.row_number().over(order_by=lots.c.lot_id.desc()).label("examined"),
+    )
+    .where(lots.c.bucket == _BUCKET, lots.c.tenant_id == _TENANT, lots.c.lot_id < _LOT)
+    .order_by(lots.c.lot_id.desc())
+    .limit(_QUOTA)
+    .subquery("run")
+)
+_ids_of_bucket = (
+    select(_of_bucket.c.lot_id, _of_bucket.c.account_id, _of_bucket.c.examined)
+    .where(or_(_of_bucket.c.account_id == _ACCOUNT, _of_bucket.c.examined == _QUOTA))
+    .order_by(_of_bucket.c.lot_id.desc())
+)
+
 
 def unfinished(
     connection: Connection,
@@ -152,6 +241,56 @@ def finished(
     params = _of(account, quota) | _within(period)
     params |= dict(zip(("after_expires_at", "after_earned_at", "after_lot"), place, strict=True))
     return [to_lot(row) for row in connection.execute(_finished, params)]
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """An EARN that a walk has come to; `lot` None if it is only the last one examined."""
+
+    walk: int
+    earned_at: datetime
+    lot_id: int
+    examined: int
+    lot: Lot | None
+
+
+def ended_undated(
+    connection: Connection,
+    account: tuple[int, int],
+    walks: Sequence[tuple[int, datetime, int]],
+    quota: int,
+) -> list[Walked]:
+    """Return finished lots without an expiry of their own, by earn and lot id.
+
+    A walk is (rule, earned_at, lot_id): the lots of that rule after that place. Each walk
+    examines `quota` rows of the account's history; the last of them comes in any case.
+    """
+    values = [(number, *walk) for number, walk in enumerate(walks)]
+    params = _of(account, quota) | fill("walks", _WALKS, values)
+    return [
+        Walked(walk, at, number, examined, None if lot[0] is None else to_lot(lot))
+        for walk, at, number, examined, *lot in connection.execute(_ended_undated, params)
+    ]
+
+
+def lot_ids(connection: Connection, account: tuple[int, int]) -> list[int]:
+    """Return the ids of all lots of the (tenant_id, account_id), the highest first."""
+    found = connection.execute(_ids, _of(account, 0))
+    return sorted((row[0] for row in found), reverse=True)
+
+
+def lot_ids_of_bucket(
+    connection: Connection, account: tuple[int, int], after: int, quota: int
+) -> tuple[list[tuple[int, bool]], bool]:
+    """Return the account's lots among the bucket's `quota` lots below an id, the highest first.
+
+    Each comes with whether it is the account's own: the last one that was examined comes in any
+    case. The second result tells whether there may be more.
+    """
+    params = _of(account, quota) | {"after_lot": after}
+    found = connection.execute(_ids_of_bucket, params).all()
+    ids = [(lot_id, account_id == account[1]) for lot_id, account_id, _ in found]
+    return ids, bool(found) and found[-1][2] == quota
 
 
 def _of(account: tuple[int, int], quota: int) -> dict[str, Any]:

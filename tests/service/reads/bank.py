@@ -76,7 +76,10 @@ class Bank:
         cache = ProgramCache()
         self._link = self.database.link()
         terms = Terms(Locking.WAIT, lots_max=None)
-        self._ledger = Ledger(self._link, cache, self.ids, self.clock, terms)
+        self._ledger, self._idle_ledger = (
+            Ledger(self._link, cache, ids, self.clock, terms)
+            for ids in (self.ids, IdSource(self.database.run))
+        )
         self.snapshot = self.database.link(snapshot=True)
         self._reader = Reader(self.clock, cache)
         self._lister = Lister(self.clock, cache)
@@ -113,6 +116,10 @@ class Bank:
                 view = PolicyView(version, program_id, currency_id, "PTS", now)
                 policies.insert_policy(connection, tenant_id, view)
             programs.touch(connection, key, now)
+
+    def change_server(self) -> None:
+        """Write through the other of two servers, each of which has taken ids of its own."""
+        self._ledger, self._idle_ledger = self._idle_ledger, self._ledger
 
     def close(self) -> None:
         """Close every connection."""

@@ -57,7 +57,7 @@ def test_lots_that_expire_at_the_last_instant_are_listed(bank: Bank) -> None:
     late = [bank.earn(10, expires=LAST.isoformat()) for _ in range(3)]
     never = bank.earn(10, expires="never")
     lots = ListLots(0, ANN, None)
-    assert listed(bank, lots) == [idle, *late, never, used_up]
+    assert listed(bank, lots) == [idle, used_up, *late, never]
     assert listed(bank, replace(lots, order=Order.EXPIRY)) == [idle, used_up, *late, never]
     last = replace(lots, order=Order.EXPIRY, start_at=LAST)
     assert listed(bank, last) == [used_up, *late]

@@ -277,11 +277,24 @@ def mixed(new_bank: Callable[..., Bank]) -> Bank:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 100])
 def test_lots_in_spending_order(mixed: Bank, size: int) -> None:
-    """By priority, expiry (never last), earn, id; lots with nothing left follow, newest first."""
+    """By priority, expiry (never last), earn and id, whatever is left of a lot."""
     lots = lots_of_all_kinds(mixed)
-    wanted = ["lapses", "march", "march-too", "pending", "june", "idle", "never", "late-priority"]
-    wanted += ["closed", "used-up"]
+    wanted = ["used-up", "lapses", "march", "march-too", "pending", "closed", "june", "idle"]
+    wanted += ["never", "late-priority"]
     assert ids(mixed, LOTS, size) == [lots[name] for name in wanted]
+
+
+@pytest.mark.parametrize("order", [Order.SPENDING, Order.EXPIRY, Order.LATEST_LOT])
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_live_lots_alone(mixed: Bank, size: int, order: Order) -> None:
+    """With live_only the lots that are closed, used up or lapsed are left out of any order."""
+    lots = lots_of_all_kinds(mixed)
+    mixed.at("2021-02-01")
+    every = ids(mixed, LOTS, size, order=order)
+    ended = {lots[name] for name in ("closed", "used-up", "lapses")}
+    live = [lot for lot in every if lot not in ended]
+    assert len(live) == 7
+    assert ids(mixed, LOTS, size, order=order, live_only=True) == live
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 100])
@@ -443,7 +456,9 @@ def test_a_lot_must_be_the_members_the_programs_and_the_currencys(bank: Bank) ->
         (replace(OF_ANN, order=Order.LARGEST), (1,)),
         (LOTS, (9,)),
         (LOTS, (0, 1)),
-        (LOTS, (0, 0, 2**63, 0, 1)),
+        (LOTS, (0, 0, 2**63, 1)),
+        (LOTS, (0, 2**63 - 2, 0, 1)),
+        (replace(LOTS, order=Order.LATEST_LOT), (1, 2)),
         (CHANGES, (1, 2)),
     ],
 )

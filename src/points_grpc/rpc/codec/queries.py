@@ -150,6 +150,7 @@ def read_list_lots(message: listing_pb2.ListLotsRequest) -> ListLots:
         reference=read_text(message.reference, "reference", REFERENCE_MAX),
         start_at=start_at,
         end_at=end_at,
+        live_only=message.live_only,
         order=_order(message.order_by, _LOT_ORDERS),
         page_size=read_page_size(message.page_size),
     )
