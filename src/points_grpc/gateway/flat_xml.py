@@ -39,12 +39,12 @@ def read_flat_xml(body: bytes, root: str) -> dict[str, str]:
         parser.Parse(body, True)
     except expat.ExpatError:
         raise Problem("", "the body is not valid XML") from None
-    return reader.texts
+    return reader.texts()
 
 
 class _Reader:
     def __init__(self, root: str) -> None:
-        self.texts: dict[str, str] = {}
+        self._parts: dict[str, list[str]] = {}
         self._root = root
         self._within = False
         self._field: str | None = None
@@ -59,17 +59,21 @@ class _Reader:
                 raise Problem("", f"the body must be an element {self._root}")
             self._within = True
             return
-        if name in self.texts:
+        if name in self._parts:
             raise Problem(name[:_NAME_MAX], "must not be given more than once")
-        self.texts[name] = ""
+        self._parts[name] = []
         self._field = name
+
+    def texts(self) -> dict[str, str]:
+        """What was read. Each text is put together once, whatever pieces it came in."""
+        return {name: "".join(parts) for name, parts in self._parts.items()}
 
     def end(self, _: str) -> None:
         self._field = None
 
     def text(self, text: str) -> None:
         if self._field is not None:
-            self.texts[self._field] += text
+            self._parts[self._field].append(text)
         elif text.strip(_SPACE):
             raise Problem("", "the body has text outside of its fields")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
@@ -94,8 +95,8 @@ def _too_deep() -> Problem:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        times = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in times.items() if count > 1)
         raise Problem(twice[:256], "must not be given more than once")
     return members
 
@@ -106,8 +107,9 @@ def _decimal(digits: str) -> Decimal:
 
 
 def _float(digits: str) -> float:
-    number = float(digits)
-    if len(digits) > DIGITS_MAX or math.isinf(number):
+    # Its length first: what a long one costs to read is not bounded by its value.
+    number = math.inf if len(digits) > DIGITS_MAX else float(digits)
+    if math.isinf(number):
         raise Problem("", "the body has a number out of range")
     return number
 

@@ -106,6 +106,30 @@ def _lines(file: BinaryIO) -> Iterator[tuple[bytes | None, int]]:
         yield rest, len(rest)
 
 
+@dataclass(slots=True)
+class _OpenRecord:
+    """A record whose quotes are open so far. Each of its lines is looked at once, as it comes."""
+
+    number: int
+    lines: list[bytes]
+    size: int
+    is_open: bool = True
+
+    def take(self, line: bytes | None) -> bool:
+        """Add a line; say whether the record goes on in the next one."""
+        if line is None or self.size + 1 + len(line) > RECORD_MAX:
+            self.size = RECORD_MAX + 1
+            return False
+        self.lines.append(line)
+        self.size += 1 + len(line)
+        self.is_open ^= bool(line.count(b'"') & 1)
+        return self.is_open
+
+    def text(self) -> bytes | None:
+        """The whole record; None for one that is too long."""
+        return b"\n".join(self.lines) if self.size <= RECORD_MAX else None
+
+
 def _group(
     lines: Iterator[tuple[bytes | None, int]],
     size: int,
@@ -115,23 +139,21 @@ def _group(
 ) -> Iterator[Records]:
     """Lines as records; with `quoted` one whose quotes are open goes on in the next line."""
     records = Records()
-    began_at, held = bytes_done, b""
-    first = 0
+    began_at = bytes_done
+    pending: _OpenRecord | None = None
     for line, length in lines:
         bytes_done += length
         lines_done += 1
-        if first:
-            held += b"\n" + (line or b"")
-            if line is not None and len(held) <= RECORD_MAX and held.count(b'"') & 1:
+        if pending is not None:
+            if pending.take(line):
                 continue
-            number, text = first, held if line is not None else None
-            first, held = 0, b""
+            number, text, pending = pending.number, pending.text(), None
         elif quoted and line is not None and b'"' in line and line.count(b'"') & 1:
-            first, held = lines_done, line
+            pending = _OpenRecord(lines_done, [line], len(line))
             continue
         else:
             number, text = lines_done, line
-        if text is None or len(text) > RECORD_MAX:
+        if text is None:
             records.refused.append((number, f"is longer than {RECORD_MAX} bytes"))
         elif text and not text.isspace():
             records.texts.append(text.removesuffix(b"\r"))
@@ -141,8 +163,8 @@ def _group(
             records.bytes_done, records.lines_done = bytes_done, lines_done
             yield records
             records, began_at = Records(), bytes_done
-    if first:
-        records.refused.append((first, "has quotes that are never closed"))
+    if pending is not None:
+        records.refused.append((pending.number, "has quotes that are never closed"))
     records.bytes_done, records.lines_done = bytes_done, lines_done
     if records.texts or records.refused:
         yield records

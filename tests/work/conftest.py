@@ -1,0 +1,85 @@
+"""The project's readers of what comes from outside, loaded so that their work is counted."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), *(str(HERE.parent / part) for part in ("corpus", "fuzzing", "gateway"))]
+
+from counting import counted
+
+
+@dataclass
+class World:
+    """The project's readers, loaded anew so that they count."""
+
+    service: Any
+    app: Any
+    respond: Any
+    example: Any
+    base: Any
+    credentials: Any
+    source: Any
+    rows: Any
+    parsing: Any
+    errors: Any
+    program: Any
+    tokens: Any
+    flat_xml: Any
+    page_token: Any
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """The readers."""
+    with counted():
+        from asgi import respond
+        from asked import base
+        from handlers_only import Service
+        from routes import CREDENTIALS, example
+
+        from points_grpc import clock, errors
+        from points_grpc.domain import model
+        from points_grpc.gateway import app, catalogue, flat_xml, transcoding
+        from points_grpc.rpc import page_token
+        from points_grpc.rpc.credentials import keys, web_tokens
+        from points_grpc.service.importing import parsing, rows, source
+
+        service = Service()
+        known = keys.Keys(lambda: b'{"keys": []}', 300.0)
+        terms = web_tokens.Terms("https://issuer.example", "points", ("RS256",))
+        now = clock.TestClock(datetime(2031, 5, 6, tzinfo=UTC))
+        return World(
+            service,
+            app.make_app(service, transcoding.canonical(), catalogue.DIALECTS),
+            respond,
+            example,
+            base,
+            CREDENTIALS,
+            source,
+            rows,
+            parsing,
+            errors,
+            _program(model),
+            web_tokens.WebTokens(known, terms, now, _nobody),
+            flat_xml,
+            page_token,
+        )
+
+
+def _program(model: Any) -> Any:
+    policy = model.Policy(1, "never", 1, model.PolicyKind.NEVER)
+    currency = model.Currency(1, "POINTS", 2, "", 0, "never", {"never": policy})
+    return model.Program(469, 1, "Shop", ZoneInfo("UTC"), True, 1, {1: currency})
+
+
+async def _nobody(*_: object) -> Any:
+    raise LookupError
