@@ -174,7 +174,7 @@ class Settings(BaseSettings):
     )
 
     request_bytes_max: int = Field(
-        16 * 2**20,
+        17 * 2**20,
         ge=64 * 2**10,
         le=256 * 2**20,
         description="Bytes of a request over gRPC; a larger one is RESOURCE_EXHAUSTED.",

@@ -11,6 +11,7 @@ import pytest
 from points_grpc.gateway.failures import Problem
 from points_grpc.gateway.strict_json import (
     DEPTH_MAX,
+    VALUES_MAX,
     answer,
     read_json,
     read_json_with_floats,
@@ -73,7 +74,7 @@ def test_nesting_is_bounded() -> None:
     assert read_json(b"[" * DEPTH_MAX + b"]" * DEPTH_MAX) is not None
     said = "The body is nested more than 64 levels deep."
     assert problem(b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1)) == said
-    assert problem(b'{"a":' * 200_000) == said
+    assert problem(b'{"a":' * VALUES_MAX) == said
 
 
 def test_many_shallow_values_are_no_nesting() -> None:
@@ -120,3 +121,30 @@ def test_answers_are_json() -> None:
     response = answer({"a": Decimal("1.50")}, 201)
     assert (response.status_code, response.body) == (201, b'{"a":"1.50"}')
     assert response.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece", "end", "each"),
+    [
+        (b"[0", b",0", b"]", 1),
+        (b'{"":0', b',"":0', b"}", 1),
+        (b"[0", b",[[[0]]]", b"]", 4),
+        (b"[0", b",{}", b"]", 2),
+    ],
+)
+def test_a_body_has_so_many_values_at_most(
+    begin: bytes, piece: bytes, end: bytes, each: int
+) -> None:
+    """More values than a body may have are refused before they are objects."""
+    said = f"The body has more than {VALUES_MAX} values."
+    fits = (VALUES_MAX - 1) // each
+    if piece[1:2] != b'"':
+        assert len(read_json(begin + piece * fits + end)) == fits + 1
+    assert problem(begin + piece * (fits + 1) + end) == said
+    assert problem(begin + piece * (fits + 1)) == said  # not even JSON
+
+
+def test_what_texts_hold_are_no_values() -> None:
+    """Commas and brackets in texts do not count, whatever is escaped in them."""
+    text = r"\"[{," * VALUES_MAX
+    assert read_json(b'["' + text.encode() + b'"]') == ['"[{,' * VALUES_MAX]

@@ -24,32 +24,35 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from points.v1 import options_pb2 as points_dot_v1_dot_options__pb2
 from points.v1 import policy_pb2 as points_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18points/v1/currency.proto\x12\tpoints.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16points/v1/policy.proto\"\xff\x01\n\x08\x43urrency\x12\x13\n\x0b\x63urrency_id\x18\x01 \x01(\x03\x12\x12\n\nprogram_id\x18\x02 \x01(\x03\x12\x15\n\rcurrency_code\x18\x03 \x01(\t\x12\r\n\x05scale\x18\x04 \x01(\x05\x12\x13\n\x0bpoints_type\x18\x05 \x01(\t\x12\x15\n\rexchange_rate\x18\x06 \x01(\x03\x12\x16\n\x0e\x64\x65\x66\x61ult_policy\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd1\x01\n\x15\x43reateCurrencyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x13\n\x0b\x63urrency_id\x18\x02 \x01(\x03\x12\x15\n\rcurrency_code\x18\x03 \x01(\t\x12\r\n\x05scale\x18\x04 \x01(\x05\x12\x13\n\x0bpoints_type\x18\x05 \x01(\t\x12\x15\n\rexchange_rate\x18\x06 \x01(\x03\x12)\n\x0e\x64\x65\x66\x61ult_policy\x18\x07 \x01(\x0b\x32\x11.points.v1.Policy\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"|\n\x16\x43reateCurrencyResponse\x12%\n\x08\x63urrency\x18\x01 \x01(\x0b\x32\x13.points.v1.Currency\x12)\n\x0e\x64\x65\x66\x61ult_policy\x18\x02 \x01(\x0b\x32\x11.points.v1.Policy\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"d\n\x12GetCurrencyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x42\n\n\x08\x63urrency\"<\n\x13GetCurrencyResponse\x12%\n\x08\x63urrency\x18\x01 \x01(\x0b\x32\x13.points.v1.Currency\"R\n\x15ListCurrenciesRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x16ListCurrenciesResponse\x12\'\n\ncurrencies\x18\x01 \x03(\x0b\x32\x13.points.v1.Currency\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb4\x02\n\x15UpdateCurrencyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x18\n\x0bpoints_type\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x1a\n\rexchange_rate\x18\x06 \x01(\x03H\x02\x88\x01\x01\x12\x1b\n\x0e\x64\x65\x66\x61ult_policy\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x12\n\nrequest_id\x18\x08 \x01(\tB\n\n\x08\x63urrencyB\x0e\n\x0c_points_typeB\x10\n\x0e_exchange_rateB\x11\n\x0f_default_policy\"Q\n\x16UpdateCurrencyResponse\x12%\n\x08\x63urrency\x18\x01 \x01(\x0b\x32\x13.points.v1.Currency\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18points/v1/currency.proto\x12\tpoints.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17points/v1/options.proto\x1a\x16points/v1/policy.proto\"\xff\x01\n\x08\x43urrency\x12\x13\n\x0b\x63urrency_id\x18\x01 \x01(\x03\x12\x12\n\nprogram_id\x18\x02 \x01(\x03\x12\x15\n\rcurrency_code\x18\x03 \x01(\t\x12\r\n\x05scale\x18\x04 \x01(\x05\x12\x13\n\x0bpoints_type\x18\x05 \x01(\t\x12\x15\n\rexchange_rate\x18\x06 \x01(\x03\x12\x16\n\x0e\x64\x65\x66\x61ult_policy\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd1\x01\n\x15\x43reateCurrencyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x13\n\x0b\x63urrency_id\x18\x02 \x01(\x03\x12\x15\n\rcurrency_code\x18\x03 \x01(\t\x12\r\n\x05scale\x18\x04 \x01(\x05\x12\x13\n\x0bpoints_type\x18\x05 \x01(\t\x12\x15\n\rexchange_rate\x18\x06 \x01(\x03\x12)\n\x0e\x64\x65\x66\x61ult_policy\x18\x07 \x01(\x0b\x32\x11.points.v1.Policy\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"|\n\x16\x43reateCurrencyResponse\x12%\n\x08\x63urrency\x18\x01 \x01(\x0b\x32\x13.points.v1.Currency\x12)\n\x0e\x64\x65\x66\x61ult_policy\x18\x02 \x01(\x0b\x32\x11.points.v1.Policy\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"d\n\x12GetCurrencyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x42\n\n\x08\x63urrency\"<\n\x13GetCurrencyResponse\x12%\n\x08\x63urrency\x18\x01 \x01(\x0b\x32\x13.points.v1.Currency\"R\n\x15ListCurrenciesRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x16ListCurrenciesResponse\x12\'\n\ncurrencies\x18\x01 \x03(\x0b\x32\x13.points.v1.Currency\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xba\x02\n\x15UpdateCurrencyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12\x35\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe0\xb5\x18 \x12\x18\n\x0bpoints_type\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x1a\n\rexchange_rate\x18\x06 \x01(\x03H\x02\x88\x01\x01\x12\x1b\n\x0e\x64\x65\x66\x61ult_policy\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x12\n\nrequest_id\x18\x08 \x01(\tB\n\n\x08\x63urrencyB\x0e\n\x0c_points_typeB\x10\n\x0e_exchange_rateB\x11\n\x0f_default_policy\"Q\n\x16UpdateCurrencyResponse\x12%\n\x08\x63urrency\x18\x01 \x01(\x0b\x32\x13.points.v1.Currency\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'points.v1.currency_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CURRENCY']._serialized_start=131
-  _globals['_CURRENCY']._serialized_end=386
-  _globals['_CREATECURRENCYREQUEST']._serialized_start=389
-  _globals['_CREATECURRENCYREQUEST']._serialized_end=598
-  _globals['_CREATECURRENCYRESPONSE']._serialized_start=600
-  _globals['_CREATECURRENCYRESPONSE']._serialized_end=724
-  _globals['_GETCURRENCYREQUEST']._serialized_start=726
-  _globals['_GETCURRENCYREQUEST']._serialized_end=826
-  _globals['_GETCURRENCYRESPONSE']._serialized_start=828
-  _globals['_GETCURRENCYRESPONSE']._serialized_end=888
-  _globals['_LISTCURRENCIESREQUEST']._serialized_start=890
-  _globals['_LISTCURRENCIESREQUEST']._serialized_end=972
-  _globals['_LISTCURRENCIESRESPONSE']._serialized_start=974
-  _globals['_LISTCURRENCIESRESPONSE']._serialized_end=1064
-  _globals['_UPDATECURRENCYREQUEST']._serialized_start=1067
-  _globals['_UPDATECURRENCYREQUEST']._serialized_end=1375
-  _globals['_UPDATECURRENCYRESPONSE']._serialized_start=1377
-  _globals['_UPDATECURRENCYRESPONSE']._serialized_end=1458
+  _globals['_UPDATECURRENCYREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATECURRENCYREQUEST'].fields_by_name['update_mask']._serialized_options = b'\340\265\030 '
+  _globals['_CURRENCY']._serialized_start=156
+  _globals['_CURRENCY']._serialized_end=411
+  _globals['_CREATECURRENCYREQUEST']._serialized_start=414
+  _globals['_CREATECURRENCYREQUEST']._serialized_end=623
+  _globals['_CREATECURRENCYRESPONSE']._serialized_start=625
+  _globals['_CREATECURRENCYRESPONSE']._serialized_end=749
+  _globals['_GETCURRENCYREQUEST']._serialized_start=751
+  _globals['_GETCURRENCYREQUEST']._serialized_end=851
+  _globals['_GETCURRENCYRESPONSE']._serialized_start=853
+  _globals['_GETCURRENCYRESPONSE']._serialized_end=913
+  _globals['_LISTCURRENCIESREQUEST']._serialized_start=915
+  _globals['_LISTCURRENCIESREQUEST']._serialized_end=997
+  _globals['_LISTCURRENCIESRESPONSE']._serialized_start=999
+  _globals['_LISTCURRENCIESRESPONSE']._serialized_end=1089
+  _globals['_UPDATECURRENCYREQUEST']._serialized_start=1092
+  _globals['_UPDATECURRENCYREQUEST']._serialized_end=1406
+  _globals['_UPDATECURRENCYRESPONSE']._serialized_start=1408
+  _globals['_UPDATECURRENCYRESPONSE']._serialized_end=1489
 # @@protoc_insertion_point(module_scope)

@@ -29,24 +29,27 @@ from google.type import decimal_pb2 as google_dot_type_dot_decimal__pb2
 from points.v1 import account_pb2 as points_dot_v1_dot_account__pb2
 from points.v1 import lot_pb2 as points_dot_v1_dot_lot__pb2
 from points.v1 import member_pb2 as points_dot_v1_dot_member__pb2
+from points.v1 import options_pb2 as points_dot_v1_dot_options__pb2
 from points.v1 import transaction_pb2 as points_dot_v1_dot_transaction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14points/v1/earn.proto\x12\tpoints.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\x1a\x19google/type/decimal.proto\x1a\x17points/v1/account.proto\x1a\x13points/v1/lot.proto\x1a\x16points/v1/member.proto\x1a\x1bpoints/v1/transaction.proto\"\xdc\x04\n\x0b\x45\x61rnRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.points.v1.MemberRef\x12\x17\n\rcurrency_code\x18\x03 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x04 \x01(\x03H\x00\x12$\n\x06\x61mount\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x11\n\treference\x18\x07 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x0e\n\x06source\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\"\n\x04kind\x18\x0b \x01(\x0e\x32\x14.points.v1.AwardKind\x12*\n\rinitial_state\x18\x0c \x01(\x0e\x32\x13.points.v1.LotState\x12\x0e\n\x06policy\x18\r \x01(\t\x12-\n\tearn_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0b\x65xpire_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x12(\n\x0b\x65xpire_date\x18\x10 \x01(\x0b\x32\x11.google.type.DateH\x01\x12\x0e\n\x04\x64\x61ys\x18\x11 \x01(\x05H\x01\x12\x10\n\x06months\x18\x12 \x01(\x05H\x01\x12\x0f\n\x05never\x18\x13 \x01(\x08H\x01\x12\x11\n\tvendor_id\x18\x14 \x01(\x03\x12\x15\n\rvalidate_only\x18\x15 \x01(\x08\x42\n\n\x08\x63urrencyB\x0c\n\nexpiration\"\x8f\x01\n\x0c\x45\x61rnResponse\x12+\n\x0btransaction\x18\x01 \x01(\x0b\x32\x16.points.v1.Transaction\x12\x1b\n\x03lot\x18\x02 \x01(\x0b\x32\x0e.points.v1.Lot\x12#\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0b\x32\x12.points.v1.Account\x12\x10\n\x08replayed\x18\x04 \x01(\x08\"p\n\x10\x42\x61tchEarnRequest\x12%\n\x05\x65\x61rns\x18\x01 \x03(\x0b\x32\x16.points.v1.EarnRequest\x12\x1e\n\x16return_partial_success\x18\x02 \x01(\x08\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"@\n\x11\x42\x61tchEarnResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.points.v1.BatchEarnResult\"i\n\x0f\x42\x61tchEarnResult\x12\'\n\x04\x65\x61rn\x18\x01 \x01(\x0b\x32\x17.points.v1.EarnResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06resultb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14points/v1/earn.proto\x12\tpoints.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\x1a\x19google/type/decimal.proto\x1a\x17points/v1/account.proto\x1a\x13points/v1/lot.proto\x1a\x16points/v1/member.proto\x1a\x17points/v1/options.proto\x1a\x1bpoints/v1/transaction.proto\"\xdc\x04\n\x0b\x45\x61rnRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.points.v1.MemberRef\x12\x17\n\rcurrency_code\x18\x03 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x04 \x01(\x03H\x00\x12$\n\x06\x61mount\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x11\n\treference\x18\x07 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x0e\n\x06source\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\"\n\x04kind\x18\x0b \x01(\x0e\x32\x14.points.v1.AwardKind\x12*\n\rinitial_state\x18\x0c \x01(\x0e\x32\x13.points.v1.LotState\x12\x0e\n\x06policy\x18\r \x01(\t\x12-\n\tearn_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0b\x65xpire_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x12(\n\x0b\x65xpire_date\x18\x10 \x01(\x0b\x32\x11.google.type.DateH\x01\x12\x0e\n\x04\x64\x61ys\x18\x11 \x01(\x05H\x01\x12\x10\n\x06months\x18\x12 \x01(\x05H\x01\x12\x0f\n\x05never\x18\x13 \x01(\x08H\x01\x12\x11\n\tvendor_id\x18\x14 \x01(\x03\x12\x15\n\rvalidate_only\x18\x15 \x01(\x08\x42\n\n\x08\x63urrencyB\x0c\n\nexpiration\"\x8f\x01\n\x0c\x45\x61rnResponse\x12+\n\x0btransaction\x18\x01 \x01(\x0b\x32\x16.points.v1.Transaction\x12\x1b\n\x03lot\x18\x02 \x01(\x0b\x32\x0e.points.v1.Lot\x12#\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0b\x32\x12.points.v1.Account\x12\x10\n\x08replayed\x18\x04 \x01(\x08\"w\n\x10\x42\x61tchEarnRequest\x12,\n\x05\x65\x61rns\x18\x01 \x03(\x0b\x32\x16.points.v1.EarnRequestB\x05\xe0\xb5\x18\xe8\x07\x12\x1e\n\x16return_partial_success\x18\x02 \x01(\x08\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"@\n\x11\x42\x61tchEarnResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.points.v1.BatchEarnResult\"i\n\x0f\x42\x61tchEarnResult\x12\'\n\x04\x65\x61rn\x18\x01 \x01(\x0b\x32\x17.points.v1.EarnResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06resultb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'points.v1.earn_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EARNREQUEST']._serialized_start=244
-  _globals['_EARNREQUEST']._serialized_end=848
-  _globals['_EARNRESPONSE']._serialized_start=851
-  _globals['_EARNRESPONSE']._serialized_end=994
-  _globals['_BATCHEARNREQUEST']._serialized_start=996
-  _globals['_BATCHEARNREQUEST']._serialized_end=1108
-  _globals['_BATCHEARNRESPONSE']._serialized_start=1110
-  _globals['_BATCHEARNRESPONSE']._serialized_end=1174
-  _globals['_BATCHEARNRESULT']._serialized_start=1176
-  _globals['_BATCHEARNRESULT']._serialized_end=1281
+  _globals['_BATCHEARNREQUEST'].fields_by_name['earns']._loaded_options = None
+  _globals['_BATCHEARNREQUEST'].fields_by_name['earns']._serialized_options = b'\340\265\030\350\007'
+  _globals['_EARNREQUEST']._serialized_start=269
+  _globals['_EARNREQUEST']._serialized_end=873
+  _globals['_EARNRESPONSE']._serialized_start=876
+  _globals['_EARNRESPONSE']._serialized_end=1019
+  _globals['_BATCHEARNREQUEST']._serialized_start=1021
+  _globals['_BATCHEARNREQUEST']._serialized_end=1140
+  _globals['_BATCHEARNRESPONSE']._serialized_start=1142
+  _globals['_BATCHEARNRESPONSE']._serialized_end=1206
+  _globals['_BATCHEARNRESULT']._serialized_start=1208
+  _globals['_BATCHEARNRESULT']._serialized_end=1313
 # @@protoc_insertion_point(module_scope)

@@ -26,26 +26,35 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from points.v1 import expiry_change_pb2 as points_dot_v1_dot_expiry__change__pb2
 from points.v1 import lot_pb2 as points_dot_v1_dot_lot__pb2
 from points.v1 import member_pb2 as points_dot_v1_dot_member__pb2
+from points.v1 import options_pb2 as points_dot_v1_dot_options__pb2
 from points.v1 import transaction_pb2 as points_dot_v1_dot_transaction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17points/v1/listing.proto\x12\tpoints.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpoints/v1/expiry_change.proto\x1a\x13points/v1/lot.proto\x1a\x16points/v1/member.proto\x1a\x1bpoints/v1/transaction.proto\"\x89\x03\n\x17ListTransactionsRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12$\n\x06member\x18\x04 \x01(\x0b\x32\x14.points.v1.MemberRef\x12#\n\x06states\x18\x05 \x03(\x0e\x32\x13.points.v1.LotState\x12)\n\x05types\x18\x06 \x03(\x0e\x32\x1a.points.v1.TransactionType\x12\x11\n\treference\x18\x07 \x01(\t\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_by\x18\n \x01(\t\x12\x11\n\tpage_size\x18\x0b \x01(\x05\x12\x12\n\npage_token\x18\x0c \x01(\tB\n\n\x08\x63urrency\"a\n\x18ListTransactionsResponse\x12,\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x16.points.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x95\x03\n\x0fListLotsRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12$\n\x06member\x18\x04 \x01(\x0b\x32\x14.points.v1.MemberRef\x12#\n\x06states\x18\x05 \x03(\x0e\x32\x13.points.v1.LotState\x12*\n\ncategories\x18\x06 \x03(\x0e\x32\x16.points.v1.LotCategory\x12\x11\n\treference\x18\x07 \x01(\t\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_by\x18\n \x01(\t\x12\x11\n\tpage_size\x18\x0b \x01(\x05\x12\x12\n\npage_token\x18\x0c \x01(\t\x12\x11\n\tlive_only\x18\r \x01(\x08\x42\n\n\x08\x63urrency\"I\n\x10ListLotsResponse\x12\x1c\n\x04lots\x18\x01 \x03(\x0b\x32\x0e.points.v1.Lot\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb7\x02\n\x18ListExpiryChangesRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12$\n\x06member\x18\x04 \x01(\x0b\x32\x14.points.v1.MemberRef\x12\x0e\n\x06lot_id\x18\x05 \x01(\x03\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_by\x18\x08 \x01(\t\x12\x11\n\tpage_size\x18\t \x01(\x05\x12\x12\n\npage_token\x18\n \x01(\tB\n\n\x08\x63urrency\"e\n\x19ListExpiryChangesResponse\x12/\n\x0e\x65xpiry_changes\x18\x01 \x03(\x0b\x32\x17.points.v1.ExpiryChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17points/v1/listing.proto\x12\tpoints.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpoints/v1/expiry_change.proto\x1a\x13points/v1/lot.proto\x1a\x16points/v1/member.proto\x1a\x17points/v1/options.proto\x1a\x1bpoints/v1/transaction.proto\"\x95\x03\n\x17ListTransactionsRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12$\n\x06member\x18\x04 \x01(\x0b\x32\x14.points.v1.MemberRef\x12)\n\x06states\x18\x05 \x03(\x0e\x32\x13.points.v1.LotStateB\x04\xe0\xb5\x18 \x12/\n\x05types\x18\x06 \x03(\x0e\x32\x1a.points.v1.TransactionTypeB\x04\xe0\xb5\x18 \x12\x11\n\treference\x18\x07 \x01(\t\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_by\x18\n \x01(\t\x12\x11\n\tpage_size\x18\x0b \x01(\x05\x12\x12\n\npage_token\x18\x0c \x01(\tB\n\n\x08\x63urrency\"a\n\x18ListTransactionsResponse\x12,\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x16.points.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa1\x03\n\x0fListLotsRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12$\n\x06member\x18\x04 \x01(\x0b\x32\x14.points.v1.MemberRef\x12)\n\x06states\x18\x05 \x03(\x0e\x32\x13.points.v1.LotStateB\x04\xe0\xb5\x18 \x12\x30\n\ncategories\x18\x06 \x03(\x0e\x32\x16.points.v1.LotCategoryB\x04\xe0\xb5\x18 \x12\x11\n\treference\x18\x07 \x01(\t\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_by\x18\n \x01(\t\x12\x11\n\tpage_size\x18\x0b \x01(\x05\x12\x12\n\npage_token\x18\x0c \x01(\t\x12\x11\n\tlive_only\x18\r \x01(\x08\x42\n\n\x08\x63urrency\"I\n\x10ListLotsResponse\x12\x1c\n\x04lots\x18\x01 \x03(\x0b\x32\x0e.points.v1.Lot\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb7\x02\n\x18ListExpiryChangesRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12$\n\x06member\x18\x04 \x01(\x0b\x32\x14.points.v1.MemberRef\x12\x0e\n\x06lot_id\x18\x05 \x01(\x03\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_by\x18\x08 \x01(\t\x12\x11\n\tpage_size\x18\t \x01(\x05\x12\x12\n\npage_token\x18\n \x01(\tB\n\n\x08\x63urrency\"e\n\x19ListExpiryChangesResponse\x12/\n\x0e\x65xpiry_changes\x18\x01 \x03(\x0b\x32\x17.points.v1.ExpiryChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'points.v1.listing_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=177
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=570
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=572
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=669
-  _globals['_LISTLOTSREQUEST']._serialized_start=672
-  _globals['_LISTLOTSREQUEST']._serialized_end=1077
-  _globals['_LISTLOTSRESPONSE']._serialized_start=1079
-  _globals['_LISTLOTSRESPONSE']._serialized_end=1152
-  _globals['_LISTEXPIRYCHANGESREQUEST']._serialized_start=1155
-  _globals['_LISTEXPIRYCHANGESREQUEST']._serialized_end=1466
-  _globals['_LISTEXPIRYCHANGESRESPONSE']._serialized_start=1468
-  _globals['_LISTEXPIRYCHANGESRESPONSE']._serialized_end=1569
+  _globals['_LISTTRANSACTIONSREQUEST'].fields_by_name['states']._loaded_options = None
+  _globals['_LISTTRANSACTIONSREQUEST'].fields_by_name['states']._serialized_options = b'\340\265\030 '
+  _globals['_LISTTRANSACTIONSREQUEST'].fields_by_name['types']._loaded_options = None
+  _globals['_LISTTRANSACTIONSREQUEST'].fields_by_name['types']._serialized_options = b'\340\265\030 '
+  _globals['_LISTLOTSREQUEST'].fields_by_name['states']._loaded_options = None
+  _globals['_LISTLOTSREQUEST'].fields_by_name['states']._serialized_options = b'\340\265\030 '
+  _globals['_LISTLOTSREQUEST'].fields_by_name['categories']._loaded_options = None
+  _globals['_LISTLOTSREQUEST'].fields_by_name['categories']._serialized_options = b'\340\265\030 '
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=202
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=607
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=609
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=706
+  _globals['_LISTLOTSREQUEST']._serialized_start=709
+  _globals['_LISTLOTSREQUEST']._serialized_end=1126
+  _globals['_LISTLOTSRESPONSE']._serialized_start=1128
+  _globals['_LISTLOTSRESPONSE']._serialized_end=1201
+  _globals['_LISTEXPIRYCHANGESREQUEST']._serialized_start=1204
+  _globals['_LISTEXPIRYCHANGESREQUEST']._serialized_end=1515
+  _globals['_LISTEXPIRYCHANGESRESPONSE']._serialized_start=1517
+  _globals['_LISTEXPIRYCHANGESRESPONSE']._serialized_end=1618
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from points.v1 import expiry_change_pb2 as _expiry_change_pb2
 from points.v1 import lot_pb2 as _lot_pb2
 from points.v1 import member_pb2 as _member_pb2
+from points.v1 import options_pb2 as _options_pb2
 from points.v1 import transaction_pb2 as _transaction_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor

@@ -27,13 +27,15 @@ from points.v1 import member_pb2 as points_dot_v1_dot_member__pb2
 from points.v1 import options_pb2 as points_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epoints/v1/member_service.proto\x12\tpoints.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x16points/v1/member.proto\x1a\x17points/v1/options.proto\"\xad\x01\n\x13\x43reateMemberRequest\x12\x11\n\tvendor_id\x18\x01 \x01(\x03\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\r\n\x05phone\x18\x04 \x01(\t\x12\x10\n\x08username\x18\x05 \x01(\t\x12*\n\x0bidentifiers\x18\x06 \x03(\x0b\x32\x15.points.v1.Identifier\x12\x12\n\nrequest_id\x18\x07 \x01(\t\"K\n\x14\x43reateMemberResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.points.v1.Member\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"8\n\x10GetMemberRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.points.v1.MemberRef\"6\n\x11GetMemberResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.points.v1.Member\"|\n\x15LinkIdentifierRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.points.v1.MemberRef\x12)\n\nidentifier\x18\x02 \x01(\x0b\x32\x15.points.v1.Identifier\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"M\n\x16LinkIdentifierResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.points.v1.Member\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"~\n\x17UnlinkIdentifierRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.points.v1.MemberRef\x12)\n\nidentifier\x18\x02 \x01(\x0b\x32\x15.points.v1.Identifier\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"O\n\x18UnlinkIdentifierResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.points.v1.Member\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x32\xa1\x04\n\rMemberService\x12w\n\x0c\x43reateMember\x12\x1e.points.v1.CreateMemberRequest\x1a\x1f.points.v1.CreateMemberResponse\"&\xda\xb5\x18\x0cpoints.write\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/members:\x01*\x12q\n\tGetMember\x12\x1b.points.v1.GetMemberRequest\x1a\x1c.points.v1.GetMemberResponse\")\xda\xb5\x18\x0bpoints.read\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/members:lookup\x12\x8c\x01\n\x0eLinkIdentifier\x12 .points.v1.LinkIdentifierRequest\x1a!.points.v1.LinkIdentifierResponse\"5\xda\xb5\x18\x0cpoints.write\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/members:linkIdentifier:\x01*\x12\x94\x01\n\x10UnlinkIdentifier\x12\".points.v1.UnlinkIdentifierRequest\x1a#.points.v1.UnlinkIdentifierResponse\"7\xda\xb5\x18\x0cpoints.write\x82\xd3\xe4\x93\x02!\"\x1c/v1/members:unlinkIdentifier:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epoints/v1/member_service.proto\x12\tpoints.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x16points/v1/member.proto\x1a\x17points/v1/options.proto\"\xb3\x01\n\x13\x43reateMemberRequest\x12\x11\n\tvendor_id\x18\x01 \x01(\x03\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\r\n\x05phone\x18\x04 \x01(\t\x12\x10\n\x08username\x18\x05 \x01(\t\x12\x30\n\x0bidentifiers\x18\x06 \x03(\x0b\x32\x15.points.v1.IdentifierB\x04\xe0\xb5\x18\x14\x12\x12\n\nrequest_id\x18\x07 \x01(\t\"K\n\x14\x43reateMemberResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.points.v1.Member\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"8\n\x10GetMemberRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.points.v1.MemberRef\"6\n\x11GetMemberResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.points.v1.Member\"|\n\x15LinkIdentifierRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.points.v1.MemberRef\x12)\n\nidentifier\x18\x02 \x01(\x0b\x32\x15.points.v1.Identifier\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"M\n\x16LinkIdentifierResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.points.v1.Member\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"~\n\x17UnlinkIdentifierRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.points.v1.MemberRef\x12)\n\nidentifier\x18\x02 \x01(\x0b\x32\x15.points.v1.Identifier\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"O\n\x18UnlinkIdentifierResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.points.v1.Member\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x32\xa1\x04\n\rMemberService\x12w\n\x0c\x43reateMember\x12\x1e.points.v1.CreateMemberRequest\x1a\x1f.points.v1.CreateMemberResponse\"&\xda\xb5\x18\x0cpoints.write\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/members:\x01*\x12q\n\tGetMember\x12\x1b.points.v1.GetMemberRequest\x1a\x1c.points.v1.GetMemberResponse\")\xda\xb5\x18\x0bpoints.read\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/members:lookup\x12\x8c\x01\n\x0eLinkIdentifier\x12 .points.v1.LinkIdentifierRequest\x1a!.points.v1.LinkIdentifierResponse\"5\xda\xb5\x18\x0cpoints.write\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/members:linkIdentifier:\x01*\x12\x94\x01\n\x10UnlinkIdentifier\x12\".points.v1.UnlinkIdentifierRequest\x1a#.points.v1.UnlinkIdentifierResponse\"7\xda\xb5\x18\x0cpoints.write\x82\xd3\xe4\x93\x02!\"\x1c/v1/members:unlinkIdentifier:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'points.v1.member_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CREATEMEMBERREQUEST'].fields_by_name['identifiers']._loaded_options = None
+  _globals['_CREATEMEMBERREQUEST'].fields_by_name['identifiers']._serialized_options = b'\340\265\030\024'
   _globals['_MEMBERSERVICE'].methods_by_name['CreateMember']._loaded_options = None
   _globals['_MEMBERSERVICE'].methods_by_name['CreateMember']._serialized_options = b'\332\265\030\014points.write\202\323\344\223\002\020\"\013/v1/members:\001*'
   _globals['_MEMBERSERVICE'].methods_by_name['GetMember']._loaded_options = None
@@ -43,21 +45,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERSERVICE'].methods_by_name['UnlinkIdentifier']._loaded_options = None
   _globals['_MEMBERSERVICE'].methods_by_name['UnlinkIdentifier']._serialized_options = b'\332\265\030\014points.write\202\323\344\223\002!\"\034/v1/members:unlinkIdentifier:\001*'
   _globals['_CREATEMEMBERREQUEST']._serialized_start=125
-  _globals['_CREATEMEMBERREQUEST']._serialized_end=298
-  _globals['_CREATEMEMBERRESPONSE']._serialized_start=300
-  _globals['_CREATEMEMBERRESPONSE']._serialized_end=375
-  _globals['_GETMEMBERREQUEST']._serialized_start=377
-  _globals['_GETMEMBERREQUEST']._serialized_end=433
-  _globals['_GETMEMBERRESPONSE']._serialized_start=435
-  _globals['_GETMEMBERRESPONSE']._serialized_end=489
-  _globals['_LINKIDENTIFIERREQUEST']._serialized_start=491
-  _globals['_LINKIDENTIFIERREQUEST']._serialized_end=615
-  _globals['_LINKIDENTIFIERRESPONSE']._serialized_start=617
-  _globals['_LINKIDENTIFIERRESPONSE']._serialized_end=694
-  _globals['_UNLINKIDENTIFIERREQUEST']._serialized_start=696
-  _globals['_UNLINKIDENTIFIERREQUEST']._serialized_end=822
-  _globals['_UNLINKIDENTIFIERRESPONSE']._serialized_start=824
-  _globals['_UNLINKIDENTIFIERRESPONSE']._serialized_end=903
-  _globals['_MEMBERSERVICE']._serialized_start=906
-  _globals['_MEMBERSERVICE']._serialized_end=1451
+  _globals['_CREATEMEMBERREQUEST']._serialized_end=304
+  _globals['_CREATEMEMBERRESPONSE']._serialized_start=306
+  _globals['_CREATEMEMBERRESPONSE']._serialized_end=381
+  _globals['_GETMEMBERREQUEST']._serialized_start=383
+  _globals['_GETMEMBERREQUEST']._serialized_end=439
+  _globals['_GETMEMBERRESPONSE']._serialized_start=441
+  _globals['_GETMEMBERRESPONSE']._serialized_end=495
+  _globals['_LINKIDENTIFIERREQUEST']._serialized_start=497
+  _globals['_LINKIDENTIFIERREQUEST']._serialized_end=621
+  _globals['_LINKIDENTIFIERRESPONSE']._serialized_start=623
+  _globals['_LINKIDENTIFIERRESPONSE']._serialized_end=700
+  _globals['_UNLINKIDENTIFIERREQUEST']._serialized_start=702
+  _globals['_UNLINKIDENTIFIERREQUEST']._serialized_end=828
+  _globals['_UNLINKIDENTIFIERRESPONSE']._serialized_start=830
+  _globals['_UNLINKIDENTIFIERRESPONSE']._serialized_end=909
+  _globals['_MEMBERSERVICE']._serialized_start=912
+  _globals['_MEMBERSERVICE']._serialized_end=1457
 # @@protoc_insertion_point(module_scope)

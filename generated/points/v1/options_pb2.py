@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17points/v1/options.proto\x12\tpoints.v1\x1a google/protobuf/descriptor.proto:0\n\x06scopes\x12\x1e.google.protobuf.MethodOptions\x18\xdb\x86\x03 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17points/v1/options.proto\x12\tpoints.v1\x1a google/protobuf/descriptor.proto:0\n\x06scopes\x12\x1e.google.protobuf.MethodOptions\x18\xdb\x86\x03 \x03(\t:2\n\tmax_items\x12\x1d.google.protobuf.FieldOptions\x18\xdc\x86\x03 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)

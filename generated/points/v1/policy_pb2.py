@@ -23,44 +23,49 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from points.v1 import options_pb2 as points_dot_v1_dot_options__pb2
 from points.v1 import transaction_pb2 as points_dot_v1_dot_transaction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16points/v1/policy.proto\x12\tpoints.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bpoints/v1/transaction.proto\"\xa9\x03\n\x06Policy\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x19\n\x11policy_version_id\x18\x03 \x01(\x03\x12\x12\n\nprogram_id\x18\x04 \x01(\x03\x12\x15\n\rcurrency_code\x18\x05 \x01(\t\x12\x13\n\x0b\x63urrency_id\x18\x06 \x01(\x03\x12\x10\n\x08priority\x18\x07 \x01(\x05\x12%\n\x05never\x18\x08 \x01(\x0b\x32\x14.points.v1.NeverRuleH\x00\x12\'\n\x06period\x18\t \x01(\x0b\x32\x15.points.v1.PeriodRuleH\x00\x12\x30\n\x0b\x66ixed_dates\x18\n \x01(\x0b\x32\x19.points.v1.FixedDatesRuleH\x00\x12/\n\ninactivity\x18\x0b \x01(\x0b\x32\x19.points.v1.InactivityRuleH\x00\x12%\n\x08rounding\x18\x0c \x01(\x0e\x32\x13.points.v1.Rounding\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\n\x04rule\"\x0b\n\tNeverRule\"I\n\nPeriodRule\x12\x0e\n\x04\x64\x61ys\x18\x01 \x01(\x05H\x00\x12\x10\n\x06months\x18\x02 \x01(\x05H\x00\x12\x0f\n\x05years\x18\x03 \x01(\x05H\x00\x42\x08\n\x06length\"f\n\x0e\x46ixedDatesRule\x12\"\n\x05\x64\x61tes\x18\x01 \x03(\x0b\x32\x13.points.v1.MonthDay\x12\x0e\n\x04\x64\x61ys\x18\x02 \x01(\x05H\x00\x12\x10\n\x06months\x18\x03 \x01(\x05H\x00\x42\x0e\n\x0cminimum_life\"&\n\x08MonthDay\x12\r\n\x05month\x18\x01 \x01(\x05\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\x05\"r\n\x0eInactivityRule\x12\x0e\n\x04\x64\x61ys\x18\x01 \x01(\x05H\x00\x12\x10\n\x06months\x18\x02 \x01(\x05H\x00\x12\x34\n\x10qualifying_types\x18\x03 \x03(\x0e\x32\x1a.points.v1.TransactionTypeB\x08\n\x06length\"\xb0\x01\n\x13\x43reatePolicyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12\x0e\n\x06policy\x18\x04 \x01(\t\x12%\n\ndefinition\x18\x05 \x01(\x0b\x32\x11.points.v1.Policy\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\n\n\x08\x63urrency\"K\n\x14\x43reatePolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.points.v1.Policy\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\x83\x01\n\x10GetPolicyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12\x0e\n\x06policy\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x05\x42\n\n\x08\x63urrency\"6\n\x11GetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.points.v1.Policy\"\xa2\x01\n\x13ListPoliciesRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12\x14\n\x0c\x61ll_versions\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\tB\n\n\x08\x63urrency\"T\n\x14ListPoliciesResponse\x12#\n\x08policies\x18\x01 \x03(\x0b\x32\x11.points.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb0\x01\n\x13UpdatePolicyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12\x0e\n\x06policy\x18\x04 \x01(\t\x12%\n\ndefinition\x18\x05 \x01(\x0b\x32\x11.points.v1.Policy\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\n\n\x08\x63urrency\"K\n\x14UpdatePolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.points.v1.Policy\x12\x10\n\x08replayed\x18\x02 \x01(\x08*\xa2\x01\n\x08Rounding\x12\x18\n\x14ROUNDING_UNSPECIFIED\x10\x00\x12\x11\n\rROUNDING_NONE\x10\x01\x12\x17\n\x13ROUNDING_END_OF_DAY\x10\x02\x12\x19\n\x15ROUNDING_END_OF_MONTH\x10\x03\x12\x1b\n\x17ROUNDING_END_OF_QUARTER\x10\x04\x12\x18\n\x14ROUNDING_END_OF_YEAR\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16points/v1/policy.proto\x12\tpoints.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17points/v1/options.proto\x1a\x1bpoints/v1/transaction.proto\"\xa9\x03\n\x06Policy\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x19\n\x11policy_version_id\x18\x03 \x01(\x03\x12\x12\n\nprogram_id\x18\x04 \x01(\x03\x12\x15\n\rcurrency_code\x18\x05 \x01(\t\x12\x13\n\x0b\x63urrency_id\x18\x06 \x01(\x03\x12\x10\n\x08priority\x18\x07 \x01(\x05\x12%\n\x05never\x18\x08 \x01(\x0b\x32\x14.points.v1.NeverRuleH\x00\x12\'\n\x06period\x18\t \x01(\x0b\x32\x15.points.v1.PeriodRuleH\x00\x12\x30\n\x0b\x66ixed_dates\x18\n \x01(\x0b\x32\x19.points.v1.FixedDatesRuleH\x00\x12/\n\ninactivity\x18\x0b \x01(\x0b\x32\x19.points.v1.InactivityRuleH\x00\x12%\n\x08rounding\x18\x0c \x01(\x0e\x32\x13.points.v1.Rounding\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\n\x04rule\"\x0b\n\tNeverRule\"I\n\nPeriodRule\x12\x0e\n\x04\x64\x61ys\x18\x01 \x01(\x05H\x00\x12\x10\n\x06months\x18\x02 \x01(\x05H\x00\x12\x0f\n\x05years\x18\x03 \x01(\x05H\x00\x42\x08\n\x06length\"m\n\x0e\x46ixedDatesRule\x12)\n\x05\x64\x61tes\x18\x01 \x03(\x0b\x32\x13.points.v1.MonthDayB\x05\xe0\xb5\x18\xee\x02\x12\x0e\n\x04\x64\x61ys\x18\x02 \x01(\x05H\x00\x12\x10\n\x06months\x18\x03 \x01(\x05H\x00\x42\x0e\n\x0cminimum_life\"&\n\x08MonthDay\x12\r\n\x05month\x18\x01 \x01(\x05\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\x05\"x\n\x0eInactivityRule\x12\x0e\n\x04\x64\x61ys\x18\x01 \x01(\x05H\x00\x12\x10\n\x06months\x18\x02 \x01(\x05H\x00\x12:\n\x10qualifying_types\x18\x03 \x03(\x0e\x32\x1a.points.v1.TransactionTypeB\x04\xe0\xb5\x18 B\x08\n\x06length\"\xb0\x01\n\x13\x43reatePolicyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12\x0e\n\x06policy\x18\x04 \x01(\t\x12%\n\ndefinition\x18\x05 \x01(\x0b\x32\x11.points.v1.Policy\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\n\n\x08\x63urrency\"K\n\x14\x43reatePolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.points.v1.Policy\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\x83\x01\n\x10GetPolicyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12\x0e\n\x06policy\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x05\x42\n\n\x08\x63urrency\"6\n\x11GetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.points.v1.Policy\"\xa2\x01\n\x13ListPoliciesRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12\x14\n\x0c\x61ll_versions\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\tB\n\n\x08\x63urrency\"T\n\x14ListPoliciesResponse\x12#\n\x08policies\x18\x01 \x03(\x0b\x32\x11.points.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb0\x01\n\x13UpdatePolicyRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x17\n\rcurrency_code\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x03 \x01(\x03H\x00\x12\x0e\n\x06policy\x18\x04 \x01(\t\x12%\n\ndefinition\x18\x05 \x01(\x0b\x32\x11.points.v1.Policy\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\n\n\x08\x63urrency\"K\n\x14UpdatePolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.points.v1.Policy\x12\x10\n\x08replayed\x18\x02 \x01(\x08*\xa2\x01\n\x08Rounding\x12\x18\n\x14ROUNDING_UNSPECIFIED\x10\x00\x12\x11\n\rROUNDING_NONE\x10\x01\x12\x17\n\x13ROUNDING_END_OF_DAY\x10\x02\x12\x19\n\x15ROUNDING_END_OF_MONTH\x10\x03\x12\x1b\n\x17ROUNDING_END_OF_QUARTER\x10\x04\x12\x18\n\x14ROUNDING_END_OF_YEAR\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'points.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROUNDING']._serialized_start=1829
-  _globals['_ROUNDING']._serialized_end=1991
-  _globals['_POLICY']._serialized_start=100
-  _globals['_POLICY']._serialized_end=525
-  _globals['_NEVERRULE']._serialized_start=527
-  _globals['_NEVERRULE']._serialized_end=538
-  _globals['_PERIODRULE']._serialized_start=540
-  _globals['_PERIODRULE']._serialized_end=613
-  _globals['_FIXEDDATESRULE']._serialized_start=615
-  _globals['_FIXEDDATESRULE']._serialized_end=717
-  _globals['_MONTHDAY']._serialized_start=719
-  _globals['_MONTHDAY']._serialized_end=757
-  _globals['_INACTIVITYRULE']._serialized_start=759
-  _globals['_INACTIVITYRULE']._serialized_end=873
-  _globals['_CREATEPOLICYREQUEST']._serialized_start=876
-  _globals['_CREATEPOLICYREQUEST']._serialized_end=1052
-  _globals['_CREATEPOLICYRESPONSE']._serialized_start=1054
-  _globals['_CREATEPOLICYRESPONSE']._serialized_end=1129
-  _globals['_GETPOLICYREQUEST']._serialized_start=1132
-  _globals['_GETPOLICYREQUEST']._serialized_end=1263
-  _globals['_GETPOLICYRESPONSE']._serialized_start=1265
-  _globals['_GETPOLICYRESPONSE']._serialized_end=1319
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=1322
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=1484
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1486
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1570
-  _globals['_UPDATEPOLICYREQUEST']._serialized_start=1573
-  _globals['_UPDATEPOLICYREQUEST']._serialized_end=1749
-  _globals['_UPDATEPOLICYRESPONSE']._serialized_start=1751
-  _globals['_UPDATEPOLICYRESPONSE']._serialized_end=1826
+  _globals['_FIXEDDATESRULE'].fields_by_name['dates']._loaded_options = None
+  _globals['_FIXEDDATESRULE'].fields_by_name['dates']._serialized_options = b'\340\265\030\356\002'
+  _globals['_INACTIVITYRULE'].fields_by_name['qualifying_types']._loaded_options = None
+  _globals['_INACTIVITYRULE'].fields_by_name['qualifying_types']._serialized_options = b'\340\265\030 '
+  _globals['_ROUNDING']._serialized_start=1867
+  _globals['_ROUNDING']._serialized_end=2029
+  _globals['_POLICY']._serialized_start=125
+  _globals['_POLICY']._serialized_end=550
+  _globals['_NEVERRULE']._serialized_start=552
+  _globals['_NEVERRULE']._serialized_end=563
+  _globals['_PERIODRULE']._serialized_start=565
+  _globals['_PERIODRULE']._serialized_end=638
+  _globals['_FIXEDDATESRULE']._serialized_start=640
+  _globals['_FIXEDDATESRULE']._serialized_end=749
+  _globals['_MONTHDAY']._serialized_start=751
+  _globals['_MONTHDAY']._serialized_end=789
+  _globals['_INACTIVITYRULE']._serialized_start=791
+  _globals['_INACTIVITYRULE']._serialized_end=911
+  _globals['_CREATEPOLICYREQUEST']._serialized_start=914
+  _globals['_CREATEPOLICYREQUEST']._serialized_end=1090
+  _globals['_CREATEPOLICYRESPONSE']._serialized_start=1092
+  _globals['_CREATEPOLICYRESPONSE']._serialized_end=1167
+  _globals['_GETPOLICYREQUEST']._serialized_start=1170
+  _globals['_GETPOLICYREQUEST']._serialized_end=1301
+  _globals['_GETPOLICYRESPONSE']._serialized_start=1303
+  _globals['_GETPOLICYRESPONSE']._serialized_end=1357
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=1360
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=1522
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1524
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1608
+  _globals['_UPDATEPOLICYREQUEST']._serialized_start=1611
+  _globals['_UPDATEPOLICYREQUEST']._serialized_end=1787
+  _globals['_UPDATEPOLICYRESPONSE']._serialized_start=1789
+  _globals['_UPDATEPOLICYRESPONSE']._serialized_end=1864
 # @@protoc_insertion_point(module_scope)

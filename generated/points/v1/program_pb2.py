@@ -24,31 +24,34 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from points.v1 import options_pb2 as points_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17points/v1/program.proto\x12\tpoints.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n\x07Program\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\x12\x13\n\x0b\x61uto_enroll\x18\x04 \x01(\x08\x12\x1d\n\x15\x64\x65\x66\x61ult_currency_code\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x89\x01\n\x14\x43reateProgramRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\x12\x18\n\x0b\x61uto_enroll\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x05 \x01(\tB\x0e\n\x0c_auto_enroll\"N\n\x15\x43reateProgramResponse\x12#\n\x07program\x18\x01 \x01(\x0b\x32\x12.points.v1.Program\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\'\n\x11GetProgramRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\"9\n\x12GetProgramResponse\x12#\n\x07program\x18\x01 \x01(\x0b\x32\x12.points.v1.Program\"<\n\x13ListProgramsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x14ListProgramsResponse\x12$\n\x08programs\x18\x01 \x03(\x0b\x32\x12.points.v1.Program\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf3\x01\n\x14UpdateProgramRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x11\n\x04name\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x61uto_enroll\x18\x04 \x01(\x08H\x01\x88\x01\x01\x12\"\n\x15\x64\x65\x66\x61ult_currency_code\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\x07\n\x05_nameB\x0e\n\x0c_auto_enrollB\x18\n\x16_default_currency_code\"N\n\x15UpdateProgramResponse\x12#\n\x07program\x18\x01 \x01(\x0b\x32\x12.points.v1.Program\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17points/v1/program.proto\x12\tpoints.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17points/v1/options.proto\"\xe5\x01\n\x07Program\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\x12\x13\n\x0b\x61uto_enroll\x18\x04 \x01(\x08\x12\x1d\n\x15\x64\x65\x66\x61ult_currency_code\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x89\x01\n\x14\x43reateProgramRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\x12\x18\n\x0b\x61uto_enroll\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x05 \x01(\tB\x0e\n\x0c_auto_enroll\"N\n\x15\x43reateProgramResponse\x12#\n\x07program\x18\x01 \x01(\x0b\x32\x12.points.v1.Program\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\'\n\x11GetProgramRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\"9\n\x12GetProgramResponse\x12#\n\x07program\x18\x01 \x01(\x0b\x32\x12.points.v1.Program\"<\n\x13ListProgramsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x14ListProgramsResponse\x12$\n\x08programs\x18\x01 \x03(\x0b\x32\x12.points.v1.Program\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf9\x01\n\x14UpdateProgramRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe0\xb5\x18 \x12\x11\n\x04name\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x61uto_enroll\x18\x04 \x01(\x08H\x01\x88\x01\x01\x12\"\n\x15\x64\x65\x66\x61ult_currency_code\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\x07\n\x05_nameB\x0e\n\x0c_auto_enrollB\x18\n\x16_default_currency_code\"N\n\x15UpdateProgramResponse\x12#\n\x07program\x18\x01 \x01(\x0b\x32\x12.points.v1.Program\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'points.v1.program_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROGRAM']._serialized_start=106
-  _globals['_PROGRAM']._serialized_end=335
-  _globals['_CREATEPROGRAMREQUEST']._serialized_start=338
-  _globals['_CREATEPROGRAMREQUEST']._serialized_end=475
-  _globals['_CREATEPROGRAMRESPONSE']._serialized_start=477
-  _globals['_CREATEPROGRAMRESPONSE']._serialized_end=555
-  _globals['_GETPROGRAMREQUEST']._serialized_start=557
-  _globals['_GETPROGRAMREQUEST']._serialized_end=596
-  _globals['_GETPROGRAMRESPONSE']._serialized_start=598
-  _globals['_GETPROGRAMRESPONSE']._serialized_end=655
-  _globals['_LISTPROGRAMSREQUEST']._serialized_start=657
-  _globals['_LISTPROGRAMSREQUEST']._serialized_end=717
-  _globals['_LISTPROGRAMSRESPONSE']._serialized_start=719
-  _globals['_LISTPROGRAMSRESPONSE']._serialized_end=804
-  _globals['_UPDATEPROGRAMREQUEST']._serialized_start=807
-  _globals['_UPDATEPROGRAMREQUEST']._serialized_end=1050
-  _globals['_UPDATEPROGRAMRESPONSE']._serialized_start=1052
-  _globals['_UPDATEPROGRAMRESPONSE']._serialized_end=1130
+  _globals['_UPDATEPROGRAMREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATEPROGRAMREQUEST'].fields_by_name['update_mask']._serialized_options = b'\340\265\030 '
+  _globals['_PROGRAM']._serialized_start=131
+  _globals['_PROGRAM']._serialized_end=360
+  _globals['_CREATEPROGRAMREQUEST']._serialized_start=363
+  _globals['_CREATEPROGRAMREQUEST']._serialized_end=500
+  _globals['_CREATEPROGRAMRESPONSE']._serialized_start=502
+  _globals['_CREATEPROGRAMRESPONSE']._serialized_end=580
+  _globals['_GETPROGRAMREQUEST']._serialized_start=582
+  _globals['_GETPROGRAMREQUEST']._serialized_end=621
+  _globals['_GETPROGRAMRESPONSE']._serialized_start=623
+  _globals['_GETPROGRAMRESPONSE']._serialized_end=680
+  _globals['_LISTPROGRAMSREQUEST']._serialized_start=682
+  _globals['_LISTPROGRAMSREQUEST']._serialized_end=742
+  _globals['_LISTPROGRAMSRESPONSE']._serialized_start=744
+  _globals['_LISTPROGRAMSRESPONSE']._serialized_end=829
+  _globals['_UPDATEPROGRAMREQUEST']._serialized_start=832
+  _globals['_UPDATEPROGRAMREQUEST']._serialized_end=1081
+  _globals['_UPDATEPROGRAMRESPONSE']._serialized_start=1083
+  _globals['_UPDATEPROGRAMRESPONSE']._serialized_end=1161
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,7 @@
 from google.rpc import status_pb2 as _status_pb2
 from points.v1 import account_pb2 as _account_pb2
 from points.v1 import lot_pb2 as _lot_pb2
+from points.v1 import options_pb2 as _options_pb2
 from points.v1 import transaction_pb2 as _transaction_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor

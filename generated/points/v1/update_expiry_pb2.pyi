@@ -7,6 +7,7 @@ from google.type import date_pb2 as _date_pb2
 from points.v1 import expiry_change_pb2 as _expiry_change_pb2
 from points.v1 import lot_pb2 as _lot_pb2
 from points.v1 import member_pb2 as _member_pb2
+from points.v1 import options_pb2 as _options_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message

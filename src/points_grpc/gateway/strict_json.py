@@ -16,12 +16,17 @@ from points_grpc.gateway.calls import JSON
 from points_grpc.gateway.failures import Problem
 
 DEPTH_MAX = 64
+VALUES_MAX = 100_000
+"""How many values a body may have in all: members of objects and elements of arrays."""
+
 DIGITS_MAX = 40
 """How long a number may be: enough for every int64 and every amount."""
 
 Shape = TypeVar("Shape")
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+# A text, whether or not it ends: it matches wherever it begins, so that it is looked at once.
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _FIELD = re.compile(r"^Object (?P<what>.*?) field `(?P<name>[^`]*)`$", re.DOTALL)
 
 
@@ -29,8 +34,8 @@ def read_json(body: bytes) -> Any:
     """The value; numbers with a point or an exponent are Decimals. Raises Problem.
 
     Refused, beside what is not JSON in UTF-8: a key given twice, NaN and Infinity, numbers of
-    more than DIGITS_MAX characters or beyond a double, nesting below DEPTH_MAX, unpaired
-    surrogates.
+    more than DIGITS_MAX characters or beyond a double, nesting below DEPTH_MAX, more than
+    VALUES_MAX values, unpaired surrogates.
     """
     return _read(body, _EXACT)
 
@@ -51,12 +56,28 @@ def shaped(value: Any, shape: type[Shape]) -> Shape:
         raise _misfit(str(error)) from None
 
 
+def has_more(value: Any, bound: int) -> bool:
+    """Whether objects and arrays in `value` have more than `bound` members and elements in all."""
+    held, count = [value], 0
+    while held:
+        inner = held.pop()
+        if type(inner) is dict or type(inner) is list:
+            count += len(inner)
+            if count > bound:
+                return True
+            held += inner.values() if type(inner) is dict else inner
+    return False
+
+
 def answer(value: Any, status: int = 200) -> Response:
     """`value` as the body of a response; Decimals are written as strings."""
     return Response(msgspec.json.encode(value), status, media_type=JSON)
 
 
 def _read(body: bytes, decoder: json.JSONDecoder) -> Any:
+    if _values_in(body) > VALUES_MAX and _values_in(_TEXT.sub(b"", body)) > VALUES_MAX:
+        # Before they are objects: a byte or two of the body would be fifty in memory.
+        raise Problem("", f"the body has more than {VALUES_MAX} values")
     try:
         text = body.decode()
         value = decoder.decode(text)
@@ -72,6 +93,11 @@ def _read(body: bytes, decoder: json.JSONDecoder) -> Any:
     if body.count(b"{") + body.count(b"[") > DEPTH_MAX:
         _check_depth(value)
     return value
+
+
+def _values_in(body: bytes) -> int:
+    """How many values a body can have at most; what its texts hold counts as well."""
+    return body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def _check_depth(value: Any) -> None:

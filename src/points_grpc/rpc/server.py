@@ -25,6 +25,7 @@ from points_grpc.rpc.interceptors.context import (
 from points_grpc.rpc.interceptors.deadline import Deadline
 from points_grpc.rpc.interceptors.errors import Errors
 from points_grpc.rpc.interceptors.log import Log
+from points_grpc.rpc.interceptors.messages import OPEN_BYTES_MAX
 from points_grpc.rpc.interceptors.metrics import Metrics
 from points_grpc.rpc.interceptors.rates import Rates
 from points_grpc.rpc.interceptors.shedding import Shedding
@@ -64,9 +65,10 @@ The runtime's own limits are two, between which it refuses some calls by chance.
 class ServerOptions:
     """What an operator may set; lengths of time in seconds, sizes in bytes.
 
-    `request_bytes_max` holds 1000 expiry changes with 8 KiB of meta data each. With `share_port`
-    other processes may serve at `address` too; at `own_address`, if any, only this one does,
-    never with `tls`. `tenant_calls_per_s` 0 is no limit.
+    `request_bytes_max` holds the largest request that the contract allows: 1000 expiry changes
+    with every text at its limit, 16,800 bytes each. With `share_port` other processes may serve
+    at `address` too; at `own_address`, if any, only this one does, never with `tls`.
+    `tenant_calls_per_s` 0 is no limit.
     """
 
     address: str = "127.0.0.1:50051"
@@ -74,7 +76,7 @@ class ServerOptions:
     deadline_max_s: float = 120.0
     calls_max: int = 2048
     calls_bytes_max: int = 64 * 2**20
-    request_bytes_max: int = 16 * 2**20
+    request_bytes_max: int = 17 * 2**20
     connection_age_s: float = 300.0
     connection_age_grace_s: float = 30.0
     share_port: bool = False
@@ -191,7 +193,9 @@ def _health_methods(
 ) -> grpc.GenericRpcHandler:
     methods = health_pb2.DESCRIPTOR.services_by_name["Health"].methods_by_name
     handlers = {
-        "Check": unary_method(servicer.Check, methods["Check"], (errors, deadline, Arrival())),
+        "Check": unary_method(
+            servicer.Check, methods["Check"], (errors, deadline, Arrival(OPEN_BYTES_MAX))
+        ),
         "Watch": stream_method(servicer.Watch, methods["Watch"], errors, health.SERVICE),
     }
     return grpc.method_handlers_generic_handler(health.SERVICE, handlers)

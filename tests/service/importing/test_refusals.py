@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from points_grpc.service.importing.source import RECORD_MAX, BadFile
+from points_grpc.service.importing.source import RECORD_MAX, VALUES_MAX, BadFile
 
 HEAD = "external_id,vendor_id,currency,amount,remaining,earned_at,expires_at,policy,state\n"
 GOOD = "ann,1,,100,,2031-01-02T12:00:00Z,never,,\n"
@@ -96,6 +96,20 @@ def test_a_line_of_100_megabytes(counter) -> None:
         file.write(b"\n" + GOOD.replace(",1,", ",2,").encode())
     assert counter.counts(path) == (2, 0, 1)
     assert counter.refused(path) == {3: f"is longer than {RECORD_MAX} bytes"}
+
+
+def test_a_record_has_so_many_values_at_most(counter) -> None:
+    """A record of more cells, or of more in its JSON, is refused without being taken apart."""
+    reason = f"has more than {VALUES_MAX} values"
+    path = counter.file(HEAD + GOOD + "," * VALUES_MAX + "\n" + "," * (VALUES_MAX + 1) + "\n")
+    assert counter.counts(path) == (1, 0, 2)
+    assert counter.refused(path) == {
+        3: f"has {VALUES_MAX + 1} columns instead of {HEAD.count(',') + 1}",
+        4: reason,
+    }
+    path = counter.file('{"allocations": [' + "[], " * (VALUES_MAX // 2) + "[]]}\n", ".jsonl")
+    assert counter.counts(path) == (0, 0, 1)
+    assert counter.refused(path) == {1: reason}
 
 
 def test_quotes_that_are_never_closed(counter) -> None:

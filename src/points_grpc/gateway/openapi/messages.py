@@ -14,6 +14,8 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
+from points_grpc.gateway.transcoding.parsing import bound_of
+
 Schema = dict[str, Any]
 
 _INT64_DIGITS = "^-?[0-9]{1,19}$"
@@ -86,8 +88,11 @@ class Schemas:
     def field(self, field: FieldDescriptor, is_sent: bool) -> Schema:
         """The value of a field, with what is said about it."""
         schema = self._value(field, is_sent)
+        bound = bound_of(field) if is_sent else 0
         if field.is_repeated:
-            schema = {"type": "array", "items": schema}
+            schema = {"type": "array", "items": schema} | ({"maxItems": bound} if bound else {})
+        elif bound and schema["type"] == "object":
+            schema["maxProperties"] = bound
         said = self.comment(field.full_name)
         return {**schema, "description": said} if said else schema
 

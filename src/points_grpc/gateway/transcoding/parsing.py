@@ -17,8 +17,11 @@ from typing import Any, TypeAlias
 from google.protobuf import json_format, timestamp_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 
+from points.v1 import options_pb2
 from points_grpc.gateway.failures import Problem
+from points_grpc.gateway.strict_json import has_more
 
 Reader: TypeAlias = Callable[[Any], Any]
 """Turns a JSON value into that of a field. Raises _Misfit."""
@@ -39,7 +42,6 @@ _OWN_FORMS = "google.protobuf."
 _FORMS = {
     "Duration": "must be a duration such as 1.5s",
     "FieldMask": "must be field paths with commas between them",
-    "Struct": "must be an object",
 }
 """What to say where a value is not of one of these forms."""
 
@@ -74,6 +76,8 @@ Fill: TypeAlias = Callable[[Any, Any], None]
 def _fill_of(descriptor: Descriptor) -> Fill:
     if descriptor.full_name == "google.protobuf.Timestamp":
         return _fill_timestamp
+    if descriptor.full_name == "google.protobuf.Struct":
+        return _fill_struct
     if descriptor.full_name.startswith(_OWN_FORMS):
         return _own_form_fill(descriptor)
     # Not yet how to fill the fields: a type may contain itself.
@@ -127,12 +131,15 @@ def _bare_put_of(field: FieldDescriptor) -> Fill:
     name, kind = field.name, field.message_type
     if kind is not None and kind.GetOptions().map_entry:
         return _as_json_format(lambda value: {field.json_name: value}, "must be an object")
+    bound = bound_of(field)
     if field.is_repeated:
-        return _repeated_put(name, _element_add(field))
+        return _repeated_put(name, _element_add(field), bound)
     if kind is None:
         read = _reader_of(field)
         return lambda message, value: setattr(message, name, read(value))
     fill = _fill_of(kind)
+    if bound:
+        fill = _bounded(fill, bound)
 
     def put(message: Message, value: Any) -> None:
         inner = getattr(message, name)
@@ -142,10 +149,34 @@ def _bare_put_of(field: FieldDescriptor) -> Fill:
     return put
 
 
-def _repeated_put(name: str, add: Fill) -> Fill:
+def bound_of(field: FieldDescriptor) -> int:
+    """How many elements the contract lets the field have; 0 where it does not say."""
+    return int(field.GetOptions().Extensions[options_pb2.max_items])  # type: ignore[index]  # the stubs know none
+
+
+def _bounded(fill: Fill, bound: int) -> Fill:
+    """`fill` for a message that is not ours, refused where it would have too many elements."""
+
+    def fill_bounded(message: Message, value: Any) -> None:
+        # A field mask is a text with commas.
+        many = value.count(",") >= bound if type(value) is str else has_more(value, bound)
+        if many:
+            raise _too_many(bound)
+        fill(message, value)
+
+    return fill_bounded
+
+
+def _too_many(bound: int) -> _Misfit:
+    return _Misfit(f"must not have more than {bound} items")
+
+
+def _repeated_put(name: str, add: Fill, bound: int) -> Fill:
     def put(message: Message, value: Any) -> None:
         if type(value) is not list:
             raise _Misfit("must be an array")
+        if bound and len(value) > bound:
+            raise _too_many(bound)
         held = getattr(message, name)
         for index, item in enumerate(value):
             try:
@@ -174,6 +205,32 @@ def _fill_timestamp(message: timestamp_pb2.Timestamp, value: Any) -> None:
         raise _Misfit("must be a time such as 2030-01-31T23:59:59Z") from None
     message.seconds = since.days * 86_400 + since.seconds
     message.nanos = int((found[2] or "").ljust(9, "0"))
+
+
+def _fill_struct(message: Struct, value: Any) -> None:
+    if type(value) is not dict:
+        raise _Misfit("must be an object")
+    for name, inner in value.items():
+        _put_value(message.fields[name], inner)
+
+
+def _put_value(message: Value, value: Any) -> None:
+    kind = type(value)
+    if kind is str:
+        message.string_value = value
+    elif kind is bool:
+        message.bool_value = value
+    elif value is None:
+        message.null_value = NULL_VALUE
+    elif kind is dict:
+        message.struct_value.SetInParent()
+        _fill_struct(message.struct_value, value)
+    elif kind is list:
+        message.list_value.SetInParent()
+        for element in value:
+            _put_value(message.list_value.values.add(), element)
+    else:
+        message.number_value = value
 
 
 def _own_form_fill(descriptor: Descriptor) -> Fill:

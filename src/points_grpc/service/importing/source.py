@@ -15,6 +15,9 @@ BLOCK = 1 << 20
 RECORD_MAX = 1 << 20
 """Bytes of one record; longer ones are refused without being held."""
 
+VALUES_MAX = 100_000
+"""Values of one record: cells, and what JSON in them holds. One with more is never taken apart."""
+
 CHUNK_BYTES_MAX = 16 << 20
 _BOM = b"\xef\xbb\xbf"
 
@@ -106,6 +109,11 @@ def _lines(file: BinaryIO) -> Iterator[tuple[bytes | None, int]]:
         yield rest, len(rest)
 
 
+def _values_in(text: bytes) -> int:
+    """How many values a record can have at most."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
 @dataclass(slots=True)
 class _OpenRecord:
     """A record whose quotes are open so far. Each of its lines is looked at once, as it comes."""
@@ -155,6 +163,8 @@ def _group(
             number, text = lines_done, line
         if text is None:
             records.refused.append((number, f"is longer than {RECORD_MAX} bytes"))
+        elif len(text) > VALUES_MAX and _values_in(text) > VALUES_MAX:
+            records.refused.append((number, f"has more than {VALUES_MAX} values"))
         elif text and not text.isspace():
             records.texts.append(text.removesuffix(b"\r"))
             records.numbers.append(number)

@@ -18,9 +18,13 @@ from points.v1 import expiry_change_pb2, lot_pb2
 from points.v1.update_expiry_pb2 import ExpiryUpdate, UpdateExpiryRequest
 from points_grpc.gateway.dialects.capillary import faults
 from points_grpc.gateway.dialects.capillary.faults import Invalid, no_such_value
-from points_grpc.gateway.strict_json import read_json_with_floats
+from points_grpc.gateway.strict_json import has_more, read_json_with_floats
+from points_grpc.gateway.transcoding.parsing import bound_of
 
-ITEMS_MAX = 1000
+_REQUEST: Any = UpdateExpiryRequest.DESCRIPTOR
+_UPDATE: Any = ExpiryUpdate.DESCRIPTOR
+ITEMS_MAX = bound_of(_REQUEST.fields_by_name["updates"])
+META_ITEMS_MAX = bound_of(_UPDATE.fields_by_name["custom_meta"])
 META_DEPTH_MAX = 16
 """How deep customMeta may be nested and still travel; the service takes less."""
 
@@ -141,6 +145,10 @@ def _read_standard_meta(meta: Any, update: ExpiryUpdate) -> None:
 def _read_custom_meta(meta: Any, update: ExpiryUpdate) -> None:
     if type(meta) is not dict:
         raise Invalid(faults.REQUEST, "customMeta", "must be an object")
+    if has_more(meta, META_ITEMS_MAX):
+        raise Invalid(
+            faults.REQUEST, "customMeta", f"must not have more than {META_ITEMS_MAX} items"
+        )
     update.custom_meta.SetInParent()
     _put_object(update.custom_meta, meta, META_DEPTH_MAX)
 
