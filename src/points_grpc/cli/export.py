@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from points_grpc import private_files
 from points_grpc.cli import import_, options, place
 from points_grpc.cli.options import fail
 from points_grpc.errors import ProgramNotFound
@@ -36,10 +39,13 @@ def export(
     """Export a program: the tenant's members, and the lots and history of the program.
 
     It is one consistent snapshot, whatever is written meanwhile. The file is there under its
-    name when it is whole. Importing it elsewhere, where the program has the same currencies
+    name when it is whole, and only its owner may read it. A file or a link that is there already
+    is refused. Importing it elsewhere, where the program has the same currencies
     and policies, gives the same balances, lots and history.
     """
     settings = options.settings(database_url=database_url, data_dir=data_dir)
+    if os.path.lexists(file):
+        fail(f"{file} is there already", code=2)
     write = write_csv if import_.form_of(form, file) == CSV else write_json_lines
     with place.found(settings) as there, place.faults_told():
         database = Database(there.url, _TIMEOUTS)
@@ -49,6 +55,8 @@ def export(
                 rows = _count(write(exporter.rows(), text))
         except ProgramNotFound:
             fail("the tenant has no such program")
+        except FileExistsError:
+            fail(f"{file} is there already")
         finally:
             database.close()
     typer.echo(f"{rows} rows exported")
@@ -70,12 +78,16 @@ def _count(written: Iterator[None]) -> int:
 
 @contextmanager
 def _written(file: Path) -> Iterator[TextIO]:
-    """The file to be, which takes its name at the end of the block."""
-    draft = file.with_name(file.name + ".part")
+    """The file to be, for its owner alone, which takes its name at the end of the block."""
+    opened, draft = private_files.create_draft(file)
     try:
-        opened = gzip.GzipFile(draft, "wb") if file.suffix == ".gz" else draft.open("wb")
-        with io.TextIOWrapper(cast(io.BufferedWriter, opened), "utf-8", newline="") as text:
-            yield text
-        draft.replace(file)
+        with contextlib.ExitStack() as left:
+            left.enter_context(opened)
+            target: object = opened
+            if file.suffix == ".gz":
+                target = left.enter_context(gzip.GzipFile(file.name, "wb", fileobj=opened))
+            with io.TextIOWrapper(cast(io.BufferedWriter, target), "utf-8", newline="") as text:
+                yield text
+        private_files.publish(draft, file)
     finally:
-        draft.unlink(missing_ok=True)
+        private_files.discard(draft)

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from points_grpc.cli import doors, garbage, gateway, seed, trust
-from points_grpc.cli.place import Place, reason_of
+from points_grpc.cli.place import Place
 from points_grpc.cli.wiring import Parts
 from points_grpc.config import Settings, joined_address, split_address
 from points_grpc.errors import StorageUnavailable
@@ -21,6 +21,7 @@ from points_grpc.rpc.server import Backends, Server, ServerOptions
 from points_grpc.service import overdue
 from points_grpc.storage.checkup import examine
 from points_grpc.storage.database import Database
+from points_grpc.storage.fault_words import words_for
 
 PROBE_SECONDS = 1.0
 """How often the database is asked whether it is there."""
@@ -136,7 +137,7 @@ def probe(database: Database, place: Place) -> str:
     except Exception as error:
         with contextlib.suppress(Exception):
             place.revive()
-        return reason_of(error)
+        return words_for(error)
     return ""
 
 
@@ -145,7 +146,7 @@ async def _sweep_now_and_then(settings: Settings, parts: Parts) -> None:
         try:
             await _sweep(settings, parts)
         except Exception as error:
-            log.warning("a sweep failed", problem=reason_of(error))
+            log.warning("a sweep failed", problem=words_for(error))
         await asyncio.sleep(settings.sweep_interval_seconds)
 
 
@@ -176,7 +177,7 @@ async def _sweep(settings: Settings, parts: Parts) -> None:
         accounts += len(chunk.lapses)
         lots += sum(lapsed.lots for lapsed in chunk.lapses)
         for failure in chunk.failures:
-            log.error("an account could not be swept", problem=reason_of(failure))
+            log.error("an account could not be swept", problem=words_for(failure))
     if lots:
         log.info("swept", accounts=accounts, lots=lots)
     await _in_thread(parts.sweeper.purge)

@@ -17,9 +17,11 @@ from points_grpc.cli import (
     tenant,
     token,
 )
+from points_grpc.cli.program import Program
 
 app = typer.Typer(
     name="points-grpc",
+    cls=Program,
     help="Keeps loyalty points and knows when each one expires.",
     no_args_is_help=True,
     add_completion=False,

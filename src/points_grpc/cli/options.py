@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from points_grpc import config
+from points_grpc import config, database_url
 
 
 def setting(field: str, callback: Any = None) -> Any:
@@ -34,7 +34,7 @@ def _shown(default: object) -> str:
 def _without_password(context: typer.Context, option: typer.CallbackParam, url: str | None) -> Any:
     """Every process of the machine may look at another's command line."""
     given = context.get_parameter_source(option.name or "")
-    if given is not None and given.name == "COMMANDLINE" and config.has_password(url or ""):
+    if given is not None and given.name == "COMMANDLINE" and database_url.has_secret(url or ""):
         fail(f"a password belongs into {config.variable('database_url')} or PGPASSFILE", code=2)
     return url
 

@@ -13,7 +13,7 @@ from points_grpc.cli.options import fail
 from points_grpc.config import Settings, masked
 from points_grpc.storage.database import Database, Timeouts
 from points_grpc.storage.embedded import EmbeddedPostgres
-from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.fault_words import words_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def found(settings: Settings) -> Iterator[Place]:
     try:
         server.start()
     except Exception as error:
-        fail(f"the embedded database does not start: {_first_line(error)}")
+        fail(f"the embedded database does not start: {words_for(error)}")
     try:
         yield Place(server.url, f"embedded, in {server.folder}", server)
     finally:
@@ -56,7 +56,8 @@ def found(settings: Settings) -> Iterator[Place]:
 def opened(place: Place, settings: Settings) -> Iterator[Database]:
     """The database there, with the configured bounds."""
     bounds = Timeouts(statement=settings.statement_timeout_ms, lock=settings.lock_timeout_ms)
-    database = Database(place.url, bounds)
+    with faults_told():
+        database = Database(place.url, bounds)
     try:
         yield database
     finally:
@@ -71,15 +72,4 @@ def faults_told() -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
-        fail(reason_of(error))
-
-
-def reason_of(error: Exception) -> str:
-    """One line about what went wrong with the database."""
-    if fault_of(error) is Fault.LOST:
-        return "the database cannot be reached: " + _first_line(error.__cause__ or error)
-    return _first_line(error)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
+        fail(words_for(error))

@@ -32,6 +32,7 @@ from points_grpc.metrics.figures import WorkerStatus
 from points_grpc.service import retention
 from points_grpc.storage import checkup, migrate
 from points_grpc.storage.database import Database
+from points_grpc.storage.fault_words import words_for
 from points_grpc.storage.faults import Fault, fault_of
 
 _EXAMPLE = (
@@ -115,7 +116,7 @@ def failures_told() -> Iterator[None]:
     except Exception as error:
         if fault_of(error) is not Fault.LOST:
             raise
-        options.fail(place.reason_of(error))
+        options.fail(words_for(error))
 
 
 def leave(number: int, _: object) -> NoReturn:

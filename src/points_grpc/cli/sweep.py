@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from points_grpc.cli import options, place, progress, wiring
-from points_grpc.cli.place import reason_of
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
 from points_grpc.domain.amounts import print_units
@@ -21,6 +20,7 @@ from points_grpc.service.forecast import Day, Due, Forecaster
 from points_grpc.service.sweep import Sweeper, Swept
 from points_grpc.storage import programs
 from points_grpc.storage.database import Database
+from points_grpc.storage.fault_words import words_for
 
 Place = tuple[int, int, str, int]
 """Tenant, program, and the currency's code and scale."""
@@ -138,7 +138,7 @@ def _tell(tally: _Tally, forgotten: int, tenants: Mapping[int, str]) -> None:
     if tally.skipped:
         console.print(f"{tally.skipped} accounts were in use; the next sweep will find them again")
     if tally.failures:
-        reason = reason_of(tally.failures[0])
+        reason = words_for(tally.failures[0])
         console.print(f"{len(tally.failures)} accounts could not be swept: {reason}")
     if forgotten:
         console.print(f"{forgotten} rows older than the retention forgotten")

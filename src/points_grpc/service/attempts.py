@@ -13,6 +13,7 @@ import structlog
 from points_grpc.clock import Clock
 from points_grpc.storage import units
 from points_grpc.storage.database import Connection, Link
+from points_grpc.storage.fault_words import unreachable
 from points_grpc.storage.faults import (
     Fault,
     Unreachable,
@@ -55,6 +56,7 @@ def carry_out(link: Link, clock: Clock, work: Callable[[Connection], T]) -> T:
     attempts = count()
     while True:
         committing = False
+        failure: Unreachable | None = None
         try:
             with link.unit() as connection:
                 began_at = clock.now()
@@ -72,13 +74,15 @@ def carry_out(link: Link, clock: Clock, work: Callable[[Connection], T]) -> T:
             doubt.lost_commit |= committing and fault is Fault.LOST and not is_refused(error)
             if doubt.lost_commit or fault is Fault.LOST:
                 if doubt.over():
-                    raise Unreachable from error
+                    failure = unreachable(error)
             elif fault is Fault.CONFLICT and not is_lock_timeout(error):
                 conflicts += 1
                 if conflicts > CONFLICTS_MAX:
                     raise
             else:
                 raise
+        if failure is not None:
+            raise failure  # not from the driver's error, which a traceback would show
 
 
 def tell_if_deadlock(error: Exception) -> None:

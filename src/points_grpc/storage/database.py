@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, Engine, event
 
-from points_grpc.storage.faults import Fault, Unreachable, fault_of
+from points_grpc.storage.connecting import connect, make_engine
+from points_grpc.storage.faults import Fault, fault_of
 from points_grpc.storage.wire import abandon, finish, flush, open_wire, settle
 
 __all__ = ["Connection", "Database", "Link", "Timeouts", "Watchdog"]
@@ -61,10 +61,8 @@ class Database:
             # analyzed, must not read it from end to end when it has grown.
             " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
         )
-        engine = create_engine(
+        engine = make_engine(
             url,
-            poolclass=NullPool,
-            hide_parameters=True,  # errors are logged, and parameters name people
             connect_args={
                 "options": options,
                 "connect_timeout": max(1, bounds.connect // 1000),
@@ -148,10 +146,7 @@ class Link:
     def _open(self) -> Connection:
         if self._connection is None or self._connection.invalidated or self._connection.closed:
             self.close()
-            try:
-                self._connection = self._engine.connect()
-            except Exception as error:
-                raise Unreachable from error
+            self._connection = connect(self._engine)
             if self._snapshot:
                 self._connection = self._connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True

@@ -8,8 +8,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
+
+from points_grpc.storage.connecting import connect, make_engine
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -30,8 +30,7 @@ def downgrade(url: str, revision: str) -> None:
 
 def current(url: str) -> str | None:
     """The revision that the database is at; None for one without our schema."""
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
+    with connect(make_engine(url)) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 

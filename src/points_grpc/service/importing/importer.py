@@ -83,11 +83,11 @@ class Importer:
                 origin = imports.origin(connection)
                 first_number = self._ids.numbers(1)
                 self.resumed = _begin(connection, file, clock, first_number)
+            report = Report(order.report, self.resumed.report_bytes)
         except BaseException:
             self._left.close()
             raise
         self._scope = Scope(order.tenant_id, program, origin, self.resumed.first_number)
-        report = Report(order.report, self.resumed.report_bytes)
         self._writer = Writer(
             self._linked(database), self._scope, self._ids, clock=clock, file=file, report=report
         )

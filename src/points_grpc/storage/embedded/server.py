@@ -19,8 +19,9 @@ from typing import IO, Self
 
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
-from sqlalchemy import URL, NullPool, create_engine, func, select
+from sqlalchemy import URL, func, select
 
+from points_grpc.storage.connecting import connect, make_engine
 from points_grpc.storage.embedded import keeper
 from points_grpc.storage.embedded.durability import assert_durable
 from points_grpc.storage.embedded.memory import shared_buffers
@@ -349,8 +350,7 @@ class EmbeddedPostgres:
             file.truncate()
 
     def _check(self) -> None:
-        engine = create_engine(self.url, poolclass=NullPool)
-        with engine.connect() as connection:
+        with connect(make_engine(self.url)) as connection:
             found = connection.scalar(select(func.current_setting("data_directory")))
             if found != str(self._place.cluster):
                 raise EmbeddedPostgresError(f"the socket of {self.folder} belongs to {found}")

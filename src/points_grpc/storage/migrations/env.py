@@ -1,16 +1,14 @@
 """What Alembic runs: each migration in a transaction of its own, on the url it was given."""
 
 from alembic import context
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
+from points_grpc.storage.connecting import connect, make_engine
 from points_grpc.storage.tables import metadata
 
 
 def run() -> None:
     """Run the migrations that were asked for."""
-    engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
-    with engine.connect() as connection:
+    with connect(make_engine(context.config.attributes["url"])) as connection:
         context.configure(
             connection=connection, target_metadata=metadata, transaction_per_migration=True
         )
