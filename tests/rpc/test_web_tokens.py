@@ -241,14 +241,90 @@ def test_keys_that_cannot_be_read_change_nothing():
 def test_what_holds_no_public_keys_is_told(text):
     """Neither what is no set of keys, nor one with a private key, is taken."""
     with pytest.raises(BadKeys):
-        list(keys_of(text))
+        keys_of(text)
 
 
 def test_keys_for_other_uses_are_left_out():
     """Keys for encryption and symmetric ones are not for signatures."""
     listed = json.loads(key_set(one=RSA_KEY))["keys"]
-    odd = [listed[0] | {"use": "enc", "kid": "x"}, {"kty": "oct", "k": "AAAA", "kid": "y"}]
-    assert [name for name, _ in keys_of(json.dumps({"keys": listed + odd}).encode())] == ["one"]
+    odd = [
+        {"kty": "oct", "k": "AAAA", "kid": "y"},
+        *(
+            listed[0] | {"kid": "x"} | other
+            for other in (
+                {"use": "enc"},
+                {"use": "tls"},
+                {"use": ["sig"]},
+                {"key_ops": ["encrypt", "wrapKey"]},
+                {"key_ops": []},
+                {"key_ops": "verify"},
+                {"use": "sig", "key_ops": ["sign"]},
+                {"use": "enc", "key_ops": ["verify"]},
+                {"alg": "RSA-OAEP"},
+                {"alg": "none"},
+                {"alg": "HS256"},
+                {"alg": "ES256"},
+                {"alg": ["RS256"]},
+                {"kid": 7},
+            )
+        ),
+    ]
+    found = keys_of(json.dumps({"keys": listed + odd}).encode())
+    assert (list(found.named), found.unnamed) == (["one"], [])
+
+
+def test_keys_for_checking_signatures_are_taken():
+    """A key that says it is for checking signatures is one, whatever else it is for."""
+    listed = json.loads(key_set(one=RSA_KEY))["keys"]
+    for said in (
+        {"use": "sig"},
+        {"key_ops": ["verify"]},
+        {"key_ops": ["sign", "verify"]},
+        {"alg": "RS256"},
+    ):
+        issuer = Issuer(json.dumps({"keys": [listed[0] | said]}).encode())
+        assert issuer.grant(signed(headers={"kid": "one"}))
+
+
+def test_a_keys_algorithm_is_the_tokens():
+    """A key that names an algorithm checks tokens of that one only, of all that are configured."""
+    terms = Terms("https://issuer.example", "points", ("RS256", "RS512", "PS256"))
+    [listed] = json.loads(key_set(one=RSA_KEY))["keys"]
+    for said, let_in in (("RS256", {"RS256"}), ("PS256", {"PS256"}), (None, set(terms.algorithms))):
+        key = listed if said is None else listed | {"alg": said}
+        issuer = Issuer(json.dumps({"keys": [key]}).encode(), terms)
+        for algorithm in terms.algorithms:
+            token = signed(RSA_KEY, algorithm, {"kid": "one"})
+            assert issuer.refuses(token) is (algorithm not in let_in)
+
+
+def test_a_change_of_a_keys_algorithm_counts():
+    """A token that was let in is refused once its key is for another algorithm."""
+    [listed] = json.loads(key_set(one=RSA_KEY))["keys"]
+    issuer = Issuer(json.dumps({"keys": [listed]}).encode())
+    assert issuer.grant(signed(headers={"kid": "one"}))
+    issuer.text = json.dumps({"keys": [listed | {"alg": "PS256"}]}).encode()
+    issuer.keys.load()
+    assert issuer.refuses(signed(headers={"kid": "one"}))
+
+
+def test_keys_that_share_an_id_are_told_apart_by_their_algorithm():
+    """Of several keys of an id the one that fits is taken; where two do, none is."""
+    rsa_key, ec_key, other = (
+        json.loads(key_set(one=key))["keys"][0] for key in (RSA_KEY, EC_KEY, OTHER_RSA_KEY)
+    )
+    named = {"kid": "one"}
+    issuer = Issuer(json.dumps({"keys": [rsa_key, ec_key]}).encode())
+    assert issuer.grant(signed(headers=named)) and issuer.grant(signed(EC_KEY, "ES256", named))
+    issuer = Issuer(json.dumps({"keys": [rsa_key, other]}).encode())
+    assert issuer.refuses(signed(headers=named)) and issuer.refuses(
+        signed(OTHER_RSA_KEY, headers=named)
+    )
+    unnamed = [
+        {name: value for name, value in key.items() if name != "kid"} for key in (rsa_key, other)
+    ]
+    assert Issuer(json.dumps({"keys": unnamed}).encode()).refuses(signed())
+    assert Issuer(json.dumps({"keys": unnamed[:1]}).encode()).grant(signed())
 
 
 def test_a_key_that_is_not_known_here_spoils_no_other():
@@ -258,17 +334,33 @@ def test_a_key_that_is_not_known_here_spoils_no_other():
         {"kty": "EC", "crv": "P-7", "x": "AA", "y": "AA", "kid": "x"},
         {"kty": "RSA", "kid": "y"},
     ]
-    assert [name for name, _ in keys_of(json.dumps({"keys": odd + listed}).encode())] == ["one"]
+    assert list(keys_of(json.dumps({"keys": odd + listed}).encode()).named) == ["one"]
 
 
-def test_a_key_without_an_id_is_for_what_names_no_other():
-    """Beside keys with ids, one without is for tokens that name none, or one that is not there."""
+def test_a_key_without_an_id_is_for_tokens_without():
+    """A key of a set that has no id checks tokens that name none, and no others."""
     listed = json.loads(key_set(one=RSA_KEY, none=OTHER_RSA_KEY))["keys"]
     del listed[1]["kid"]
     issuer = Issuer(json.dumps({"keys": listed}).encode())
     assert issuer.grant(signed(headers={"kid": "one"}))
     assert issuer.grant(signed(OTHER_RSA_KEY)) and issuer.refuses(signed())
-    assert issuer.grant(signed(OTHER_RSA_KEY, headers={"kid": "three"}))
+    for named in ({"kid": "one"}, {"kid": "three"}, {"kid": ""}):
+        assert issuer.refuses(signed(OTHER_RSA_KEY, headers=named))
+
+
+@pytest.mark.parametrize("kid", [{}, {"kid": None}])
+def test_a_single_key_without_an_id(kid):
+    """A set of one key without an id lets in tokens without one only."""
+    [listed] = json.loads(key_set(one=RSA_KEY))["keys"]
+    del listed["kid"]
+    issuer = Issuer(json.dumps({"keys": [listed | kid]}).encode())
+    assert issuer.grant(signed())
+    assert issuer.refuses(signed(headers={"kid": "one"}))
+
+
+def test_a_key_in_pem_is_for_all_tokens(issuer):
+    """A file in PEM has one key and no ids, so that tokens may name any."""
+    assert issuer.grant(signed(headers={"kid": "one"})) and issuer.grant(signed())
 
 
 def test_edwards_keys():
@@ -319,7 +411,7 @@ def test_keys_come_from_a_url(site):
     site.answers["/keys"] = 200, {}, key_set(one=RSA_KEY)
     site.answers["/moved"] = 302, {"Location": f"{site.url}/keys"}, b""
     site.answers["/large"] = 200, {}, b" " * (2**20 + 1)
-    assert [name for name, _ in keys_of(url_reader(f"{site.url}/keys")())] == ["one"]
+    assert list(keys_of(url_reader(f"{site.url}/keys")()).named) == ["one"]
     with pytest.raises(OSError):
         url_reader(f"{site.url}/moved")()
     with pytest.raises(BadKeys):

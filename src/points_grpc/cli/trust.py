@@ -59,11 +59,11 @@ def refuse_what_cannot_be(settings: Settings) -> None:
         options.fail("POINTS_JWT_KEYS_FILE and POINTS_JWT_KEYS_URL exclude each other", code=2)
     if find_spec("jwt") is None or find_spec("cryptography") is None:
         options.fail("JSON web tokens need PyJWT: install points-grpc[jwt]", code=2)
-    from points_grpc.rpc.credentials import keys, web_tokens  # noqa: PLC0415
+    from points_grpc.rpc.credentials import keys  # noqa: PLC0415
 
     wanted = _algorithms(settings)
-    if not wanted or not set(wanted) <= web_tokens.ALGORITHMS:
-        known = ", ".join(sorted(web_tokens.ALGORITHMS))
+    if not wanted or not set(wanted) <= keys.ALGORITHMS:
+        known = ", ".join(sorted(keys.ALGORITHMS))
         options.fail(f"POINTS_JWT_ALGORITHMS: one or more of {known}", code=2)
     for field in ("jwt_issuer", "jwt_audience"):
         if not getattr(settings, field):
@@ -72,7 +72,7 @@ def refuse_what_cannot_be(settings: Settings) -> None:
         if settings.jwt_keys_url is not None:
             keys.url_reader(settings.jwt_keys_url.get_secret_value())
         elif settings.jwt_keys_file is not None:
-            list(keys.keys_of(keys.file_reader(settings.jwt_keys_file)()))
+            keys.keys_of(keys.file_reader(settings.jwt_keys_file)())
     except (keys.BadKeys, OSError) as error:
         options.fail(f"the keys of JSON web tokens: {error}", code=2)
 

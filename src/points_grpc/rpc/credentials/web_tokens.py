@@ -16,11 +16,6 @@ from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.errors import TokenInvalid
 from points_grpc.rpc.credentials.keys import Keys
 
-ALGORITHMS = frozenset(
-    f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512)
-) | {"EdDSA"}
-"""Those that need no secret of ours."""
-
 LENGTH_MAX = 8192
 _REMEMBERED_MAX = 10_000
 _PRINCIPAL_MAX = 200
@@ -94,13 +89,14 @@ class WebTokens:
             raise TokenInvalid
         try:
             header = jwt.get_unverified_header(token)
-            key = self._keys.find(header.get("kid"))
-            if key is None:
+            algorithm = header["alg"]
+            key = self._keys.find(header.get("kid"), algorithm)
+            if key is None or algorithm not in self._terms.algorithms:
                 raise TokenInvalid
             return jwt.decode(
                 token,
                 key,
-                algorithms=self._terms.algorithms,
+                algorithms=[algorithm],
                 audience=self._terms.audience,
                 issuer=self._terms.issuer,
                 options={
@@ -111,7 +107,7 @@ class WebTokens:
                     "verify_iat": False,
                 },
             )
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+        except (jwt.PyJWTError, KeyError, ValueError, TypeError) as error:
             raise TokenInvalid from error
 
 
