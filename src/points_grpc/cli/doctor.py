@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from points_grpc import tzdata_version
 from points_grpc.cli import options, place, wiring
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, masked, variable
+from points_grpc.service import newest_tzdata
 from points_grpc.storage import checkup, migrate
 from points_grpc.storage.database import Database
 from points_grpc.storage.embedded import NotDurable, assert_durable
@@ -63,7 +64,6 @@ def _configuration(settings: Settings) -> Iterator[str]:
 
 
 def _examine(settings: Settings) -> Iterator[Finding]:
-    yield _time_zones()
     if settings.database_url is None and not settings.data_dir.exists():
         problem = f"there is none in {settings.data_dir} yet; points-grpc serve makes it"
         yield Finding("database", False, problem)
@@ -87,7 +87,10 @@ def _database(database: Database, url: str, workers: int) -> Iterator[Finding]:
     skew = abs((found.clock - now).total_seconds())
     told = f"{now:%Y-%m-%d %H:%M:%S} UTC, {skew:.1f} s from the database's"
     yield Finding("clock", skew <= _SKEW_MAX_SECONDS, told)
-    yield _schema(url)
+    schema = _schema(url)
+    yield schema
+    if schema.well:
+        yield _time_zones(database)
 
 
 def _durability(database: Database) -> Finding:
@@ -115,9 +118,8 @@ def _schema(url: str) -> Finding:
     return Finding("schema", False, f"{at or 'none'}, but this release expects {head}; {hint}")
 
 
-def _time_zones() -> Finding:
-    try:
-        ZoneInfo("Europe/Berlin")
-    except ZoneInfoNotFoundError:
-        return Finding("time zones", False, "there is no time zone data on this machine")
-    return Finding("time zones", True, "known")
+def _time_zones(database: Database) -> Finding:
+    ours, newest = tzdata_version.ours(), database.run(newest_tzdata.read)
+    if newest_tzdata.is_newer(newest):
+        return Finding("time zones", False, f"{ours}, but the database was written with {newest}")
+    return Finding("time zones", True, f"{ours}, of the package tzdata")

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from points_grpc.cli import options, place
+from points_grpc.cli import logs, older_tzdata, options, place
 from points_grpc.cli.garbage import collect_seldom
 from points_grpc.cli.options import fail
 from points_grpc.clock import SystemClock
@@ -47,6 +47,7 @@ def import_(
         Path | None,
         typer.Option("--refused", help="Where refused rows are reported; else FILE.refused.csv."),
     ] = None,
+    allow_older_tzdata: options.AllowOlderTzdata = None,
     database_url: options.DatabaseUrl = None,
     data_dir: options.DataDir = None,
 ) -> None:
@@ -57,7 +58,10 @@ def import_(
     cannot be imported are reported by line number and reason; the exit code is 1 if there are
     any. The format is described in docs/import.md.
     """
-    settings = options.settings(database_url=database_url, data_dir=data_dir)
+    settings = options.settings(
+        allow_older_tzdata=allow_older_tzdata, database_url=database_url, data_dir=data_dir
+    )
+    logs.configure(settings)
     collect_seldom()
     report = refused or file.with_name(file.name + ".refused.csv")
     if report.exists() and report.samefile(file):
@@ -67,6 +71,7 @@ def import_(
         place.opened(there, settings) as database,
         place.faults_told(),
     ):
+        older_tzdata.refuse(settings, database)
         tenant_id, program_id = scope_of(database, tenant, program)
         order = Order(file, form_of(form, file), tenant_id, program_id, report, chunk_size)
         try:

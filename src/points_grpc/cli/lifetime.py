@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from points_grpc.cli import doors, garbage, gateway, seed, trust
+from points_grpc.cli import doors, garbage, gateway, older_tzdata, seed, trust
 from points_grpc.cli.place import Place
 from points_grpc.cli.wiring import Parts
 from points_grpc.config import Settings, joined_address, split_address
@@ -56,6 +56,7 @@ async def live(
                 _report_health(server, parts, place),
                 _sweep_now_and_then(settings, parts),
                 _measure_lag(settings, parts),
+                older_tzdata.warn(parts.database),
                 door.keep(),
             ),
             gateway.beside(settings, upstream, parts.clock, voucher=door.voucher) as http,

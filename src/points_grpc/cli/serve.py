@@ -20,6 +20,7 @@ from points_grpc.cli import (
     lifetime,
     logs,
     monitoring,
+    older_tzdata,
     options,
     place,
     supervisor,
@@ -52,6 +53,7 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
     start_time: options.StartTime = None,
     demo: options.Demo = None,
     migrate: options.Migrate = None,
+    allow_older_tzdata: options.AllowOlderTzdata = None,
     sweep: options.Sweep = None,
     sweep_interval_seconds: options.SweepIntervalSeconds = None,
     request_retention_days: options.RequestRetentionDays = None,
@@ -76,6 +78,7 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
     ):
         with place.faults_told():
             _prepare_schema(settings, there)
+            older_tzdata.refuse(settings, database)
             trust.refuse_without_credentials(settings, database, SystemClock().now())
             _count_connections(settings, database)
             _promise_retention(settings, database)

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from points_grpc.cli import options, place, progress, wiring
+from points_grpc.cli import logs, older_tzdata, options, place, progress, wiring
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
 from points_grpc.domain.amounts import print_units
@@ -26,11 +26,12 @@ Place = tuple[int, int, str, int]
 """Tenant, program, and the currency's code and scale."""
 
 
-def sweep(
+def sweep(  # noqa: PLR0917  # each is an option, given by name
     database_url: options.DatabaseUrl = None,
     data_dir: options.DataDir = None,
     sweep_chunk: options.SweepChunk = None,
     request_retention_days: options.RequestRetentionDays = None,
+    allow_older_tzdata: options.AllowOlderTzdata = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would expire, and change nothing.")
     ] = False,
@@ -50,7 +51,9 @@ def sweep(
         data_dir=data_dir,
         sweep_chunk=sweep_chunk,
         request_retention_days=request_retention_days,
+        allow_older_tzdata=allow_older_tzdata,
     )
+    logs.configure(settings)
     with (
         place.found(settings) as there,
         place.opened(there, settings) as database,
@@ -61,6 +64,7 @@ def sweep(
         if dry_run:
             _foretell(settings, forecaster, tenants)
         else:
+            older_tzdata.refuse(settings, database)
             _promise(settings, database)
             _record(settings, sweeper, tenants)
 

@@ -16,6 +16,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 
+from points_grpc import tzdata_version
 from points_grpc.metrics.exposition import Statuses, Workers
 from points_grpc.metrics.figures import WorkerStatus
 
@@ -80,7 +81,8 @@ def _app(statuses: Statuses) -> _App:
         well = any(map(_is_ready if path == "/readyz" else _is_up, workers))
         state = "200 OK" if well else "503 Service Unavailable"
         start_response(state, [("Content-Type", "application/json")])
-        return [json.dumps({"workers": _health(workers)}).encode() + b"\n"]
+        told = {"workers": _health(workers), "tzdata": tzdata_version.ours()}
+        return [json.dumps(told).encode() + b"\n"]
 
     return app
 

@@ -1,0 +1,48 @@
+"""Time zone data that is older than what the database was written with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+
+from points_grpc import tzdata_version
+from points_grpc.cli import options
+from points_grpc.clock import SystemClock
+from points_grpc.config import Settings
+from points_grpc.service import newest_tzdata
+from points_grpc.storage.database import Database
+
+WARNING_SECONDS = 60.0
+"""How often a server warns while it goes on with older data."""
+
+log = structlog.get_logger("points_grpc")
+
+
+def refuse(settings: Settings, database: Database) -> None:
+    """Record which data this process writes with; leave where newer ones have been used.
+
+    With `allow_older_tzdata` say so and go on.
+    """
+    now = SystemClock().now()
+    newest = database.run(lambda at: newest_tzdata.record(at, now))
+    if not newest_tzdata.is_newer(newest):
+        return
+    said = (
+        f"the time zone data of this process ({tzdata_version.ours()}) is older than what the"
+        f" database was written with ({newest})"
+    )
+    if not settings.allow_older_tzdata:
+        options.fail(f"{said}: install a newer tzdata, or say --allow-older-tzdata for a rollback")
+    log.warning("older time zone data", ours=tzdata_version.ours(), newest=newest)
+
+
+async def warn(database: Database) -> None:
+    """Warn each minute while newer data is known of, also where it came after the start."""
+    while True:
+        await asyncio.sleep(WARNING_SECONDS)
+        with contextlib.suppress(Exception):  # that the database is away is said elsewhere
+            newest = await asyncio.to_thread(database.run, newest_tzdata.read)
+            if newest_tzdata.is_newer(newest):
+                log.warning("older time zone data", ours=tzdata_version.ours(), newest=newest)

@@ -1,0 +1,32 @@
+"""The newest time zone data that any process has written with.
+
+Expiries that were computed with newer data must not be computed anew with older ones. So the
+version belongs to the data, and is only ever raised.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from points_grpc import tzdata_version
+from points_grpc.storage import settings
+from points_grpc.storage.database import Connection
+
+_NAME = "tzdata_version"
+
+
+def record(connection: Connection, now: datetime) -> str:
+    """Raise the version to that of this process; return the newest from then on."""
+    ours = tzdata_version.ours()
+    return settings.raise_to(connection, _NAME, ours, now, order=tzdata_version.rank)
+
+
+def read(connection: Connection) -> str | None:
+    """Return the newest version; None where nothing was written yet."""
+    return settings.read(connection, _NAME)
+
+
+def is_newer(newest: str | None) -> bool:
+    """Return whether that version is newer than that of this process."""
+    rank = tzdata_version.rank
+    return newest is not None and rank(newest) > rank(tzdata_version.ours())

@@ -1,0 +1,35 @@
+"""The version of the time zone data that expiries are computed with: the package's, always.
+
+`points_grpc` itself sees to it that no zone comes from the machine.
+"""
+
+from __future__ import annotations
+
+import re
+
+import tzdata
+
+_VERSION = re.compile(r"(\d{4})(?:([a-z]+)|\.(\d+))", re.ASCII)
+
+
+def ours() -> str:
+    """Return the version that is installed, as IANA names it: 2026a."""
+    version: str = tzdata.IANA_VERSION
+    return version
+
+
+def rank(version: str) -> tuple[int, int]:
+    """Return a version as numbers to compare: 2026a, or 2026.1 as the package says it.
+
+    Raises ValueError for what is no version.
+    """
+    found = _VERSION.fullmatch(version)
+    if found is None:
+        raise ValueError("not a version of time zone data")
+    year, letters, number = found.groups()
+    if letters is None:
+        return int(year), int(number)
+    place = 0
+    for letter in letters:
+        place = place * 26 + ord(letter) - ord("a") + 1
+    return int(year), place

@@ -1,0 +1,120 @@
+"""Processes with older time zone data than the database was written with."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+from typer.testing import CliRunner, Result
+
+from points_grpc import tzdata_version
+from points_grpc.cli import older_tzdata
+from points_grpc.cli.main import app
+from points_grpc.config import Settings
+from points_grpc.service import newest_tzdata
+from points_grpc.storage.database import Database
+
+OURS = tzdata_version.ours()
+NOW = datetime(2031, 5, 6, tzinfo=UTC)
+NEWER, OLDER = "2999b", "2000c"
+
+
+@pytest.fixture(autouse=True)
+def a_logger_that_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that ran before in this process has bound the module's logger for good."""
+    monkeypatch.setattr(older_tzdata, "log", structlog.get_logger("points_grpc"))
+
+
+def write_with(database_url: str, version: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the database knows once a process of that version has written."""
+    database = Database(database_url)
+    with monkeypatch.context() as patched:
+        patched.setattr(tzdata_version, "ours", lambda: version)
+        newest = database.run(lambda at: newest_tzdata.record(at, NOW))
+    assert database.run(newest_tzdata.read) == newest
+    database.close()
+    return newest
+
+
+def run(*arguments: str | Path, **environment: str) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env=environment)
+
+
+def test_the_newest_version_is_kept(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database remembers the newest version that wrote to it, and never an older one."""
+    seen = [write_with(database_url, v, monkeypatch) for v in ("2026b", "2025z", "2026b", "2026c")]
+    assert seen == ["2026b", "2026b", "2026b", "2026c"]
+
+
+def test_what_writes_does_not_start_with_older_data(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers, sweeps and imports refuse to write with older data; a dry run writes nothing."""
+    write_with(database_url, NEWER, monkeypatch)
+    where = ("--database-url", database_url)
+    file = tmp_path / "lots.csv"
+    file.write_text("external_id\n")
+    commands = (
+        ("serve", "--dev", "--grpc", "127.0.0.1:0"),
+        ("sweep",),
+        ("import", file, "--tenant", "nobody"),
+    )
+    for command in commands:
+        result = run(*command, *where)
+        assert result.exit_code == 1
+        assert f"({OURS}) is older" in result.output
+        assert f"({NEWER}): install a newer tzdata, or say --allow-older" in result.output
+    assert run("sweep", "--dry-run", *where).exit_code == 0
+    result = run("doctor", *where)
+    assert result.exit_code == 1
+    assert f"NOT WELL  time zones: {OURS}, but the database was written with {NEWER}" in (
+        result.output
+    )
+
+
+def test_a_rollback_is_allowed_and_told(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --allow-older-tzdata work goes on, with a warning, and the newest is still known."""
+    write_with(database_url, NEWER, monkeypatch)
+    result = run("sweep", "--allow-older-tzdata", "--database-url", database_url)
+    assert result.exit_code == 0
+    database = Database(database_url)
+    with capture_logs() as logged:
+        older_tzdata.refuse(Settings(allow_older_tzdata=True), database)
+    assert database.run(newest_tzdata.read) == NEWER
+    database.close()
+    assert [(line["log_level"], line["ours"], line["newest"]) for line in logged] == [
+        ("warning", OURS, NEWER)
+    ]
+
+
+@pytest.mark.parametrize(("newest", "warnings"), [(OLDER, 0), (OURS, 0), (NEWER, 2)])
+def test_a_running_server_goes_on_and_warns(
+    database_url: str, newest: str, warnings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each minute a server that runs says that newer data is known of; equal data is none."""
+    write_with(database_url, newest, monkeypatch)
+    waits: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) > 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(older_tzdata.asyncio, "sleep", wait)
+    database = Database(database_url)
+    with capture_logs() as logged, pytest.raises(asyncio.CancelledError):
+        asyncio.run(older_tzdata.warn(database))
+    database.close()
+    assert (len(logged), waits) == (warnings, [60.0] * 3)
+
+
+def test_doctor_says_the_version(database_url: str) -> None:
+    """Doctor tells which time zone data this installation has."""
+    assert (
+        f"well      time zones: {OURS}, of the package tzdata"
+        in run("doctor", "--database-url", database_url).output
+    )
