@@ -66,7 +66,9 @@ class Example:
         """Path and query, with other values (escaped already) or another query."""
         path = self.template
         for name, value in (self.values | dict(values or {})).items():
-            given = value if name in (values or {}) else quote(value, safe="")
+            # Filters are several values with signs between them, which mean nothing escaped.
+            safe = "=&" if name == "filters" else ""
+            given = value if name in (values or {}) else quote(value, safe=safe)
             path = path.replace(f"{{{name}}}", given)
         query = urlencode(self.query) if query is None else query
         return f"{path}?{query}" if query else path

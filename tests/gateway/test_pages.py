@@ -86,7 +86,10 @@ def test_what_is_known_is_not_sent_again(get: Callable[..., Any]) -> None:
     assert get(target, if_none_match='"other"').status == 200
 
 
-@pytest.mark.parametrize("target", ["/docs/VERSION", "/docs/../docs", "/docs/openapi/v2.json"])
+@pytest.mark.parametrize(
+    "target",
+    ["/docs/VERSION", "/docs/../docs", "/docs/openapi/v2.json", "/docs%2Fdocs.css", "/docs%2f"],
+)
 def test_nothing_else_is_served(get: Callable[..., Any], target: str) -> None:
     """Other files and other methods are nobody's: a 404 as /v1 has it."""
     for answered in (get(target), get("/docs", "POST")):

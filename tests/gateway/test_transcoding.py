@@ -327,6 +327,22 @@ def test_a_path_value_must_fit(caller: MakeCaller) -> None:
     assert refusal(caller()("GET", "/v1/lots/abc")) == ("lot_id", "must be an integer")
 
 
+@pytest.mark.parametrize("value", ["5%2F6", "5%3AupdateStatus", "5%3Fx=1"])
+def test_an_escape_does_not_divide_the_path(value: str, caller: MakeCaller) -> None:
+    """An escaped slash, colon or question mark is part of its value, and leads nowhere else."""
+    answered = caller()("GET", f"/v1/transactions/{value}")
+    assert refusal(answered) == ("transaction_id", "must be an integer")
+
+
+def test_an_escape_does_not_divide_the_query(caller: MakeCaller, upstream: Any) -> None:
+    """An escaped `&` or `=` is part of its value, and begins no other parameter."""
+    upstream.answers["ListLots"] = listing_pb2.ListLotsResponse()
+    value = "member.external_id=a%26pageSize%3D5"
+    assert caller()("GET", f"/v1/lots?{value}").status == 200
+    (_, asked, _) = upstream.asked[0]
+    assert (asked.member.external_id, asked.page_size) == ("a&pageSize=5", 0)
+
+
 def test_the_longer_template_goes_first(caller: MakeCaller, upstream: Any) -> None:
     """A method of one thing (`/{id}:verb`) is not taken for a thing with an odd id."""
     call = caller()

@@ -61,6 +61,8 @@ class Call:
     """One HTTP call. What comes later stays empty where something earlier failed.
 
     `template` is the path of the route as it was declared, empty where no route has the path.
+    `path` has the parts that it names, decoded, and `raw_path` the same as they were sent: a part
+    that is to be divided must be divided there, and its pieces decoded afterwards.
     `media_type` is that of the body as the caller sent it (lower case, without parameters; empty
     where there is none). Header names are lower case. `now` is the gateway's clock, if it was given
     one: for answers that show a time where the service gave none. `certificate` is the client's,
@@ -73,6 +75,7 @@ class Call:
     upstream: Upstream
     media_type: str = ""
     path: Mapping[str, str] = field(default_factory=dict)
+    raw_path: Mapping[str, bytes] = field(default_factory=dict)
     query: Query = ()
     inbound: Inbound = _NOTHING
     body: bytes = b""
@@ -142,11 +145,19 @@ def read_headers(raw: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:
 
 def read_query(raw: bytes) -> Query:
     """The pairs of a query string. Raises Problem where it is malformed."""
+    return read_pairs(raw.replace(b"+", b" "), "query")
+
+
+def read_pairs(raw: bytes, where: str) -> Query:
+    """The pairs of `a=b&c=d`. Raises Problem where they are malformed.
+
+    Escapes are decoded last, so that an escaped `&` or `=` stays in its name or value.
+    """
     pairs = []
     for part in raw.split(b"&"):
         if part:
-            name, _, value = part.replace(b"+", b" ").partition(b"=")
-            pairs.append((decode_escapes(name, "query"), decode_escapes(value, "query")))
+            name, _, value = part.partition(b"=")
+            pairs.append((decode_escapes(name, where), decode_escapes(value, where)))
     return tuple(pairs)
 
 

@@ -50,6 +50,7 @@ async def take_in(call: Call, sent: Sent, forms: Sequence[Form], bodies: Mapping
     known = Inbound(token, certificate=call.certificate if by_certificate else "")
     call.inbound, call.has_credential = known, not in_body
     call.path = {name: decode_escapes(value, "path") for name, value in sent.values.items()}
+    call.raw_path = sent.values
     call.query = in_query or read_query(sent.query)
     call.inbound = read_inbound(call.headers, known)
     if bodies:

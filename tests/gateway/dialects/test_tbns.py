@@ -160,6 +160,10 @@ def test_bad_updates(send: Send, upstream: Any, change: dict[str, Any], text: st
         (f"{LIST}&status=Closed", "", ["LOT_STATE_CLOSED"]),
         (f"{LIST}&user_id=a%20b&status=Pending", "a b", ["LOT_STATE_PENDING"]),
         (f"{LIST}&status=Open?user_id=u1", "u1", ["LOT_STATE_OPEN"]),
+        (f"{LIST}&user_id=a%26status%3DOpen", "a&status=Open", []),
+        (f"{LIST}&user_id=a%3Db=c", "a=b=c", []),
+        (f"{LIST}&user_id=a+b%2Fc", "a+b/c", []),
+        (f"{LIST}&user%5Fid=a%2526b", "a%26b", []),
     ],
 )
 def test_what_a_list_asks(
@@ -187,6 +191,7 @@ def test_what_a_list_asks(
         ("&status", "status must not be empty."),
         ("?user_id=%ff", "The query is not UTF-8."),
         ("&user_id=%ff", "The path is not UTF-8."),
+        ("&user_id=a&x%3Dstatus=Open", "x=status is not a parameter of this call."),
     ],
 )
 def test_bad_filters(send: Send, upstream: Any, query: str, text: str) -> None:

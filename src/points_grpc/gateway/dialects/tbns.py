@@ -18,7 +18,7 @@ from points.v1 import (
     transaction_pb2,
     transaction_status_pb2,
 )
-from points_grpc.gateway.calls import JSON, Call, Query, Route, one_query
+from points_grpc.gateway.calls import JSON, Call, Query, Route, one_query, read_pairs
 from points_grpc.gateway.credentials import Form
 from points_grpc.gateway.dialects import Dialect
 from points_grpc.gateway.dialects.instants import with_milliseconds
@@ -135,8 +135,8 @@ async def points(call: Call) -> Response:
 
 async def points_without_question_mark(call: Call) -> Response:
     """The same for `/api/user/points&status=Closed`, as the page has it once."""
-    filters = (part.partition("=") for part in call.path["filters"].split("&") if part)
-    return await _listed(call, (*((name, value) for name, _, value in filters), *call.query))
+    filters = read_pairs(call.raw_path["filters"], "path")
+    return await _listed(call, (*filters, *call.query))
 
 
 async def _listed(call: Call, query: Query) -> Response:

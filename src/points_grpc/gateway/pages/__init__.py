@@ -14,7 +14,8 @@ from importlib.resources.abc import Traversable
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 NAMES = ("v1", "autional", "altcraft", "capillary", "crowdtwist", "tbns")
 """The documents in the order in which they are offered."""
@@ -55,6 +56,13 @@ class _Page:
     tag: str
 
 
+class _PathAsSent(Route):
+    """A route whose path has no escapes, so that an escaped slash divides nothing."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.NONE, {}) if b"%" in scope["raw_path"] else super().matches(scope)
+
+
 def documentation() -> tuple[Route, ...]:
     """The routes of /docs."""
     pages = _pages()
@@ -66,7 +74,7 @@ def documentation() -> tuple[Route, ...]:
             return Response(status_code=304, headers=headers)
         return Response(page.content, media_type=page.media_type, headers=headers)
 
-    return tuple(Route(path, show, methods=["GET"]) for path in pages)
+    return tuple(_PathAsSent(path, show, methods=["GET"]) for path in pages)
 
 
 def _pages() -> Mapping[str, _Page]:

@@ -154,7 +154,7 @@ PAGE = Page(
                     "name": "filters",
                     "in": "path",
                     "required": True,
-                    "description": "The query",
+                    "description": "The query; & and = within a value are escaped (%26, %3D)",
                     "schema": {"type": "string", "minLength": 1},
                     "example": "status=Closed",
                 },
