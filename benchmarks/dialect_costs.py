@@ -19,7 +19,6 @@ from points.v1 import (
     expire_pb2,
     expiring_pb2,
     listing_pb2,
-    program_pb2,
     transaction_pb2,
     update_expiry_pb2,
 )
@@ -107,10 +106,7 @@ class Ready:
                 months=[MONTH] * 10
             ),
             "UpdateExpiry": update_expiry_pb2.UpdateExpiryResponse(
-                results=[{"moved": {"change": CHANGE}}]
-            ),
-            "GetProgram": program_pb2.GetProgramResponse(
-                program={"program_id": 469, "time_zone": "UTC"}
+                results=[{"moved": {"change": CHANGE}}], time_zones={469: "UTC"}
             ),
             "ListTransactions": listing_pb2.ListTransactionsResponse(transactions=[TRANSACTION]),
         }

@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from points.v1 import update_expiry_pb2
 from points_grpc.errors import Refusal
 from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.credentials import Form
@@ -19,6 +20,7 @@ from points_grpc.gateway.openapi import examples, pages
 from points_grpc.gateway.openapi.vendors import PAGES, autional
 from points_grpc.gateway.pages import NAMES
 from points_grpc.gateway.transcoding import all_bindings, canonical
+from points_grpc.gateway.transcoding.printing import to_json
 from points_grpc.gateway.upstream import METHODS
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "openapi"
@@ -108,6 +110,14 @@ def test_requests_of_v1_can_be_sent() -> None:
             path = {field: examples.PARAMETERS[field] for field in binding.names}
             assert binding.request(path, (), example)
     assert {name.rpartition("/")[2] for name in METHODS} >= examples.REQUESTS.keys()
+
+
+def test_a_map_is_described_as_an_object() -> None:
+    """A map is one object with a value for each key, as the gateway writes it, and no array."""
+    answer = DOCUMENTS["v1"]["components"]["schemas"]["UpdateExpiryResponse"]
+    message = update_expiry_pb2.UpdateExpiryResponse(time_zones={469: "Europe/Berlin"})
+    assert misfits("v1", answer, to_json(message)) == []
+    assert misfits("v1", answer, {"results": [], "timeZones": [{"469": "Europe/Berlin"}]})
 
 
 def test_v1_is_described_in_the_words_of_the_contract() -> None:

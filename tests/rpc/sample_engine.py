@@ -59,7 +59,7 @@ class Samples:
         if isinstance(command, Expire):
             return Expired(None, 500, 0, self.account)
         if isinstance(command, MoveExpiry):
-            return ExpiryMoved(self.change)
+            return ExpiryMoved(self.change, "Europe/Berlin")
         assert isinstance(command, MoveState)
         return StateMoved(self.transaction, self.lot, self.account)
 

@@ -32,7 +32,7 @@ from points.v1 import member_pb2 as points_dot_v1_dot_member__pb2
 from points.v1 import options_pb2 as points_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpoints/v1/update_expiry.proto\x12\tpoints.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\x1a\x1dpoints/v1/expiry_change.proto\x1a\x13points/v1/lot.proto\x1a\x16points/v1/member.proto\x1a\x17points/v1/options.proto\"\xce\x04\n\x0c\x45xpiryUpdate\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.points.v1.MemberRef\x12\x0e\n\x06lot_id\x18\x03 \x01(\x03\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.points.v1.AwardKind\x12\x17\n\rcurrency_code\x18\x05 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x06 \x01(\x03H\x00\x12(\n\x08\x63\x61tegory\x18\x07 \x01(\x0e\x32\x16.points.v1.LotCategory\x12*\n\x0breason_type\x18\x08 \x01(\x0e\x32\x15.points.v1.ReasonType\x12\x13\n\x0breason_note\x18\t \x01(\t\x12.\n\rstandard_meta\x18\n \x01(\x0b\x32\x17.points.v1.StandardMeta\x12\x33\n\x0b\x63ustom_meta\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructB\x05\xe0\xb5\x18\x80 \x12\x31\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x12(\n\x0b\x65xpire_date\x18\r \x01(\x0b\x32\x11.google.type.DateH\x01\x12\x0e\n\x04\x64\x61ys\x18\x0e \x01(\x05H\x01\x12\x10\n\x06months\x18\x0f \x01(\x05H\x01\x12\x13\n\timmediate\x18\x10 \x01(\x08H\x01\x12\x0f\n\x05never\x18\x11 \x01(\x08H\x01\x12\x11\n\treinstate\x18\x12 \x01(\x08\x42\n\n\x08\x63urrencyB\x0c\n\nexpiration\"\x91\x01\n\x13UpdateExpiryRequest\x12/\n\x07updates\x18\x01 \x03(\x0b\x32\x17.points.v1.ExpiryUpdateB\x05\xe0\xb5\x18\xe8\x07\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x1e\n\x16return_partial_success\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"F\n\x14UpdateExpiryResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.points.v1.UpdateExpiryResult\"l\n\x12UpdateExpiryResult\x12\'\n\x05moved\x18\x01 \x01(\x0b\x32\x16.points.v1.ExpiryMovedH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"H\n\x0b\x45xpiryMoved\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.points.v1.ExpiryChange\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpoints/v1/update_expiry.proto\x12\tpoints.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\x1a\x1dpoints/v1/expiry_change.proto\x1a\x13points/v1/lot.proto\x1a\x16points/v1/member.proto\x1a\x17points/v1/options.proto\"\xce\x04\n\x0c\x45xpiryUpdate\x12\x12\n\nprogram_id\x18\x01 \x01(\x03\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.points.v1.MemberRef\x12\x0e\n\x06lot_id\x18\x03 \x01(\x03\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.points.v1.AwardKind\x12\x17\n\rcurrency_code\x18\x05 \x01(\tH\x00\x12\x15\n\x0b\x63urrency_id\x18\x06 \x01(\x03H\x00\x12(\n\x08\x63\x61tegory\x18\x07 \x01(\x0e\x32\x16.points.v1.LotCategory\x12*\n\x0breason_type\x18\x08 \x01(\x0e\x32\x15.points.v1.ReasonType\x12\x13\n\x0breason_note\x18\t \x01(\t\x12.\n\rstandard_meta\x18\n \x01(\x0b\x32\x17.points.v1.StandardMeta\x12\x33\n\x0b\x63ustom_meta\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructB\x05\xe0\xb5\x18\x80 \x12\x31\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x12(\n\x0b\x65xpire_date\x18\r \x01(\x0b\x32\x11.google.type.DateH\x01\x12\x0e\n\x04\x64\x61ys\x18\x0e \x01(\x05H\x01\x12\x10\n\x06months\x18\x0f \x01(\x05H\x01\x12\x13\n\timmediate\x18\x10 \x01(\x08H\x01\x12\x0f\n\x05never\x18\x11 \x01(\x08H\x01\x12\x11\n\treinstate\x18\x12 \x01(\x08\x42\n\n\x08\x63urrencyB\x0c\n\nexpiration\"\x91\x01\n\x13UpdateExpiryRequest\x12/\n\x07updates\x18\x01 \x03(\x0b\x32\x17.points.v1.ExpiryUpdateB\x05\xe0\xb5\x18\xe8\x07\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x1e\n\x16return_partial_success\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\xbc\x01\n\x14UpdateExpiryResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.points.v1.UpdateExpiryResult\x12\x42\n\ntime_zones\x18\x02 \x03(\x0b\x32..points.v1.UpdateExpiryResponse.TimeZonesEntry\x1a\x30\n\x0eTimeZonesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x03\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"l\n\x12UpdateExpiryResult\x12\'\n\x05moved\x18\x01 \x01(\x0b\x32\x16.points.v1.ExpiryMovedH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"H\n\x0b\x45xpiryMoved\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.points.v1.ExpiryChange\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,14 +43,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPIRYUPDATE'].fields_by_name['custom_meta']._serialized_options = b'\340\265\030\200 '
   _globals['_UPDATEEXPIRYREQUEST'].fields_by_name['updates']._loaded_options = None
   _globals['_UPDATEEXPIRYREQUEST'].fields_by_name['updates']._serialized_options = b'\340\265\030\350\007'
+  _globals['_UPDATEEXPIRYRESPONSE_TIMEZONESENTRY']._loaded_options = None
+  _globals['_UPDATEEXPIRYRESPONSE_TIMEZONESENTRY']._serialized_options = b'8\001'
   _globals['_EXPIRYUPDATE']._serialized_start=258
   _globals['_EXPIRYUPDATE']._serialized_end=848
   _globals['_UPDATEEXPIRYREQUEST']._serialized_start=851
   _globals['_UPDATEEXPIRYREQUEST']._serialized_end=996
-  _globals['_UPDATEEXPIRYRESPONSE']._serialized_start=998
-  _globals['_UPDATEEXPIRYRESPONSE']._serialized_end=1068
-  _globals['_UPDATEEXPIRYRESULT']._serialized_start=1070
-  _globals['_UPDATEEXPIRYRESULT']._serialized_end=1178
-  _globals['_EXPIRYMOVED']._serialized_start=1180
-  _globals['_EXPIRYMOVED']._serialized_end=1252
+  _globals['_UPDATEEXPIRYRESPONSE']._serialized_start=999
+  _globals['_UPDATEEXPIRYRESPONSE']._serialized_end=1187
+  _globals['_UPDATEEXPIRYRESPONSE_TIMEZONESENTRY']._serialized_start=1139
+  _globals['_UPDATEEXPIRYRESPONSE_TIMEZONESENTRY']._serialized_end=1187
+  _globals['_UPDATEEXPIRYRESULT']._serialized_start=1189
+  _globals['_UPDATEEXPIRYRESULT']._serialized_end=1297
+  _globals['_EXPIRYMOVED']._serialized_start=1299
+  _globals['_EXPIRYMOVED']._serialized_end=1371
 # @@protoc_insertion_point(module_scope)

@@ -69,10 +69,19 @@ class UpdateExpiryRequest(_message.Message):
     def __init__(self, updates: _Optional[_Iterable[_Union[ExpiryUpdate, _Mapping]]] = ..., request_id: _Optional[str] = ..., return_partial_success: _Optional[bool] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class UpdateExpiryResponse(_message.Message):
-    __slots__ = ("results",)
+    __slots__ = ("results", "time_zones")
+    class TimeZonesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: str
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[str] = ...) -> None: ...
     RESULTS_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONES_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[UpdateExpiryResult]
-    def __init__(self, results: _Optional[_Iterable[_Union[UpdateExpiryResult, _Mapping]]] = ...) -> None: ...
+    time_zones: _containers.ScalarMap[int, str]
+    def __init__(self, results: _Optional[_Iterable[_Union[UpdateExpiryResult, _Mapping]]] = ..., time_zones: _Optional[_Mapping[int, str]] = ...) -> None: ...
 
 class UpdateExpiryResult(_message.Message):
     __slots__ = ("moved", "error")

@@ -155,9 +155,10 @@ class Expired:
 
 @record
 class ExpiryMoved:
-    """The answer to one item of an UpdateExpiry."""
+    """The answer to one item of an UpdateExpiry; `time_zone` is the program's."""
 
     change: ExpiryChangeView
+    time_zone: str
     replayed: bool = False
 
 

@@ -70,7 +70,7 @@ def move_expiry(command: MoveExpiry, case: Case, draft: Draft) -> ExpiryMoved:
     else:
         due_no_later_than(holding.account, new)
     row = _record(command, draft, holding, lot, old)
-    return ExpiryMoved(view_change(holding.owner, row, lot))
+    return ExpiryMoved(view_change(holding.owner, row, lot), holding.program.zone.key)
 
 
 def _find(command: MoveExpiry, case: Case, draft: Draft) -> tuple[Holding, Lot]:

@@ -239,20 +239,21 @@ class _Shelf:
         owner = Owner(account.account_id, account.program_id, currency, label)
         if kept.kind == _EXPIRY_MOVED:
             change = self.changes[kept.number]
-            return ExpiryMoved(view_change(owner, change, self.lots[change.lot_id]), True)
-        view = _account_view(kept, account, owner)
+            view = view_change(owner, change, self.lots[change.lot_id])
+            return ExpiryMoved(view, program.zone.key, replayed=True)
+        account_view = _account_view(kept, account, owner)
         if kept.kind in _OF_A_LOT:
-            return self._of_a_lot(kept, owner, program, view)
+            return self._of_a_lot(kept, owner, program, account_view)
         row = self.transactions.get(kept.number)
         parts = self.allocations.get(kept.number, ())
         parts = [parts[place] for place in kept.order] or parts
         shown = None if row is None else view_transaction(owner, row, parts)
         if kept.kind == _EXPIRED:
             requested, settled = kept.settled
-            return Expired(shown, requested, settled, view, True)
+            return Expired(shown, requested, settled, account_view, True)
         if shown is None:
             raise LookupError("a kept answer names a transaction that is not there")
-        return Redeemed(shown, view, True)
+        return Redeemed(shown, account_view, True)
 
     def _of_a_lot(
         self, kept: _Kept, owner: Owner, program: Program, view: AccountView

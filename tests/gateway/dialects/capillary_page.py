@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from points.v1.program_pb2 import GetProgramResponse
 from points.v1.update_expiry_pb2 import UpdateExpiryRequest, UpdateExpiryResponse
 from points_grpc import errors
 from points_grpc.gateway.dialects.capillary import DIALECT
@@ -57,9 +56,7 @@ def refusals(*refused: errors.Refusal) -> UpdateExpiryResponse:
 
 
 def poster(upstream: Any, caller: Callable[..., Any]) -> Post:
-    """Sends items; unless told otherwise the service has no such lot, and one program."""
-    program = {"program_id": 469, "time_zone": "Europe/Berlin"}
-    upstream.answers["GetProgram"] = GetProgramResponse(program=program)
+    """Sends items; unless told otherwise the service has no such lot."""
     upstream.answers["UpdateExpiry"] = refusals(errors.LotNotFound())
     call = caller(DIALECT)
     return lambda *items, **headers: call("POST", PATH, {ITEMS: list(items)}, **headers)

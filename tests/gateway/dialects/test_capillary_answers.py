@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from dialects.capillary_page import SAYING, Post, fault, item, poster, refusals
+from google.protobuf.json_format import ParseDict
 
 from points.v1.update_expiry_pb2 import UpdateExpiryResponse
 from points_grpc import errors
@@ -17,36 +18,41 @@ from points_grpc.rpc.status import status_of
 
 @pytest.fixture
 def post(upstream: Any, caller: Callable[..., Any]) -> Post:
-    """Sends items; unless told otherwise the service has no such lot, and one program."""
+    """Sends items; unless told otherwise the service has no such lot."""
     return poster(upstream, caller)
 
 
-def test_programs_are_asked_for_once_per_token(post: Post, upstream: Any) -> None:
-    """Time zones are remembered, but only for those who may read them."""
-    for token in ("one", "two", "one"):
-        post(item(), authorization=f"Bearer {token}")
-    tokens = [inbound.token for method, _, inbound in upstream.asked if "GetProgram" in method]
-    assert tokens == ["one", "two"]
+@pytest.mark.parametrize("credential", [{}, {"authorization": "Bearer other"}])
+def test_time_zones_are_those_of_the_answer(
+    post: Post, upstream: Any, credential: dict[str, str]
+) -> None:
+    """Two answers about programs of one id in two zones are each shown in their own."""
+    shown = []
+    for zone in ("Europe/Berlin", "Asia/Tokyo", "Europe/Berlin"):
+        change = {"kind": 1, "program_id": 469, "event_time": "2025-01-01T12:00:00Z"}
+        upstream.answers["UpdateExpiry"] = ParseDict(
+            {"results": [{"moved": {"change": change}}], "time_zones": {"469": zone}},
+            UpdateExpiryResponse(),
+        )
+        [changed] = post(item(), **credential).json["currencyExpiryUpdateResponse"]
+        shown.append(changed["pointsExpiryUpdateLogs"]["eventDate"][11:])
+    assert shown == ["13:00:00", "21:00:00", "13:00:00"]
+    assert {method.rpartition("/")[2] for method, _, _ in upstream.asked} == {"UpdateExpiry"}
 
 
 def test_programs_that_there_are_not(post: Post, upstream: Any) -> None:
-    """An unknown program is left to the service to refuse, and asked for again next time."""
-    unknown = errors.ProgramNotFound("program_id")
-    upstream.answers["GetProgram"] = UpstreamRefusal(status_of(unknown))
-    upstream.answers["UpdateExpiry"] = refusals(unknown)
-    for _ in range(2):
-        assert post(item()).json["failures"] == [
-            {
-                "pointsAwardedRefId": 117521910,
-                "pointsAwardedRefType": "POINT_AWARDED",
-                "errorCode": 8934,
-                "errorMessage": SAYING[8934],
-            }
-        ]
-    assert len(upstream.asked) == 4
+    """An unknown program is left to the service to refuse."""
+    upstream.answers["UpdateExpiry"] = refusals(errors.ProgramNotFound("program_id"))
+    assert post(item()).json["failures"] == [
+        {
+            "pointsAwardedRefId": 117521910,
+            "pointsAwardedRefType": "POINT_AWARDED",
+            "errorCode": 8934,
+            "errorMessage": SAYING[8934],
+        }
+    ]
 
 
-@pytest.mark.parametrize("method", ["GetProgram", "UpdateExpiry"])
 @pytest.mark.parametrize(
     ("refusal", "expected"),
     [
@@ -65,12 +71,11 @@ def test_programs_that_there_are_not(post: Post, upstream: Any) -> None:
 def test_a_call_that_fails_as_a_whole(
     post: Post,
     upstream: Any,
-    method: str,
     refusal: errors.Refusal,
     expected: tuple[int, int, str],
 ) -> None:
     """A failure that is not about the content has its HTTP status for a number."""
-    upstream.answers[method] = UpstreamRefusal(status_of(refusal))
+    upstream.answers["UpdateExpiry"] = UpstreamRefusal(status_of(refusal))
     answered = post(item())
     assert fault(answered) == expected
     assert ("retry-after" in answered.headers) is (expected[0] in (429, 503))
@@ -170,7 +175,9 @@ CHANGE: dict[str, Any] = {
 
 def log_of(post: Post, upstream: Any, **more: Any) -> Any:
     moved = {"moved": {"change": CHANGE | more}}
-    upstream.answers["UpdateExpiry"] = UpdateExpiryResponse(results=[moved])
+    upstream.answers["UpdateExpiry"] = UpdateExpiryResponse(
+        results=[moved], time_zones={469: "Europe/Berlin"}
+    )
     answered = post(item())
     [changed] = answered.json["currencyExpiryUpdateResponse"]
     assert list(answered.json) == ["currencyExpiryUpdateResponse"]

@@ -29,7 +29,7 @@ from points_grpc.gateway.dialects.capillary import DIALECT
 
 @pytest.fixture
 def post(upstream: Any, caller: Callable[..., Any]) -> Post:
-    """Sends items; unless told otherwise the service has no such lot, and one program."""
+    """Sends items; unless told otherwise the service has no such lot."""
     return poster(upstream, caller)
 
 
@@ -272,14 +272,11 @@ def test_bodies(caller: Callable[..., Any], upstream: Any, body: bytes, detail: 
 
 
 def test_a_thousand_items(post: Post, upstream: Any) -> None:
-    """A call has up to 1000 items, and asks for its programs once each."""
+    """A call has up to 1000 items, and asks the service once."""
     upstream.answers["UpdateExpiry"] = refusals(*[errors.LotNotFound()] * 1000)
     answered = post(*[item()] * 1000)
     assert len(answered.json["failures"]) == 1000
-    assert [method.rpartition("/")[2] for method, _, _ in upstream.asked] == [
-        "GetProgram",
-        "UpdateExpiry",
-    ]
+    assert [method.rpartition("/")[2] for method, _, _ in upstream.asked] == ["UpdateExpiry"]
     message = f"{SAYING[8931]}: {ITEMS} must have 1 to 1000 items"
     assert fault(post(*[item()] * 1001)) == (400, 8931, message)
 

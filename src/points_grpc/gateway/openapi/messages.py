@@ -89,7 +89,7 @@ class Schemas:
         """The value of a field, with what is said about it."""
         schema = self._value(field, is_sent)
         bound = bound_of(field) if is_sent else 0
-        if field.is_repeated:
+        if field.is_repeated and not _is_map(field):
             schema = {"type": "array", "items": schema} | ({"maxItems": bound} if bound else {})
         elif bound and schema["type"] == "object":
             schema["maxProperties"] = bound
@@ -141,7 +141,7 @@ class Schemas:
         return _PLAIN[field.cpp_type] | ({"examples": [example]} if example else {})
 
     def _message(self, kind: Descriptor, is_sent: bool) -> Schema:
-        if kind.GetOptions().map_entry:
+        if kind.GetOptions().map_entry:  # JSON has an object, whatever the keys are
             entry = self._value(kind.fields_by_name["value"], is_sent)
             return {"type": "object", "additionalProperties": entry}
         if own := _OWN_FORMS.get(kind.full_name):
@@ -156,6 +156,10 @@ class Schemas:
             said = "\n\n".join([self.comment(enum.full_name), "\n".join(lines)])
             self._found[key] = {"type": "string", "enum": names, "description": said}
         return {"$ref": f"#/components/schemas/{self._name(*key)}"}
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
 def _long(is_sent: bool, name: str) -> Schema:

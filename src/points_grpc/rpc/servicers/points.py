@@ -108,12 +108,16 @@ class PointsServicer:
         del request, drafts  # large ones are not to be kept for as long as the lane takes
         outcomes = await deciding
         response = update_expiry_pb2.UpdateExpiryResponse()
+        zones: dict[int, str] = {}
         async for outcome in self._steps.through(outcomes):
             result = response.results.add()
             if isinstance(outcome, Failure):
                 result.error.CopyFrom(status_of(outcome))
             else:
-                answers.put_expiry_moved(result.moved, _as(ExpiryMoved, outcome))
+                moved = _as(ExpiryMoved, outcome)
+                zones[moved.change.owner.program_id] = moved.time_zone
+                answers.put_expiry_moved(result.moved, moved)
+        response.time_zones.update(zones)
         return response
 
     async def UpdateTransactionStatus(

@@ -10,7 +10,6 @@ from points_grpc.gateway.dialects import Dialect
 from points_grpc.gateway.dialects.capillary.faults import of_call
 from points_grpc.gateway.dialects.capillary.reading import read_request
 from points_grpc.gateway.dialects.capillary.writing import written
-from points_grpc.gateway.dialects.capillary.zones import zones_of
 from points_grpc.gateway.failures import Failure
 from points_grpc.gateway.strict_json import answer
 
@@ -21,10 +20,8 @@ async def update_expiry(call: Call) -> Response:
     """Give lots other expiries, each for itself."""
     one_query(call.query)
     request = read_request(call.body, call.idempotency_key("Idempotency-Key"))
-    # First, so that nothing is changed where it could not be told afterwards.
-    zones = await zones_of(call, {update.program_id for update in request.updates})
     response = await call.ask(_UPDATE_EXPIRY, request)
-    return answer(written(request, response, zones))
+    return answer(written(request, response))
 
 
 def error(failure: Failure, _: Call) -> Response:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from google.protobuf.struct_pb2 import Struct, Value
 
@@ -21,11 +21,11 @@ _META = ("reason_for_trigger", "who_approved", "who_raised")
 _FIRST, _LAST = "0001-01-01 00:00:00", "9999-12-31 23:59:59"
 
 
-def written(
-    request: UpdateExpiryRequest, response: UpdateExpiryResponse, zones: Mapping[int, tzinfo]
-) -> dict[str, Any]:
+def written(request: UpdateExpiryRequest, response: UpdateExpiryResponse) -> dict[str, Any]:
     """The body: what was changed and what was refused, each in the order of the request."""
     changed, failures = [], []
+    # From this answer and no other: program ids are unique within a tenant only.
+    zones = {program_id: ZoneInfo(name) for program_id, name in response.time_zones.items()}
     for update, result in zip(request.updates, response.results, strict=True):
         if result.HasField("moved"):
             change = result.moved.change
