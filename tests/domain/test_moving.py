@@ -260,11 +260,11 @@ def test_immediate_of_any_rule(state: LotState, policy: str) -> None:
 @pytest.mark.parametrize("reinstate", [False, True])
 def test_used_up(reinstate: bool) -> None:
     """A lot that was spent or expired on demand cannot be moved, not even reinstated."""
-    for use in ("redeem", "expire"):
+    for use, ended in (("redeem", "USED_UP"), ("expire", "EXPIRED")):
         story = getattr(with_lot(), use)(10)
         with story.refused(LotNotLive) as refusal:
             story.move("a", "2025-03-01", reinstate=reinstate)
-        assert refusal.value.field == "lot_id"
+        assert (refusal.value.field, refusal.value.facts) == ("lot_id", {"ended": ended})
 
 
 @pytest.mark.parametrize("reinstate", [False, True])
@@ -276,7 +276,7 @@ def test_closed(reinstate: bool) -> None:
     for story in (cancelled, lapsed, just_lapsing):
         with story.refused(LotNotLive) as refusal:
             story.move("a", "2025-03-01", reinstate=reinstate)
-        assert refusal.value.field == "lot_id"
+        assert (refusal.value.field, refusal.value.facts) == ("lot_id", {"ended": "CLOSED"})
 
 
 def test_lapsed() -> None:
@@ -289,7 +289,7 @@ def test_lapsed() -> None:
     story.lapse()
     with story.refused(LotNotLive) as refusal:
         story.move("a", Immediate())
-    assert refusal.value.field == "lot_id"
+    assert (refusal.value.field, refusal.value.facts) == ("lot_id", {"ended": "LAPSED"})
     assert story.move("a", "2025-03-01", reinstate=True).expiry("a") == "2025-03-01"
 
 

@@ -127,7 +127,7 @@ def test_a_lot_is_shown_with_its_texts_policy_and_expiry() -> None:
     """A lot is shown as of now, with its policy's code and version and its earn's texts."""
     texts = {"reference": "order", "description": "text", "source": "till"}
     story = Story().earn(10, "a", policy="idle", vendor_id=7, initial_state=OPEN, **texts)
-    view = view_lot_now(story.at(END).holding, story.lot("a"), story.facts.transactions[0])
+    view = view_lot_now(story.at(END).holding, story.lot("a"), story.facts.transactions[0], False)
     assert (view.lot_id, view.vendor_id, view.owner) == (story.names["a"], 7, story.holding.owner)
     assert (view.state, view.amount, view.remaining) == (CLOSED, 10, 0)
     assert (view.policy, view.policy_version) == (IDLE.code, IDLE.version)

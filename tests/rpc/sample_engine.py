@@ -22,7 +22,13 @@ from points_grpc.domain.answers import (
     TransactionView,
 )
 from points_grpc.domain.commands import Caller, Earn, Expire, MoveExpiry, MoveState, Redeem
-from points_grpc.domain.model import AwardKind, Currency, LotState, TransactionType
+from points_grpc.domain.model import (
+    AwardKind,
+    Currency,
+    ExpirationSource,
+    LotState,
+    TransactionType,
+)
 from points_grpc.domain.queries import Page
 from points_grpc.errors import Overloaded, Refusal
 
@@ -38,7 +44,7 @@ class Samples:
     account = AccountView(owner, 12345, 10, 5, 20000, 5650, 2000, 8, NOW, NOW, NOW)
     lot = LotView(
         owner, 2**46 + 3, 31, AwardKind.POINT_AWARDED_LINEITEM, LotState.PENDING, 500, 400,
-        "default", 2, NOW, NOW, "order-1", "thank you", "shop",
+        "default", 2, ExpirationSource.EARN, NOW, NOW, "order-1", "thank you", "shop",
     )  # fmt: skip
     transaction = TransactionView(
         owner, 2**46 + 4, TransactionType.REDEEM, LotState.APPROVED, 150, 900, 750, 0,

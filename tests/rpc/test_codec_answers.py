@@ -99,6 +99,8 @@ def test_a_lot(samples):
         "amount": points("5.00"),
         "remaining": points("4.00"),
         "policy": "default",
+        "policy_version": 2,
+        "expiration_source": "EXPIRATION_SOURCE_EARN",
         "earn_time": NOW,
         "expire_time": NOW,
         "reference": "order-1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Tra
 from points_grpc.domain.model import AwardKind, LotState, TransactionType
 from points_grpc.storage import (
     accounts,
+    expiration_causes,
     expiry_changes,
     imports,
     lapsing,
@@ -218,6 +220,10 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "transactions.allocations_of": lambda at: transactions.allocations_of(at, LOT_KEYS),
     "transactions.parts": lambda at: transactions.parts(at, [(*k, k[1]) for k in LOT_KEYS]),
     "expiry_changes.by_id": lambda at: expiry_changes.by_id(at, [(1, number(3, m)) for m in SOME]),
+    "expiry_changes.moved": lambda at: expiry_changes.moved(at, LOT_KEYS),
+    "expiration_causes.causes": lambda at: expiration_causes.causes(
+        at, [(1, replace(transaction_of(m, 1), type=TransactionType.EXPIRE)) for m in SOME]
+    ),
     "members.resolve": lambda at: members.resolve(at, [(1, "external_id", f"m{m}") for m in SOME]),
     "members.finding": lambda at: members.finding(
         [(1, "external_id", f"m{m}") for m in SOME]

@@ -27,19 +27,21 @@ from google.type import decimal_pb2 as google_dot_type_dot_decimal__pb2
 from points.v1 import member_pb2 as points_dot_v1_dot_member__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13points/v1/lot.proto\x12\tpoints.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19google/type/decimal.proto\x1a\x16points/v1/member.proto\"\x8c\x04\n\x03Lot\x12\x0e\n\x06lot_id\x18\x01 \x01(\x03\x12\x11\n\tvendor_id\x18\x02 \x01(\x03\x12\"\n\x04kind\x18\x03 \x01(\x0e\x32\x14.points.v1.AwardKind\x12\"\n\x05state\x18\x04 \x01(\x0e\x32\x13.points.v1.LotState\x12(\n\x08\x63\x61tegory\x18\x05 \x01(\x0e\x32\x16.points.v1.LotCategory\x12$\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tremaining\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12\x0e\n\x06policy\x18\x08 \x01(\t\x12-\n\tearn_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\treference\x18\x0b \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x0c \x01(\t\x12\x0e\n\x06source\x18\r \x01(\t\x12\x12\n\naccount_id\x18\x0e \x01(\x03\x12\x12\n\nprogram_id\x18\x0f \x01(\x03\x12\x15\n\rcurrency_code\x18\x10 \x01(\t\x12\x13\n\x0b\x63urrency_id\x18\x11 \x01(\x03\x12%\n\x06member\x18\x12 \x01(\x0b\x32\x15.points.v1.MemberInfo*\xfb\x01\n\tAwardKind\x12\x1a\n\x16\x41WARD_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41WARD_KIND_POINT_AWARDED\x10\x01\x12+\n\'AWARD_KIND_POINT_AWARDED_BILL_PROMOTION\x10\x02\x12%\n!AWARD_KIND_POINT_AWARDED_LINEITEM\x10\x03\x12/\n+AWARD_KIND_POINT_AWARDED_LINEITEM_PROMOTION\x10\x04\x12/\n+AWARD_KIND_POINT_AWARDED_CUSTOMER_PROMOTION\x10\x05*~\n\x08LotState\x12\x19\n\x15LOT_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eLOT_STATE_OPEN\x10\x01\x12\x15\n\x11LOT_STATE_PENDING\x10\x02\x12\x16\n\x12LOT_STATE_APPROVED\x10\x03\x12\x14\n\x10LOT_STATE_CLOSED\x10\x04*`\n\x0bLotCategory\x12\x1c\n\x18LOT_CATEGORY_UNSPECIFIED\x10\x00\x12\x18\n\x14LOT_CATEGORY_REGULAR\x10\x01\x12\x19\n\x15LOT_CATEGORY_PROMISED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13points/v1/lot.proto\x12\tpoints.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19google/type/decimal.proto\x1a\x16points/v1/member.proto\"\xdc\x04\n\x03Lot\x12\x0e\n\x06lot_id\x18\x01 \x01(\x03\x12\x11\n\tvendor_id\x18\x02 \x01(\x03\x12\"\n\x04kind\x18\x03 \x01(\x0e\x32\x14.points.v1.AwardKind\x12\"\n\x05state\x18\x04 \x01(\x0e\x32\x13.points.v1.LotState\x12(\n\x08\x63\x61tegory\x18\x05 \x01(\x0e\x32\x16.points.v1.LotCategory\x12$\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tremaining\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12\x0e\n\x06policy\x18\x08 \x01(\t\x12-\n\tearn_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\treference\x18\x0b \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x0c \x01(\t\x12\x0e\n\x06source\x18\r \x01(\t\x12\x12\n\naccount_id\x18\x0e \x01(\x03\x12\x12\n\nprogram_id\x18\x0f \x01(\x03\x12\x15\n\rcurrency_code\x18\x10 \x01(\t\x12\x13\n\x0b\x63urrency_id\x18\x11 \x01(\x03\x12%\n\x06member\x18\x12 \x01(\x0b\x32\x15.points.v1.MemberInfo\x12\x16\n\x0epolicy_version\x18\x13 \x01(\x05\x12\x36\n\x11\x65xpiration_source\x18\x14 \x01(\x0e\x32\x1b.points.v1.ExpirationSource*\xfb\x01\n\tAwardKind\x12\x1a\n\x16\x41WARD_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41WARD_KIND_POINT_AWARDED\x10\x01\x12+\n\'AWARD_KIND_POINT_AWARDED_BILL_PROMOTION\x10\x02\x12%\n!AWARD_KIND_POINT_AWARDED_LINEITEM\x10\x03\x12/\n+AWARD_KIND_POINT_AWARDED_LINEITEM_PROMOTION\x10\x04\x12/\n+AWARD_KIND_POINT_AWARDED_CUSTOMER_PROMOTION\x10\x05*~\n\x08LotState\x12\x19\n\x15LOT_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eLOT_STATE_OPEN\x10\x01\x12\x15\n\x11LOT_STATE_PENDING\x10\x02\x12\x16\n\x12LOT_STATE_APPROVED\x10\x03\x12\x14\n\x10LOT_STATE_CLOSED\x10\x04*`\n\x0bLotCategory\x12\x1c\n\x18LOT_CATEGORY_UNSPECIFIED\x10\x00\x12\x18\n\x14LOT_CATEGORY_REGULAR\x10\x01\x12\x19\n\x15LOT_CATEGORY_PROMISED\x10\x02*\x8d\x01\n\x10\x45xpirationSource\x12!\n\x1d\x45XPIRATION_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPIRATION_SOURCE_POLICY\x10\x01\x12\x1a\n\x16\x45XPIRATION_SOURCE_EARN\x10\x02\x12\x1c\n\x18\x45XPIRATION_SOURCE_UPDATE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'points.v1.lot_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AWARDKIND']._serialized_start=646
-  _globals['_AWARDKIND']._serialized_end=897
-  _globals['_LOTSTATE']._serialized_start=899
-  _globals['_LOTSTATE']._serialized_end=1025
-  _globals['_LOTCATEGORY']._serialized_start=1027
-  _globals['_LOTCATEGORY']._serialized_end=1123
+  _globals['_AWARDKIND']._serialized_start=726
+  _globals['_AWARDKIND']._serialized_end=977
+  _globals['_LOTSTATE']._serialized_start=979
+  _globals['_LOTSTATE']._serialized_end=1105
+  _globals['_LOTCATEGORY']._serialized_start=1107
+  _globals['_LOTCATEGORY']._serialized_end=1203
+  _globals['_EXPIRATIONSOURCE']._serialized_start=1206
+  _globals['_EXPIRATIONSOURCE']._serialized_end=1347
   _globals['_LOT']._serialized_start=119
-  _globals['_LOT']._serialized_end=643
+  _globals['_LOT']._serialized_end=723
 # @@protoc_insertion_point(module_scope)

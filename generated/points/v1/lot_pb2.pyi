@@ -33,6 +33,13 @@ class LotCategory(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LOT_CATEGORY_UNSPECIFIED: _ClassVar[LotCategory]
     LOT_CATEGORY_REGULAR: _ClassVar[LotCategory]
     LOT_CATEGORY_PROMISED: _ClassVar[LotCategory]
+
+class ExpirationSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EXPIRATION_SOURCE_UNSPECIFIED: _ClassVar[ExpirationSource]
+    EXPIRATION_SOURCE_POLICY: _ClassVar[ExpirationSource]
+    EXPIRATION_SOURCE_EARN: _ClassVar[ExpirationSource]
+    EXPIRATION_SOURCE_UPDATE: _ClassVar[ExpirationSource]
 AWARD_KIND_UNSPECIFIED: AwardKind
 AWARD_KIND_POINT_AWARDED: AwardKind
 AWARD_KIND_POINT_AWARDED_BILL_PROMOTION: AwardKind
@@ -47,9 +54,13 @@ LOT_STATE_CLOSED: LotState
 LOT_CATEGORY_UNSPECIFIED: LotCategory
 LOT_CATEGORY_REGULAR: LotCategory
 LOT_CATEGORY_PROMISED: LotCategory
+EXPIRATION_SOURCE_UNSPECIFIED: ExpirationSource
+EXPIRATION_SOURCE_POLICY: ExpirationSource
+EXPIRATION_SOURCE_EARN: ExpirationSource
+EXPIRATION_SOURCE_UPDATE: ExpirationSource
 
 class Lot(_message.Message):
-    __slots__ = ("lot_id", "vendor_id", "kind", "state", "category", "amount", "remaining", "policy", "earn_time", "expire_time", "reference", "description", "source", "account_id", "program_id", "currency_code", "currency_id", "member")
+    __slots__ = ("lot_id", "vendor_id", "kind", "state", "category", "amount", "remaining", "policy", "earn_time", "expire_time", "reference", "description", "source", "account_id", "program_id", "currency_code", "currency_id", "member", "policy_version", "expiration_source")
     LOT_ID_FIELD_NUMBER: _ClassVar[int]
     VENDOR_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +79,8 @@ class Lot(_message.Message):
     CURRENCY_CODE_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_ID_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
+    POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRATION_SOURCE_FIELD_NUMBER: _ClassVar[int]
     lot_id: int
     vendor_id: int
     kind: AwardKind
@@ -86,4 +99,6 @@ class Lot(_message.Message):
     currency_code: str
     currency_id: int
     member: _member_pb2.MemberInfo
-    def __init__(self, lot_id: _Optional[int] = ..., vendor_id: _Optional[int] = ..., kind: _Optional[_Union[AwardKind, str]] = ..., state: _Optional[_Union[LotState, str]] = ..., category: _Optional[_Union[LotCategory, str]] = ..., amount: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., remaining: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., policy: _Optional[str] = ..., earn_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reference: _Optional[str] = ..., description: _Optional[str] = ..., source: _Optional[str] = ..., account_id: _Optional[int] = ..., program_id: _Optional[int] = ..., currency_code: _Optional[str] = ..., currency_id: _Optional[int] = ..., member: _Optional[_Union[_member_pb2.MemberInfo, _Mapping]] = ...) -> None: ...
+    policy_version: int
+    expiration_source: ExpirationSource
+    def __init__(self, lot_id: _Optional[int] = ..., vendor_id: _Optional[int] = ..., kind: _Optional[_Union[AwardKind, str]] = ..., state: _Optional[_Union[LotState, str]] = ..., category: _Optional[_Union[LotCategory, str]] = ..., amount: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., remaining: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., policy: _Optional[str] = ..., earn_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reference: _Optional[str] = ..., description: _Optional[str] = ..., source: _Optional[str] = ..., account_id: _Optional[int] = ..., program_id: _Optional[int] = ..., currency_code: _Optional[str] = ..., currency_id: _Optional[int] = ..., member: _Optional[_Union[_member_pb2.MemberInfo, _Mapping]] = ..., policy_version: _Optional[int] = ..., expiration_source: _Optional[_Union[ExpirationSource, str]] = ...) -> None: ...

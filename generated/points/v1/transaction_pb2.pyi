@@ -25,6 +25,13 @@ class TransactionType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRANSACTION_TYPE_REVERSE: _ClassVar[TransactionType]
     TRANSACTION_TYPE_HOLD: _ClassVar[TransactionType]
     TRANSACTION_TYPE_RELEASE: _ClassVar[TransactionType]
+
+class ExpirationCause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EXPIRATION_CAUSE_UNSPECIFIED: _ClassVar[ExpirationCause]
+    EXPIRATION_CAUSE_LAPSE: _ClassVar[ExpirationCause]
+    EXPIRATION_CAUSE_ON_DEMAND: _ClassVar[ExpirationCause]
+    EXPIRATION_CAUSE_IMMEDIATE: _ClassVar[ExpirationCause]
 TRANSACTION_TYPE_UNSPECIFIED: TransactionType
 TRANSACTION_TYPE_EARN: TransactionType
 TRANSACTION_TYPE_SUBMIT: TransactionType
@@ -35,6 +42,10 @@ TRANSACTION_TYPE_EXPIRE: TransactionType
 TRANSACTION_TYPE_REVERSE: TransactionType
 TRANSACTION_TYPE_HOLD: TransactionType
 TRANSACTION_TYPE_RELEASE: TransactionType
+EXPIRATION_CAUSE_UNSPECIFIED: ExpirationCause
+EXPIRATION_CAUSE_LAPSE: ExpirationCause
+EXPIRATION_CAUSE_ON_DEMAND: ExpirationCause
+EXPIRATION_CAUSE_IMMEDIATE: ExpirationCause
 
 class Allocation(_message.Message):
     __slots__ = ("lot_id", "amount")
@@ -45,7 +56,7 @@ class Allocation(_message.Message):
     def __init__(self, lot_id: _Optional[int] = ..., amount: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ...) -> None: ...
 
 class Transaction(_message.Message):
-    __slots__ = ("transaction_id", "type", "state", "amount", "balance_before", "balance_after", "lot_id", "allocations", "source", "reason", "description", "reference", "request_id", "related_transaction_id", "expire_time", "create_time", "update_time", "effective_time", "account_id", "program_id", "currency_code", "currency_id", "member", "principal")
+    __slots__ = ("transaction_id", "type", "state", "amount", "balance_before", "balance_after", "lot_id", "allocations", "source", "reason", "description", "reference", "request_id", "related_transaction_id", "expire_time", "create_time", "update_time", "effective_time", "account_id", "program_id", "currency_code", "currency_id", "member", "principal", "expiration_cause")
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +81,7 @@ class Transaction(_message.Message):
     CURRENCY_ID_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    EXPIRATION_CAUSE_FIELD_NUMBER: _ClassVar[int]
     transaction_id: int
     type: TransactionType
     state: _lot_pb2.LotState
@@ -94,4 +106,5 @@ class Transaction(_message.Message):
     currency_id: int
     member: _member_pb2.MemberInfo
     principal: str
-    def __init__(self, transaction_id: _Optional[int] = ..., type: _Optional[_Union[TransactionType, str]] = ..., state: _Optional[_Union[_lot_pb2.LotState, str]] = ..., amount: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., balance_before: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., balance_after: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., lot_id: _Optional[int] = ..., allocations: _Optional[_Iterable[_Union[Allocation, _Mapping]]] = ..., source: _Optional[str] = ..., reason: _Optional[str] = ..., description: _Optional[str] = ..., reference: _Optional[str] = ..., request_id: _Optional[str] = ..., related_transaction_id: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_id: _Optional[int] = ..., program_id: _Optional[int] = ..., currency_code: _Optional[str] = ..., currency_id: _Optional[int] = ..., member: _Optional[_Union[_member_pb2.MemberInfo, _Mapping]] = ..., principal: _Optional[str] = ...) -> None: ...
+    expiration_cause: ExpirationCause
+    def __init__(self, transaction_id: _Optional[int] = ..., type: _Optional[_Union[TransactionType, str]] = ..., state: _Optional[_Union[_lot_pb2.LotState, str]] = ..., amount: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., balance_before: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., balance_after: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., lot_id: _Optional[int] = ..., allocations: _Optional[_Iterable[_Union[Allocation, _Mapping]]] = ..., source: _Optional[str] = ..., reason: _Optional[str] = ..., description: _Optional[str] = ..., reference: _Optional[str] = ..., request_id: _Optional[str] = ..., related_transaction_id: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_id: _Optional[int] = ..., program_id: _Optional[int] = ..., currency_code: _Optional[str] = ..., currency_id: _Optional[int] = ..., member: _Optional[_Union[_member_pb2.MemberInfo, _Mapping]] = ..., principal: _Optional[str] = ..., expiration_cause: _Optional[_Union[ExpirationCause, str]] = ...) -> None: ...

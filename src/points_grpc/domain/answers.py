@@ -10,6 +10,8 @@ from datetime import datetime
 from points_grpc.domain.model import (
     AwardKind,
     Currency,
+    ExpirationCause,
+    ExpirationSource,
     LotState,
     ReasonType,
     TransactionType,
@@ -70,6 +72,7 @@ class LotView:
     remaining: int
     policy: str
     policy_version: int
+    expiration_source: ExpirationSource
     earned_at: datetime
     expires_at: datetime | None
     reference: str
@@ -79,7 +82,7 @@ class LotView:
 
 @record
 class TransactionView:
-    """A ledger row; balances are available plus held."""
+    """A ledger row; balances are available plus held. Only an EXPIRE has a cause."""
 
     owner: Owner
     transaction_id: int
@@ -101,6 +104,7 @@ class TransactionView:
     updated_at: datetime
     effective_at: datetime
     principal: str
+    expiration_cause: ExpirationCause | None = None
 
 
 @record

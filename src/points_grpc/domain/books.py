@@ -257,7 +257,8 @@ class Facts:
 class Books:
     """All that a batch's decisions see and leave behind.
 
-    `earns` has the EARN of every lot whose state a command moves. `vendor_lots` finds a lot
+    `earns` has the EARN of every lot whose state a command moves, `moved` those of them whose
+    expiry was changed before the batch. `vendor_lots` finds a lot
     by its member and vendor id. `expiries` are those that a policy, by its identity, has given
     to earns of an instant: most of a batch are of the same. `touched` has every account, lot and
     member that a kept group changed or made, `redated` those of which kept groups changed the
@@ -266,6 +267,7 @@ class Books:
 
     holdings: dict[int, Holding] = field(default_factory=dict)
     earns: dict[int, Transaction] = field(default_factory=dict)
+    moved: set[int] = field(default_factory=set)
     vendor_lots: dict[tuple[int, int], int] = field(default_factory=dict)
     expiries: dict[tuple[int, datetime], datetime | None] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)

@@ -12,8 +12,16 @@ from points_grpc.domain.books import Allocation, Case, Draft, Holding, Lot, Tran
 from points_grpc.domain.calendar import OutOfCalendar
 from points_grpc.domain.commands import Earn, Expire, Lapse, MoveExpiry, MoveState, Redeem
 from points_grpc.domain.lapse import lapse_due
-from points_grpc.domain.model import LotState, Policy, PolicyKind, TransactionType
+from points_grpc.domain.model import (
+    ExpirationCause,
+    ExpirationSource,
+    LotState,
+    Policy,
+    PolicyKind,
+    TransactionType,
+)
 from points_grpc.domain.moving import expiration_field, move_expiry
+from points_grpc.domain.origins import expiration_source
 from points_grpc.domain.policy import (
     Immediate,
     fixed_expiry,
@@ -94,7 +102,11 @@ def _earn(command: Earn, case: Case, draft: Draft) -> Earned:
     )
     row = _post_earn(command, draft, holding, lot)
     draft.add_lot(holding, lot)
-    return _earned(draft, holding, lot, row)
+    # Only an explicit expiry has to be compared with the policy's.
+    source = ExpirationSource.POLICY
+    if command.expiration is not None:
+        source = expiration_source(holding.program, lot, is_moved=False)
+    return _earned(draft, holding, lot, row, source)
 
 
 def _earned_at(command: Earn, now: datetime) -> datetime:
@@ -177,13 +189,15 @@ def _post_earn(command: Earn, draft: Draft, holding: Holding, lot: Lot) -> Trans
     )
 
 
-def _earned(draft: Draft, holding: Holding, lot: Lot, row: Transaction) -> Earned:
+def _earned(
+    draft: Draft, holding: Holding, lot: Lot, row: Transaction, source: ExpirationSource
+) -> Earned:
     if row.expires_at is not None and row.expires_at <= holding.now:
         end_lots(draft, holding, [lot], row.expires_at)
     owner = holding.owner
     return Earned(
         transaction=view_transaction(owner, row, state=lot.state),
-        lot=view_lot(owner, lot, row.expires_at, holding.policy_of(lot), row),
+        lot=view_lot(owner, lot, row.expires_at, holding.program, row, source=source),
         account=view_account(owner, holding.account, holding.account.next_due_at),
     )
 
@@ -227,7 +241,8 @@ def _expire(command: Expire, case: Case, draft: Draft) -> Expired:
             reason=command.reason,
             description=command.description,
         )
-        transaction = view_transaction(owner, row, _allocations_of(draft, row))
+        parts = _allocations_of(draft, row)
+        transaction = view_transaction(owner, row, parts, cause=ExpirationCause.ON_DEMAND)
     return Expired(
         transaction=transaction,
         requested=amount,
@@ -248,9 +263,10 @@ def _move_state(command: MoveState, case: Case, draft: Draft) -> StateMoved:
     step(draft, holding, lot, request_id=command.request_id)
     owner = holding.owner
     earn = draft.books.earns[lot.lot_id]
+    source = expiration_source(holding.program, lot, lot.lot_id in draft.books.moved)
     return StateMoved(
         transaction=view_transaction(owner, earn, state=lot.state, updated_at=lot.state_at),
-        lot=view_lot(owner, lot, holding.expiry_of(lot), holding.policy_of(lot), earn),
+        lot=view_lot(owner, lot, holding.expiry_of(lot), holding.program, earn, source=source),
         account=view_account(owner, holding.account, holding.account.next_due_at),
     )
 

@@ -58,6 +58,22 @@ class TransactionType(IntEnum):
     RELEASE = 9
 
 
+class ExpirationSource(IntEnum):
+    """Where a lot's present expiry comes from."""
+
+    POLICY = 1
+    EARN = 2
+    UPDATE = 3
+
+
+class ExpirationCause(IntEnum):
+    """Why points were expired."""
+
+    LAPSE = 1
+    ON_DEMAND = 2
+    IMMEDIATE = 3
+
+
 class PolicyKind(IntEnum):
     """How a policy gives a lot its expiry."""
 

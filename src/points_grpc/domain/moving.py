@@ -10,6 +10,7 @@ from points_grpc.domain.calendar import OutOfCalendar
 from points_grpc.domain.commands import MoveExpiry
 from points_grpc.domain.lapse import lapse_due
 from points_grpc.domain.model import LotCategory, LotState, ReasonType
+from points_grpc.domain.origins import end_of
 from points_grpc.domain.policy import (
     Expiration,
     ExpireAt,
@@ -54,7 +55,7 @@ def move_expiry(command: MoveExpiry, case: Case, draft: Draft) -> ExpiryMoved:
     lapse_due(draft, holding)
     _check_matches(command, lot)
     if not lot.unfinished and not (lot.lapse_id and command.reinstate):
-        raise LotNotLive("lot_id")
+        raise LotNotLive("lot_id", ended=end_of(lot))
     old = holding.expiry_of(lot)
     new = _new_expiry(command, holding)
     _check_direction(command, old, new)

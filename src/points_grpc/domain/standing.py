@@ -8,7 +8,8 @@ from datetime import datetime
 
 from points_grpc.domain.answers import AccountView, LotView, TransactionView
 from points_grpc.domain.books import Allocation, Holding, Lot, Transaction
-from points_grpc.domain.model import LotState, TransactionType
+from points_grpc.domain.model import ExpirationCause, LotState, TransactionType
+from points_grpc.domain.origins import expiration_source
 from points_grpc.domain.schedule import ProjectedLots
 from points_grpc.domain.views import view_account, view_lot, view_transaction
 
@@ -67,17 +68,24 @@ def lot_now(holding: Holding, lot: Lot) -> Lot:
     return replace(lot, state=LotState.CLOSED, remaining=0, state_at=expires_at)
 
 
-def view_lot_now(holding: Holding, lot: Lot, earn: Transaction) -> LotView:
-    """A lot as callers see it at the holding's `now`."""
+def view_lot_now(holding: Holding, lot: Lot, earn: Transaction, is_moved: bool) -> LotView:
+    """A lot as callers see it at the holding's `now`; `is_moved`: its expiry was changed."""
     lot = lot_now(holding, lot)
-    return view_lot(holding.owner, lot, holding.expiry_of(lot), holding.policy_of(lot), earn)
+    source = expiration_source(holding.program, lot, is_moved)
+    return view_lot(
+        holding.owner, lot, holding.expiry_of(lot), holding.program, earn, source=source
+    )
 
 
 def view_transaction_now(
-    holding: Holding, row: Transaction, lot: Lot | None, allocations: Sequence[Allocation]
+    holding: Holding,
+    row: Transaction,
+    lot: Lot | None,
+    allocations: Sequence[Allocation],
+    cause: ExpirationCause | None = None,
 ) -> TransactionView:
     """A ledger row as callers see it at the holding's `now`; an EARN shows its lot's state."""
     if row.type is not TransactionType.EARN or lot is None:
-        return view_transaction(holding.owner, row, allocations)
+        return view_transaction(holding.owner, row, allocations, cause=cause)
     lot = lot_now(holding, lot)
     return view_transaction(holding.owner, row, state=lot.state, updated_at=lot.state_at)

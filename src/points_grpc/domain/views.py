@@ -13,7 +13,13 @@ from points_grpc.domain.answers import (
     TransactionView,
 )
 from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Transaction
-from points_grpc.domain.model import LotState, Policy, TransactionType
+from points_grpc.domain.model import (
+    ExpirationCause,
+    ExpirationSource,
+    LotState,
+    Program,
+    TransactionType,
+)
 
 _OF_A_LOT = (TransactionType.SUBMIT, TransactionType.APPROVE, TransactionType.CLOSE)
 
@@ -49,9 +55,16 @@ def view_account(owner: Owner, account: Account, next_expires_at: datetime | Non
 
 
 def view_lot(
-    owner: Owner, lot: Lot, expires_at: datetime | None, policy: Policy, earn: Transaction
+    owner: Owner,
+    lot: Lot,
+    expires_at: datetime | None,
+    program: Program,
+    earn: Transaction,
+    *,
+    source: ExpirationSource,
 ) -> LotView:
     """The lot as it stands; its texts are its EARN's."""
+    policy = program.versions[lot.policy_version_id]
     return LotView(
         owner=owner,
         lot_id=lot.lot_id,
@@ -62,6 +75,7 @@ def view_lot(
         remaining=lot.remaining,
         policy=policy.code,
         policy_version=policy.version,
+        expiration_source=source,
         earned_at=lot.earned_at,
         expires_at=expires_at,
         reference=earn.reference,
@@ -74,10 +88,12 @@ def view_transaction(
     owner: Owner,
     row: Transaction,
     allocations: Iterable[Allocation] = (),
+    *,
     state: LotState = LotState.APPROVED,
     updated_at: datetime | None = None,
+    cause: ExpirationCause | None = None,
 ) -> TransactionView:
-    """A ledger row; for an EARN `state` and `updated_at` are its lot's."""
+    """A ledger row; for an EARN `state` and `updated_at` are its lot's, for an EXPIRE its cause."""
     balance = row.available_after + row.held_after
     lot_id = 0
     if row.type is TransactionType.EARN:
@@ -105,6 +121,7 @@ def view_transaction(
         updated_at=updated_at or row.created_at,
         effective_at=row.effective_at,
         principal=row.principal,
+        expiration_cause=cause,
     )
 
 

@@ -16,7 +16,14 @@ from points_grpc.domain.model import PolicyKind
 from points_grpc.domain.spending import is_within_reach
 from points_grpc.service.naming import Ids, Item, Namer, Names
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.storage import accounts, lots, members, programs, transactions
+from points_grpc.storage import (
+    accounts,
+    expiry_changes,
+    lots,
+    members,
+    programs,
+    transactions,
+)
 from points_grpc.storage.database import Connection
 from points_grpc.storage.programs import ProgramKey
 from points_grpc.storage.wire import Ahead
@@ -231,6 +238,7 @@ class Gatherer:
         self._load_lapses(items, found)
         moved = {(i.caller.tenant_id, i.lot_id) for i in items if isinstance(i.command, MoveState)}
         books.earns.update(transactions.by_id(self._connection, moved))
+        books.moved |= expiry_changes.moved(self._connection, moved)
         vendors = {
             (i.caller.tenant_id, books.holdings[i.account_id].account.member_id, lot_id)
             for i in items

@@ -29,7 +29,7 @@ from points_grpc.service.paging import (
     numbers,
     to_micros,
 )
-from points_grpc.storage import listings, lot_listings, lots, transactions
+from points_grpc.storage import expiry_changes, listings, lot_listings, lots, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.lot_listings import START, Place, Stream
 
@@ -186,7 +186,12 @@ class LotPages:
 
     def _views(self, taken: Sequence[Lot]) -> list[LotView]:
         earns = self._earns([lot.lot_id for lot in taken])
-        return [view_lot_now(self._holding, lot, earns[lot.lot_id]) for lot in taken]
+        keys = {(self._account[0], lot.lot_id) for lot in taken}
+        moved = expiry_changes.moved(self._connection, keys)
+        return [
+            view_lot_now(self._holding, lot, earns[lot.lot_id], lot.lot_id in moved)
+            for lot in taken
+        ]
 
 
 class RegionRun:

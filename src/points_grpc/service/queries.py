@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from points_grpc.clock import Clock
 from points_grpc.domain.answers import AccountView, LotView, TransactionView
 from points_grpc.domain.books import Allocation, Holding, Lot, Transaction
 from points_grpc.domain.commands import VENDOR_ID_END, Caller
-from points_grpc.domain.model import Currency, Program, TransactionType
+from points_grpc.domain.model import Currency, ExpirationCause, Program, TransactionType
 from points_grpc.domain.queries import (
     Expiring,
     GetAccount,
@@ -41,9 +41,10 @@ from points_grpc.service.resolution import (
     program_key,
     program_of,
 )
-from points_grpc.storage import lots, programs, transactions
+from points_grpc.storage import expiry_changes, lots, programs, transactions
 from points_grpc.storage.accounts import AccountKey
 from points_grpc.storage.database import Connection
+from points_grpc.storage.expiration_causes import causes
 from points_grpc.storage.wire import together
 
 View = AccountView | LotView | TransactionView | Expiring | Schedule
@@ -81,6 +82,8 @@ class _Rows:
     earns: Mapping[int, Transaction] = field(default_factory=dict)
     lots: Mapping[int, Lot] = field(default_factory=dict)
     allocations: Mapping[int, Sequence[Allocation]] = field(default_factory=dict)
+    causes: Mapping[int, ExpirationCause] = field(default_factory=dict)
+    moved: Collection[int] = ()
 
 
 class Reader:
@@ -212,6 +215,11 @@ def _find(connection: Connection, asks: Sequence[_Ask]) -> _Rows:
         earns=transactions.by_id(connection, earns),
         lots=lots.by_id(connection, earned),
         allocations=transactions.allocations_of(connection, moved),
+        causes=causes(
+            connection,
+            [(ask.tenant_id, ask.transaction) for ask in asks if ask.transaction is not None],
+        ),
+        moved=expiry_changes.moved(connection, earns),
     )
 
 
@@ -277,14 +285,16 @@ def _answer_rows(holdings: Holdings, asks: Sequence[_Ask], rows: _Rows) -> None:
             if holding is None or earn is None:
                 ask.answer = LotNotFound("lot_id")
             else:
-                ask.answer = view_lot_now(holding, ask.lot, earn)
+                ask.answer = view_lot_now(holding, ask.lot, earn, ask.lot.lot_id in rows.moved)
         elif ask.transaction is not None:
             number = ask.transaction.transaction_id
             if holding is None:
                 ask.answer = TransactionNotFound("transaction_id")
             else:
                 lot, parts = rows.lots.get(number), rows.allocations.get(number, ())
-                ask.answer = view_transaction_now(holding, ask.transaction, lot, parts)
+                ask.answer = view_transaction_now(
+                    holding, ask.transaction, lot, parts, rows.causes.get(number)
+                )
 
 
 def _answer_figures(connection: Connection, holdings: Holdings, asks: Sequence[_Ask]) -> None:

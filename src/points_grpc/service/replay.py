@@ -7,7 +7,7 @@ called. The rest comes from columns that never change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from struct import Struct
@@ -27,7 +27,14 @@ from points_grpc.domain.answers import (
 )
 from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Transaction
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.model import LotState, Program
+from points_grpc.domain.model import (
+    ExpirationCause,
+    ExpirationSource,
+    LotState,
+    PolicyKind,
+    Program,
+)
+from points_grpc.domain.origins import expiration_source
 from points_grpc.domain.record import record
 from points_grpc.domain.views import view_change, view_lot, view_transaction
 from points_grpc.service.program_cache import ProgramCache
@@ -47,6 +54,8 @@ _COUNT = Struct("<I")
 _LENGTH = Struct("<H")
 _OF_A_LOT = (_EARNED, _STATE_MOVED)
 _OF_MANY_LOTS = (_REDEEMED, _EXPIRED)
+_VERSION = 6
+_LAST = expiry_changes.LAST_VERSION
 _NONE = -(2**63)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -64,6 +73,11 @@ class _Kept:
     lot: tuple[int, ...] = ()
     settled: tuple[int, ...] = ()
     order: tuple[int, ...] = ()
+
+    @property
+    def version(self) -> int:
+        """The account's version that was answered."""
+        return self.figures[_VERSION]
 
 
 def pack(answer: Answer) -> bytes:
@@ -214,6 +228,7 @@ def rebuild(
         allocations=transactions.allocations_of(connection, posted),
         lots=lots.by_id(connection, wanted),
         changes=changes,
+        moved=_moved(connection, kept),
     )
     answers = []
     for tenant, k in kept:
@@ -221,6 +236,17 @@ def rebuild(
         program = settings[tenant, account.program_id]
         answers.append(shelf.answer(k, account, program))
     return answers
+
+
+def _moved(connection: Connection, kept: Sequence[tuple[int, _Kept]]) -> set[tuple[int, int]]:
+    """Which lots had an expiry change by the account's version of their answer, or have one now."""
+    asked = [
+        (tenant_id, k.number, version)
+        for tenant_id, k in kept
+        if k.kind in _OF_A_LOT
+        for version in (k.version, expiry_changes.LAST_VERSION)
+    ]
+    return expiry_changes.moved_until(connection, asked)
 
 
 @record
@@ -231,6 +257,7 @@ class _Shelf:
     allocations: Mapping[int, Sequence[Allocation]]
     lots: Mapping[int, Lot]
     changes: Mapping[int, ExpiryChange]
+    moved: Collection[tuple[int, int]]
 
     def answer(self, kept: _Kept, account: Account, program: Program) -> Answer:
         """The answer as it was first given."""
@@ -247,7 +274,8 @@ class _Shelf:
         row = self.transactions.get(kept.number)
         parts = self.allocations.get(kept.number, ())
         parts = [parts[place] for place in kept.order] or parts
-        shown = None if row is None else view_transaction(owner, row, parts)
+        cause = ExpirationCause.ON_DEMAND if kept.kind == _EXPIRED else None
+        shown = None if row is None else view_transaction(owner, row, parts, cause=cause)
         if kept.kind == _EXPIRED:
             requested, settled = kept.settled
             return Expired(shown, requested, settled, account_view, True)
@@ -261,14 +289,23 @@ class _Shelf:
         state, remaining, expires_at, updated_at = kept.lot
         lot = replace(self.lots[kept.number], state=LotState(state), remaining=remaining)
         earn = self.transactions[kept.number]
-        policy = program.versions[lot.policy_version_id]
+        source = self._source(kept, program, replace(lot, expires_at=_instant(expires_at)))
         kind = Earned if kept.kind == _EARNED else StateMoved
         return kind(
             view_transaction(owner, earn, state=lot.state, updated_at=_instant(updated_at)),
-            view_lot(owner, lot, _instant(expires_at), policy, earn),
+            view_lot(owner, lot, _instant(expires_at), program, earn, source=source),
             view,
             True,
         )
+
+    def _source(self, kept: _Kept, program: Program, lot: Lot) -> ExpirationSource:
+        """Where the expiry came from when the answer was given."""
+        is_moved = (lot.lot_id, kept.version) in self.moved
+        policy = program.versions[lot.policy_version_id]
+        if policy.kind is PolicyKind.INACTIVITY and (lot.lot_id, _LAST) in self.moved:
+            # The change took the rule from the lot; that one was given with the earn is rare.
+            lot = replace(lot, rule=policy.policy_version_id)
+        return expiration_source(program, lot, is_moved)
 
 
 def _account_view(kept: _Kept, account: Account, owner: Owner) -> AccountView:

@@ -26,6 +26,7 @@ from points_grpc.service.paging import (
 )
 from points_grpc.storage import listings, lots, transactions
 from points_grpc.storage.database import Connection
+from points_grpc.storage.expiration_causes import causes
 from points_grpc.storage.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.listings import ID_END, Run, Wanted
 
@@ -204,12 +205,14 @@ class TransactionPages:
         self._holdings.load_labels({(self._tenant_id, row.account_id) for row in rows})
         of_earns = lots.by_id(self._connection, self._keys(rows, is_earn=True))
         parts = transactions.allocations_of(self._connection, self._keys(rows, is_earn=False))
+        why = causes(self._connection, [(self._tenant_id, row) for row in rows])
         return [
             view_transaction_now(
                 self._holding_of(row.account_id),
                 row,
                 of_earns.get(row.transaction_id),
                 parts.get(row.transaction_id, ()),
+                why.get(row.transaction_id),
             )
             for row in rows
         ]

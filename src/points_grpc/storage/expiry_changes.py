@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, true
 
 from points_grpc.domain.books import ExpiryChange
 from points_grpc.domain.model import ReasonType
@@ -36,6 +36,8 @@ _COLUMNS = (
 EXPIRY_CHANGE_COLUMNS = tuple(expiry_changes.c[name] for name in _COLUMNS)
 """What `to_expiry_change` expects of a row, in this order."""
 
+LAST_VERSION = 2**63 - 1
+
 _asked = rows("asked", bucket=INT, tenant_id=INT, event_id=BIGINT)
 _by_id = (
     select(*EXPIRY_CHANGE_COLUMNS)
@@ -47,6 +49,19 @@ _by_id = (
         & (expiry_changes.c.event_id == _asked.c.event_id),
     )
 )
+_of_lots = rows("of_lots", bucket=INT, tenant_id=INT, lot_id=BIGINT, version=BIGINT)
+_any = (
+    select(expiry_changes.c.version)
+    .where(
+        expiry_changes.c.bucket == _of_lots.c.bucket,
+        expiry_changes.c.tenant_id == _of_lots.c.tenant_id,
+        expiry_changes.c.lot_id == _of_lots.c.lot_id,
+        expiry_changes.c.version <= _of_lots.c.version,
+    )
+    .limit(1)
+    .lateral("any_change")
+)
+_moved = select(_of_lots.c.lot_id, _of_lots.c.version).select_from(_of_lots).join(_any, true())
 _BY_KEY = itemgetter(0, 1, 2)
 _INSERTED = ("bucket", "tenant_id", *_COLUMNS)
 _insert = insert_rows(expiry_changes, _INSERTED)
@@ -60,6 +75,29 @@ def by_id(connection: Connection, keys: Iterable[tuple[int, int]]) -> dict[int, 
     names = ("bucket", "tenant_id", "event_id")
     found = execute(connection, _by_id, fill("asked", names, values))
     return {row[0]: to_expiry_change(row) for row in found}
+
+
+def moved(
+    connection: Connection, keys: Iterable[tuple[int, int]], version: int = LAST_VERSION
+) -> set[int]:
+    """Return which lots of these (tenant_id, lot_id) had a change up to an account's version."""
+    asked = [(tenant_id, lot_id, version) for tenant_id, lot_id in keys]
+    return {lot_id for lot_id, _ in moved_until(connection, asked)}
+
+
+def moved_until(
+    connection: Connection, asked: Iterable[tuple[int, int, int]]
+) -> set[tuple[int, int]]:
+    """Return the (lot_id, version) of those asked that had a change by then.
+
+    Asked are (tenant_id, lot_id, version), the version being the account's.
+    """
+    values = sorted((bucket_of_id(lot), tenant, lot, version) for tenant, lot, version in asked)
+    if not values:
+        return set()
+    names = ("bucket", "tenant_id", "lot_id", "version")
+    found = execute(connection, _moved, fill("of_lots", names, values))
+    return {(lot_id, version) for lot_id, version in found}
 
 
 def insert(connection: Connection, new: Sequence[tuple[int, ExpiryChange]]) -> None:

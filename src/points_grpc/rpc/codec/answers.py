@@ -90,6 +90,8 @@ def put_lot(message: lot_pb2.Lot, view: LotView) -> None:
     message.amount.value = print_units(view.amount, scale)
     message.remaining.value = print_units(view.remaining, scale)
     message.policy = view.policy
+    message.policy_version = view.policy_version
+    message.expiration_source = view.expiration_source  # type: ignore[assignment]  # the same numbers
     put_instant(message.earn_time, view.earned_at)
     if view.expires_at is not None:
         put_instant(message.expire_time, view.expires_at)
@@ -137,6 +139,8 @@ def put_transaction(message: transaction_pb2.Transaction, view: TransactionView)
     put_instant(message.update_time, view.updated_at)
     put_instant(message.effective_time, view.effective_at)
     message.principal = view.principal
+    if view.expiration_cause is not None:
+        message.expiration_cause = view.expiration_cause  # type: ignore[assignment]  # the same numbers
 
 
 def put_expiry_change(message: expiry_change_pb2.ExpiryChange, view: ExpiryChangeView) -> None:
