@@ -163,6 +163,12 @@ class ExpirationNotConfigured(Refusal):
     reason, code = "EXPIRATION_NOT_CONFIGURED", "FAILED_PRECONDITION"
 
 
+class CallTooLarge(Refusal):
+    """The call needs more work at once than one call may do; ask for less at a time."""
+
+    reason, code = "CALL_TOO_LARGE", "FAILED_PRECONDITION"
+
+
 class Overloaded(Refusal):
     """The server has more work than it can take; try again."""
 

@@ -266,10 +266,10 @@ def test_without_a_patient_lane_it_is_tried_on(open_lane: Open) -> None:
     assert gate.batches == [["a"]] * 10
 
 
-def test_elsewhere_is_the_bulk_lane(open_lane: Open) -> None:
-    """A job that the batch wants elsewhere moves to the bulk lane at once."""
-    bulk, heavy = open_lane()
-    lane, gate = open_lane(bulk=bulk)
+def test_elsewhere_is_the_heavy_lane(open_lane: Open) -> None:
+    """A job that the batch wants elsewhere moves to the heavy lane at once."""
+    other, heavy = open_lane()
+    lane, gate = open_lane(heavy=other)
     heavy.open()
     gate.open()
     gate.verdicts["a"] = ["elsewhere"]

@@ -13,7 +13,9 @@ from branch import PATIENCE_SECONDS, Branch, run
 from till import START, Till, earn, expire, outcomes, redeem
 
 from points_grpc.domain.answers import Redeemed
-from points_grpc.service import gather
+from points_grpc.domain.policy import InDays, Never
+from points_grpc.errors import CallTooLarge
+from points_grpc.service import deciding, gather
 from points_grpc.service.ledger import Terms
 from points_grpc.storage.lots import Lot
 
@@ -23,27 +25,32 @@ Load = Callable[..., dict[int, Lot]]
 
 
 @pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
-    """Up to how many lots of a stream were loaded for spending, each time; 2 at first, then 4."""
-    asked: list[int | None] = []
-    real: Load = gather.lots.spendable
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Up to how many lots of a stream were loaded for spending, each time; 2 at first."""
+    asked: list[int] = []
 
-    def note(connection: Any, streams: Sequence[Any], limit: int | None) -> dict[int, Lot]:
-        if streams:
-            asked.append(limit)
-        return real(connection, streams, limit)
+    def noting(real: Load) -> Load:
+        def note(connection: Any, streams: Sequence[Any], limit: int) -> dict[int, Lot]:
+            if streams:
+                asked.append(limit)
+            return real(connection, streams, limit)
+
+        return note
 
     monkeypatch.setattr(gather, "SPENDABLE_FIRST", 2)
     monkeypatch.setattr(gather, "SPENDABLE_NEXT", 4)
-    monkeypatch.setattr(gather.lots, "spendable", note)
+    monkeypatch.setattr(gather, "SPENDABLE_GROWTH", 3)
+    monkeypatch.setattr(gather, "SPENDABLE_FAST", 12)
+    monkeypatch.setattr(gather.spendable, "first", noting(gather.spendable.first))
+    monkeypatch.setattr(gather.spendable, "following", noting(gather.spendable.following))
     return asked
 
 
 @pytest.mark.parametrize(
-    ("amount", "steps"), [(1, [2]), (70, [2, 4]), (71, [2, 4, 8]), (120, [2, 4, 8])]
+    ("amount", "steps"), [(1, [2]), (70, [2, 2]), (71, [2, 2, 4]), (120, [2, 2, 4])]
 )
 def test_no_more_lots_are_loaded_than_are_needed(
-    till: Till, loads: list[int | None], amount: int, steps: list[int]
+    till: Till, loads: list[int], amount: int, steps: list[int]
 ) -> None:
     """A spender's lots are first a few of each stream, then more, then all the ledger takes on."""
     for policy in ("never", "month"):
@@ -55,7 +62,7 @@ def test_no_more_lots_are_loaded_than_are_needed(
     assert loads == steps
 
 
-def test_an_account_that_needs_too_many_is_handed_on(till: Till, loads: list[int | None]) -> None:
+def test_an_account_that_needs_too_many_is_handed_on(till: Till, loads: list[int]) -> None:
     """Whoever spends from too many lots is left over, and so is who comes behind; others not."""
     till.execute(till.call(*(earn(10) for _ in range(12)), earn(5, "bob")))
     before, large = till.call(redeem(5)), till.call(redeem(100))
@@ -67,10 +74,10 @@ def test_an_account_that_needs_too_many_is_handed_on(till: Till, loads: list[int
     assert till.account().available == 115
     assert till.bulk.execute([large, behind]).crowded == []
     assert outcomes(large)[0].account.available == 15
-    assert loads == [2, 4, 8, 2, 4, None]
+    assert loads == [2, 2, 4, 2, 2, 8]
 
 
-def test_only_what_needs_too_many_is_handed_on(till: Till, loads: list[int | None]) -> None:
+def test_only_what_needs_too_many_is_handed_on(till: Till, loads: list[int]) -> None:
     """Items of a partial call that could be decided stay decided when another is handed on."""
     till.execute(till.call(*(earn(10) for _ in range(12)), earn(5, "bob")))
     call = till.call(redeem(20), redeem(5, "bob"), redeem(90), redeem(1, "bob"), partial=True)
@@ -80,7 +87,7 @@ def test_only_what_needs_too_many_is_handed_on(till: Till, loads: list[int | Non
     assert outcomes(call)[2].account.available == 10
 
 
-def test_spending_is_the_same_by_whatever_steps(till: Till, loads: list[int | None]) -> None:
+def test_spending_is_the_same_by_whatever_steps(till: Till, loads: list[int]) -> None:
     """Redemptions take the same parts of the same lots as where all lots are loaded."""
     for day in range(12):
         till.clock.set(START + day * DAY)
@@ -100,27 +107,78 @@ def test_spending_is_the_same_by_whatever_steps(till: Till, loads: list[int | No
     assert handed_on == 2
 
 
+@pytest.mark.parametrize(
+    ("amount", "steps"),
+    [(40, [2, 2]), (41, [2, 2, 8]), (121, [2, 2, 8, 12]), (241, [2, 2, 8, 12, 24])],
+)
+def test_lots_are_loaded_in_growing_steps(
+    till: Till, loads: list[int], amount: int, steps: list[int]
+) -> None:
+    """Each step goes on behind the one before, three times as far, and twice from 12 on."""
+    till.execute(till.call(*(earn(10) for _ in range(60))))
+    call = till.call(redeem(amount))
+    assert till.bulk.execute([call]).crowded == []
+    assert outcomes(call)[0].account.available == 600 - amount
+    assert loads == steps
+
+
+def test_steps_pass_from_dates_to_none_and_over_priorities(till: Till, loads: list[int]) -> None:
+    """What steps load together is all there is, in spending order, whatever lies at their ends."""
+    for day in range(5):
+        till.clock.set(START + day * DAY)
+        till.execute(
+            till.call(
+                *(
+                    earn(10, policy=policy, expiration=expiration)
+                    for policy in ("month", "idle-first", "never")
+                    for expiration in (InDays(40), InDays(40 + day), Never(), None)
+                )
+            )
+        )
+    call = till.call(redeem(600))
+    till.bulk.execute([call])
+    parts = outcomes(call)[0].transaction.allocations
+    assert len({lot for lot, _ in parts}) == len(parts) == 60
+    assert loads[:2] == [2, 2]
+
+
+def test_one_call_takes_from_so_many_lots_at_most(
+    till: Till, loads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that would need more lots than one call may take from is refused, alone."""
+    monkeypatch.setattr(gather, "SPENDABLE_MAX", 10)
+    monkeypatch.setattr(deciding, "SPENDABLE_MAX", 10)
+    till.execute(till.call(*(earn(10) for _ in range(12))))
+    large, small = till.call(redeem(101)), till.call(redeem(100))
+    till.bulk.execute([large, small])
+    (refused,) = outcomes(large)
+    assert isinstance(refused, CallTooLarge)
+    assert (refused.field, refused.facts["lots_max"]) == ("amount", 10)
+    assert outcomes(small)[0].account.available == 20
+
+
 def test_spending_from_very_many_lots_holds_up_nobody(
     till: Till, open_branch: Callable[..., Branch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the bulk lane loads all lots of an account, the write lane goes on with others."""
+    """While the heavy lane loads many lots of an account, all other lanes go on."""
     till.execute(till.call(*(earn(1) for _ in range(300)), earn(5, "bob")))
     loading, go_on = threading.Event(), threading.Event()
-    real: Load = gather.lots.spendable
+    real: Load = gather.spendable.following
 
-    def stall(connection: Any, streams: Sequence[Any], limit: int | None) -> dict[int, Lot]:
-        if limit is None:
+    def stall(connection: Any, streams: Sequence[Any], limit: int) -> dict[int, Lot]:
+        if limit > 300:
             loading.set()
             assert go_on.wait(PATIENCE_SECONDS)
         return real(connection, streams, limit)
 
-    monkeypatch.setattr(gather.lots, "spendable", stall)
+    monkeypatch.setattr(gather.spendable, "following", stall)
     branch = open_branch()
 
     async def spend() -> tuple[bool, Any]:
         large = asyncio.ensure_future(branch.do(redeem(290)))
         await branch.do(redeem(2, "bob"))
         await asyncio.to_thread(loading.wait, PATIENCE_SECONDS)
+        await branch.do(*(earn(1, f"m{n}") for n in range(40)))
         small = await branch.do(redeem(3, "bob"))
         was_done = large.done()
         go_on.set()

@@ -23,6 +23,7 @@ from points_grpc.storage import (
     lots,
     members,
     requests,
+    spendable,
     transactions,
     units,
 )
@@ -175,6 +176,7 @@ KEYS = [(1, number(1, m)) for m in SOME]
 LOT_KEYS = [(1, number(2, m, 1)) for m in SOME]
 AT = [(1, number(1, m), NOW + 40 * DAY) for m in SOME]
 STREAMS = [(1, number(1, m), rule) for m in SOME for rule in (0, IDLE_RULE)]
+CUT_STREAMS = [(*stream, (0, at, NOW, 1)) for stream in STREAMS for at in (NOW, None)]
 PAIRS = [(1, number(0, m), 7) for m in SOME]
 VENDORS = [(1, number(0, m), 2) for m in SOME]
 PLACES = [accounts.DuePlace(b, 1, 469, NOW - DAY, 1) for b in range(BUCKETS)]
@@ -210,8 +212,8 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "lots.possibly_due all": lambda at: lots.possibly_due(at, AT, None),
     "lots.following": lambda at: lots.following(at, AT),
     "lots.next_fixed_due": lambda at: lots.next_fixed_due(at, AT),
-    "lots.spendable": lambda at: lots.spendable(at, STREAMS, 32),
-    "lots.spendable all": lambda at: lots.spendable(at, STREAMS, None),
+    "spendable.first": lambda at: spendable.first(at, STREAMS, 32),
+    "spendable.following": lambda at: spendable.following(at, CUT_STREAMS, 32),
     "lots.insert": lambda at: lots.insert(at, [(1, lot_of(MEMBERS + 1, 1))]),
     "lots.update": lambda at: lots.update(at, [(1, lot_of(m, 1)) for m in SOME]),
     "lots.redate": lambda at: lots.redate(at, [(1, lot_of(m, 1)) for m in SOME]),
@@ -329,7 +331,7 @@ def test_a_used_up_lot_leaves_the_index(database: Database) -> None:
         lot = lot_of(0, 1)
         lot.remaining, lot.redeemed = 0, 100
         lots.update(at, [(1, lot)])
-        left = lots.spendable(at, [(1, number(1, 0), 0)], 32)
+        left = spendable.first(at, [(1, number(1, 0), 0)], 32)
         assert len(left) == LOTS_EACH - 2
         assert at.scalar(select(func.count()).select_from(t.lots)) == LOTS_EACH
 

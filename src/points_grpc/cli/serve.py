@@ -34,7 +34,7 @@ from points_grpc.service import retention
 from points_grpc.storage import checkup, migrate
 from points_grpc.storage.database import Database
 from points_grpc.storage.fault_words import words_for
-from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.faults import is_unavailable
 
 _EXAMPLE = (
     """grpcurl -plaintext -d '{{"member": {{"external_id": "alice"}}, """
@@ -117,7 +117,7 @@ def failures_told() -> Iterator[None]:
     except RuntimeError as error:  # of grpcio, when it cannot listen
         options.fail(str(error))
     except Exception as error:
-        if fault_of(error) is not Fault.LOST:
+        if not is_unavailable(error):
             raise
         options.fail(words_for(error))
 

@@ -42,8 +42,8 @@ class Parts:
         return self.clock if isinstance(self.clock, TestClock) else None
 
 
-CONNECTIONS = 13
-"""The most that one server process opens: five lanes, two of the desk, one each of the
+CONNECTIONS = 15
+"""The most that one server process opens: seven lanes, two of the desk, one each of the
 credentials and the sweep, and up to four brief ones, for ids and for its health."""
 
 

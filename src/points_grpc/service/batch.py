@@ -50,7 +50,8 @@ class Call:
     `one_request` says that the call's items share a request id and stand or fall with it: a
     single item whose id was used for other content refuses the call. `whole` is the call that
     this one is a part of. `missed` are the accounts that kept it from being decided when last
-    it was tried, `waits` how often it has waited for such in vain.
+    it was tried, `waits` how often it has waited for such in vain. `heavy` says of a whole call
+    that it needs many lots of an account.
     """
 
     caller: Caller
@@ -59,6 +60,7 @@ class Call:
     whole: Call | None = None
     missed: frozenset[int] = frozenset()
     waits: int = 0
+    heavy: bool = False
 
     @property
     def identity(self) -> int:

@@ -9,10 +9,10 @@ from itertools import groupby
 from points_grpc.domain.answers import Answer
 from points_grpc.domain.books import Draft, NeedMoreLots
 from points_grpc.domain.decisions import decide
-from points_grpc.errors import Refusal, RequestIdReused
+from points_grpc.errors import CallTooLarge, Refusal, RequestIdReused
 from points_grpc.service.apply import KeptAnswer
 from points_grpc.service.batch import Call, SharedId
-from points_grpc.service.gather import Gathered, Gatherer
+from points_grpc.service.gather import SPENDABLE_MAX, Gathered, Gatherer
 from points_grpc.service.idempotency import place_of, refuse_reuse
 from points_grpc.service.naming import Item
 from points_grpc.service.replay import APART, pack, pack_together
@@ -110,6 +110,8 @@ def left_of(batch: Batch) -> Leftover:
         accounts = {item.account_id for item in items}
         call.missed = frozenset(accounts & batch.gathered.missed)
         is_crowded = not accounts.isdisjoint(batch.gathered.crowded)
+        if is_crowded:
+            (call.whole or call).heavy = True
         (leftover.crowded if is_crowded else leftover.missed).append(call)
     return leftover
 
@@ -143,7 +145,10 @@ def _decide_group(
             draft.drop()
             if batch.gatherer.load_more_spendable(books.holdings[more.account_id]):
                 continue
-            batch.gathered.crowded.add(more.account_id)
+            if batch.gatherer.hands_on:
+                batch.gathered.crowded.add(more.account_id)
+            else:
+                group.fail(CallTooLarge("amount", lots_max=SPENDABLE_MAX), at=len(answers))
             return []
         except Exception as error:
             draft.drop()

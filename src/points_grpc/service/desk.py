@@ -134,7 +134,10 @@ class Clerk:
                 raise
             except Exception as error:
                 tell_if_deadlock(error)
-                if fault_of(error) not in (Fault.CONFLICT, Fault.LOST):
+                fault = fault_of(error)
+                if fault is Fault.SLOW:  # again it would hold up all the others just as long
+                    raise StorageUnavailable from error
+                if fault not in (Fault.CONFLICT, Fault.LOST):
                     raise
         raise StorageUnavailable
 

@@ -3,10 +3,12 @@
 | lane | takes | when an account is locked elsewhere |
 |---|---|---|
 | write | calls of up to 32 items | tries three times, then hands over to patience |
-| bulk | larger calls, and accounts of which many lots are needed | the same |
+| bulk | larger calls | the same |
 | patience | what the two others could not lock | waits, up to lock_timeout |
+| heavy | one by one: what needs many lots, or was in a batch that took too long | waits |
 | read | single answers, and previews of up to 32 items | does not lock |
 | report | schedules, listings, and all other previews | does not lock |
+| study | one by one: reads and previews of such kinds | does not lock |
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from points_grpc.clock import Clock
 from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command, MoveExpiry
 from points_grpc.domain.queries import (
+    GetExpiring,
     GetSchedule,
     ListExpiryChanges,
     Listing,
@@ -27,7 +30,13 @@ from points_grpc.domain.queries import (
     Page,
     Read,
 )
-from points_grpc.errors import Overloaded, Refusal, RequestIdReused, StorageUnavailable
+from points_grpc.errors import (
+    CallTooLarge,
+    Overloaded,
+    Refusal,
+    RequestIdReused,
+    StorageUnavailable,
+)
 from points_grpc.service.batch import Call, make_call
 from points_grpc.service.gather import Locking
 from points_grpc.service.lane import Bounds, Execute, Job, Lane, Remains
@@ -85,24 +94,28 @@ class Engine:
         def lane(name: str, execute: Execute[Any], bounds: Bounds | None, **to: Any) -> Lane[Any]:
             return Lane(name, metered(name, execute, meter), bounds, **to)
 
-        patient = ledger(Terms(Locking.WAIT, lots_max=None))
-        bulk = ledger(Terms(Locking.SKIP, lots_max=None))
+        few = replace(bounds or Bounds(), batch_items=1)
+        alone = ledger(Terms(Locking.WAIT, lots_max=None))
         write = ledger(Terms(Locking.SKIP))
-        self._patience = lane("patience", _executor(patient), bounds)
-        self._bulk = lane("bulk", _executor(bulk), bounds, patient=self._patience)
-        self._write = lane(
-            "write", _executor(write), bounds, patient=self._patience, bulk=self._bulk
-        )
-        few = bounds or Bounds()
-        few = replace(few, batch_items=min(few.batch_items, REPORT_BATCH))
-        self._report = lane("report", self._answerer(bulk), few)
-        self._read = lane("read", self._answerer(write), bounds, bulk=self._report)
+        self._heavy = lane("heavy", _executor(alone), few)
+        patient, bulk = ledger(Terms(Locking.WAIT)), ledger(Terms(Locking.SKIP))
+        self._patience = lane("patience", _executor(patient), bounds, heavy=self._heavy)
+        to = {"patient": self._patience, "heavy": self._heavy}
+        self._bulk = lane("bulk", _executor(bulk), bounds, **to)
+        self._write = lane("write", _executor(write), bounds, **to)
+        self._study = lane("study", self._answerer(alone, last=True), few)
+        some = bounds or Bounds()
+        some = replace(some, batch_items=min(some.batch_items, REPORT_BATCH))
+        self._report = lane("report", self._answerer(bulk), some, heavy=self._study)
+        self._read = lane("read", self._answerer(write), bounds, heavy=self._study)
         self._lanes: tuple[Lane[Any], ...] = (
             self._write,
             self._bulk,
             self._patience,
+            self._heavy,
             self._read,
             self._report,
+            self._study,
         )
 
     def start(self) -> None:
@@ -177,7 +190,7 @@ class Engine:
         return link
 
     def _answerer(
-        self, ledger: Ledger
+        self, ledger: Ledger, *, last: bool = False
     ) -> Callable[[Sequence[Job[Question | Preview]]], Remains[Question | Preview]]:
         """Answers questions and previews; those the ledger does not take on go elsewhere."""
 
@@ -190,7 +203,7 @@ class Engine:
             crowded = ledger.preview(connection, [p for p in payloads if isinstance(p, Call)])
             return Remains(elsewhere=[job_of[id(call)] for call in crowded])
 
-        return _snapshots(self._link(snapshot=True), answer)
+        return _snapshots(self._link(snapshot=True), answer, last=last)
 
     def _answer(self, connection: Connection, questions: Sequence[Question]) -> None:
         reads: list[tuple[Question, Read]] = []
@@ -232,9 +245,12 @@ def _executor(ledger: Ledger) -> Callable[[Sequence[Job[Call]]], Remains[Call]]:
 
 
 def _snapshots(
-    link: Link, answer: Callable[[Connection, Sequence[Job[Any]]], Remains[Any]]
+    link: Link, answer: Callable[[Connection, Sequence[Job[Any]]], Remains[Any]], *, last: bool
 ) -> Callable[[Sequence[Job[Any]]], Remains[Any]]:
-    """Answers a lane's jobs in one snapshot; one by one when something unforeseen happens."""
+    """Answers a lane's jobs in one snapshot; one by one when something unforeseen happens.
+
+    Those that take too long go elsewhere, or fail where the lane is the last.
+    """
 
     def attempt(jobs: Sequence[Job[Any]], tries: int = READ_TRIES) -> Remains[Any]:
         try:
@@ -249,7 +265,12 @@ def _snapshots(
         try:
             return attempt(jobs)
         except Exception as error:
-            failure = StorageUnavailable() if fault_of(error) is Fault.LOST else error
+            fault = fault_of(error)
+            if fault is Fault.SLOW and not last:
+                return Remains(elsewhere=list(jobs))
+            failure = StorageUnavailable() if fault is Fault.LOST else error
+            if fault is Fault.SLOW:
+                failure = CallTooLarge() if _is_large(jobs[0]) else StorageUnavailable()
             if len(jobs) > 1 and not isinstance(failure, StorageUnavailable):
                 return Remains(elsewhere=[job for one in jobs for job in execute([one]).elsewhere])
             for job in jobs:
@@ -257,6 +278,14 @@ def _snapshots(
             return Remains()
 
     return execute
+
+
+def _is_large(job: Job[Any]) -> bool:
+    """Whether a read or preview may take long for what it asks."""
+    payload = job.payload
+    if isinstance(payload, Call):
+        return payload.heavy or payload.size >= BULK_FROM
+    return isinstance(payload.query, Listing | GetSchedule | GetExpiring)
 
 
 def _outcomes(call: Call, partial: bool, item_path: str) -> list[Answer | Exception]:

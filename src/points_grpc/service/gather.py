@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -22,6 +22,7 @@ from points_grpc.storage import (
     lots,
     members,
     programs,
+    spendable,
     transactions,
 )
 from points_grpc.storage.database import Connection
@@ -33,6 +34,15 @@ SPENDABLE_FIRST = 4
 
 SPENDABLE_NEXT = 32
 """How many of an account's streams whose first do not give what its calls ask for."""
+
+SPENDABLE_GROWTH = 8
+"""How many times as many are loaded with each step from there, up to SPENDABLE_FAST."""
+
+SPENDABLE_FAST = 2_048
+"""From how many on each step only doubles: what is loaded in vain is at most half."""
+
+SPENDABLE_MAX = 50_000
+"""How many lots of a stream one call may take from."""
 
 _NOTHING = Decimal(0)
 
@@ -80,7 +90,7 @@ class Gatherer:
         self._clock = clock
         self._locking = locking
         self._lots_max = lots_max
-        self._grown: set[int] = set()
+        self._reached: dict[int, int] = {}
         self._locks: Ahead[list[Account]] | None = None
         self._versions: Ahead[dict[ProgramKey, int]] | None = None
         self._unchanged: dict[int, Lot] = {}
@@ -137,14 +147,22 @@ class Gatherer:
         self._load_spendable(wanted, gathered.books)
         self._load_named(wanted, gathered.books)
 
+    @property
+    def hands_on(self) -> bool:
+        """Whether accounts that need more lots than it takes on are left to another gatherer."""
+        return self._lots_max is not None
+
     def load_more_spendable(self, holding: Holding) -> bool:
-        """Load more of the lots that the account can spend; False where those are too many."""
-        account_id = holding.account.account_id
-        if self._lots_max is not None:
-            if account_id in self._grown or self._lots_max <= SPENDABLE_NEXT:
-                return False
-            self._grown.add(account_id)
-        self._spend_from([holding], self._lots_max)
+        """Load more of the lots that the account can spend; False where those are too many.
+
+        Each step goes on where the one before has ended, and is longer.
+        """
+        reached = self._reached[holding.account.account_id]
+        growth = SPENDABLE_GROWTH if reached < SPENDABLE_FAST else 2
+        most = SPENDABLE_MAX if self._lots_max is None else self._lots_max
+        if reached >= most:
+            return False
+        self._spend_on([holding], min(reached * growth, most))
         return True
 
     def case(self, item: Item, books: Books) -> Case:
@@ -200,7 +218,7 @@ class Gatherer:
             if isinstance(item.command, Redeem | Expire):
                 asked[item.account_id] = asked.get(item.account_id, _NOTHING) + item.command.amount
         holdings = [books.holdings[a] for a in asked if books.holdings[a].account.stored]
-        self._spend_from(holdings, SPENDABLE_FIRST)
+        self._spend_from(holdings)
         short = [
             holding
             for holding in holdings
@@ -210,15 +228,40 @@ class Gatherer:
             )
         ]
         most = SPENDABLE_NEXT if self._lots_max is None else min(SPENDABLE_NEXT, self._lots_max)
-        self._spend_from(short, most)
+        self._spend_on(short, most)
 
-    def _spend_from(self, holdings: Sequence[Holding], limit: int | None) -> None:
-        """Load the first `limit` lots of each stream, and note where that cut it."""
+    def _spend_from(self, holdings: Sequence[Holding]) -> None:
+        """Load the first lots of each stream."""
+        found = spendable.first(self._connection, _streams(holdings), SPENDABLE_FIRST)
+        self._put_in(holdings, found, SPENDABLE_FIRST, SPENDABLE_FIRST)
+
+    def _spend_on(self, holdings: Sequence[Holding], until: int) -> None:
+        """Load more lots of each stream that was cut, until it has so many."""
+        by_reach: dict[int, list[Holding]] = {}
+        for holding in holdings:
+            by_reach.setdefault(self._reached[holding.account.account_id], []).append(holding)
+        for reached, some in by_reach.items():
+            behind = [
+                (h.account.tenant_id, h.account.account_id, rule, key)
+                for h in some
+                for rule, key in h.cut.items()
+            ]
+            more = until - reached
+            if more <= 0:
+                continue
+            found = spendable.following(self._connection, behind, more)
+            self._put_in(some, found, more, until)
+
+    def _put_in(
+        self, holdings: Sequence[Holding], found: Mapping[int, Lot], limit: int, reached: int
+    ) -> None:
+        """Put in lots of which up to `limit` a stream were asked for; note where that cut it."""
         by_id = {holding.account.account_id: holding for holding in holdings}
         for holding in holdings:
             holding.cut.clear()
+            self._reached[holding.account.account_id] = reached
         lengths: dict[tuple[int, int], int] = {}
-        for lot in lots.spendable(self._connection, _streams(holdings), limit).values():
+        for lot in found.values():
             holding = by_id[lot.account_id]
             holding.lots.setdefault(lot.lot_id, lot)
             stream = (lot.account_id, lot.rule)

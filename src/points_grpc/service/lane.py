@@ -67,7 +67,7 @@ class Lane(Generic[P]):
     """Executes jobs batch by batch on a thread of its own.
 
     Jobs handed back go to the head of the queue; after `bounds.tries_max` of that they move to
-    `patient`. Those that the batch wants elsewhere move to `bulk`.
+    `patient`. Those that the batch wants elsewhere move to `heavy`.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class Lane(Generic[P]):
         bounds: Bounds | None = None,
         *,
         patient: Lane[P] | None = None,
-        bulk: Lane[P] | None = None,
+        heavy: Lane[P] | None = None,
     ) -> None:
         self.name = name
         self._execute = execute
         self._bounds = bounds or Bounds()
         self._patient = patient
-        self._bulk = bulk
+        self._heavy = heavy
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._idle = False
@@ -204,7 +204,7 @@ class Lane(Generic[P]):
         deliver([job for job in batch if id(job) not in left])
         for job in remains.elsewhere:
             job.tries += 1
-            (self._bulk or self).accept(job)
+            (self._heavy or self).accept(job)
         waiting = []
         for job in remains.again:
             job.tries += 1

@@ -1,7 +1,8 @@
 """Gather, decide, apply: how a batch of calls becomes one unit of work.
 
 Every call leaves with an outcome, or is handed back because an account it needs is locked
-elsewhere (`missed`) or needs more lots than this ledger takes on (`crowded`).
+elsewhere (`missed`), or because it needs more lots than this ledger takes on, or was in a batch
+that took too long (`crowded`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from itertools import count
 
 from points_grpc.clock import Clock
-from points_grpc.errors import InvalidField, Overloaded, StorageUnavailable
+from points_grpc.domain.commands import Lapse
+from points_grpc.errors import CallTooLarge, InvalidField, Overloaded, StorageUnavailable
 from points_grpc.service.apply import apply
 from points_grpc.service.attempts import carry_out
 from points_grpc.service.batch import Call, Group
@@ -24,8 +26,17 @@ from points_grpc.storage.database import Connection, Link
 from points_grpc.storage.faults import Fault, fault_of, is_lock_timeout
 from points_grpc.storage.ids import bucket_of_id
 
+LOTS_MAX = 256
+"""How many lots of an account a ledger takes on that decides many calls at once."""
+
 WAITS_MAX = 3
 """How often a call may wait in vain, up to lock_timeout each time, for the same account."""
+
+SLOW_MAX = 3
+"""How many groups of a call are let run into the timeout by themselves, one after the other."""
+
+LARGE_FROM = 33
+"""From how many commands on a group is large."""
 
 _DIVISIBLE = frozenset((Fault.CONTENT, Fault.CONFLICT, Fault.OWN))
 """Faults that may be those of a single group: each half of the batch is tried by itself."""
@@ -36,11 +47,13 @@ class Terms:
     """How a ledger treats accounts: how it locks them, and how many of their lots it takes on.
 
     An account that needs more than `lots_max` due lots, or more spendable ones of a stream, is
-    left over.
+    left over, and so is a batch that takes too long; without `lots_max` the ledger has to see to
+    them itself.
     """
 
     locking: Locking = Locking.SKIP
-    lots_max: int | None = 256
+    lots_max: int | None = LOTS_MAX
+    slow_max: int = SLOW_MAX
 
 
 class Ledger:
@@ -54,6 +67,7 @@ class Ledger:
         self._ids = ids
         self._clock = clock
         self._terms = terms
+        self._slow = 0
 
     def execute(self, calls: Sequence[Call]) -> Leftover:
         """Decide every call that can be decided now; returns those that cannot.
@@ -61,10 +75,15 @@ class Ledger:
         A ledger that waits for accounts does so for one call at a time, after it has decided
         all that need not wait; so one account that stays locked does not hold up the others.
         """
+        self._slow = 0
         leftover = self._round(calls, Locking.SKIP)
         if self._terms.locking is Locking.WAIT and leftover.missed:
-            self._wait_for_one(leftover.missed)
-            leftover.missed = [call for call in leftover.missed if not call.settled]
+            crowded = self._wait_for_one(leftover.missed)
+            handed_on = set(map(id, crowded))
+            leftover.crowded += crowded
+            leftover.missed = [
+                call for call in leftover.missed if not call.settled and id(call) not in handed_on
+            ]
         return leftover
 
     def preview(self, connection: Connection, calls: Sequence[Call]) -> list[Call]:
@@ -86,18 +105,19 @@ class Ledger:
             crowded += left_of(batch).crowded
         return crowded
 
-    def _wait_for_one(self, missed: Sequence[Call]) -> None:
-        """Wait for the accounts of the call that has waited least."""
+    def _wait_for_one(self, missed: Sequence[Call]) -> list[Call]:
+        """Wait for the accounts of the call that has waited least; returns it if it is crowded."""
         first = min(missed, key=lambda call: call.waits)
         accounts = first.missed
-        self._round([first], Locking.WAIT)
-        if first.settled:
-            return
+        crowded = self._round([first], Locking.WAIT).crowded
+        if first.settled or crowded:
+            return crowded
         for call in missed:
             if call is first or not call.missed.isdisjoint(accounts):
                 call.waits += 1
                 if call.waits >= WAITS_MAX:
                     _fail(_pending(call), Overloaded())
+        return []
 
     def _round(self, calls: Sequence[Call], locking: Locking) -> Leftover:
         """All that can be decided, in one unit of work or, after a fault, in several."""
@@ -111,10 +131,33 @@ class Ledger:
                 group.reset()
             if is_lock_timeout(error) and (locking is Locking.WAIT or len(pending) == 1):
                 return _put_off(calls, locking)
-            if len(pending) > 1 and fault_of(error) in _DIVISIBLE:
-                return self._split(calls, pending, locking)
+            fault = fault_of(error)
+            if len(pending) > 1 and fault in _DIVISIBLE:
+                half = len(pending) // 2
+                return self._split(calls, [pending[:half], pending[half:]], locking)
+            if fault is Fault.SLOW:
+                return self._slowed(calls, pending, locking)
             _fail(pending, error)
             return Leftover()
+
+    def _slowed(
+        self, calls: Sequence[Call], pending: Sequence[Group], locking: Locking
+    ) -> Leftover:
+        """Leave over what took too long together, or see which group of it is to blame.
+
+        Halves would run into the timeout over and over; groups by themselves take a moment each.
+        """
+        if self._terms.lots_max is not None:
+            return Leftover(crowded=list(calls))
+        if len(pending) > 1:
+            return self._split(calls, [[group] for group in pending], locking)
+        self._slow += 1
+        (call,) = calls
+        commands = pending[0].commands
+        is_large = (call.whole or call).heavy or len(commands) >= LARGE_FROM
+        is_large |= isinstance(commands[0], Lapse)
+        _fail(pending, CallTooLarge() if is_large else StorageUnavailable())
+        return Leftover()
 
     def _persist(
         self, calls: Sequence[Call], pending: Sequence[Group], locking: Locking
@@ -151,16 +194,20 @@ class Ledger:
             connection, self._programs, ids, clock=self._clock, locking=locking, lots_max=lots_max
         )
 
-    def _split(self, calls: Sequence[Call], pending: Sequence[Group], locking: Locking) -> Leftover:
-        """Execute one half of the groups after the other, to find those that are refused."""
+    def _split(
+        self, calls: Sequence[Call], pieces: Sequence[Sequence[Group]], locking: Locking
+    ) -> Leftover:
+        """Execute one piece of the groups after the other, to find those that are refused."""
         leftover = Leftover()
-        first = {id(group) for group in pending[: len(pending) // 2]}
-        for in_first in (True, False):
-            parts = [
-                call.part(groups)
-                for call in calls
-                if (groups := [g for g in _pending(call) if (id(g) in first) is in_first])
-            ]
+        call_of = {id(group): call for call in calls for group in call.groups}
+        for piece in pieces:
+            if self._slow >= self._terms.slow_max:
+                _fail(piece, StorageUnavailable())
+                continue
+            groups_of: dict[int, list[Group]] = {}
+            for group in piece:
+                groups_of.setdefault(id(call_of[id(group)]), []).append(group)
+            parts = [call_of[id(groups[0])].part(groups) for groups in groups_of.values()]
             rest = self._round(parts, locking)
             leftover.missed += rest.missed
             leftover.crowded += rest.crowded

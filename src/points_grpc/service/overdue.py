@@ -10,7 +10,7 @@ from points_grpc.errors import StorageUnavailable
 from points_grpc.storage import accounts, programs
 from points_grpc.storage.accounts import AccountKey, DuePlace
 from points_grpc.storage.database import Connection, Link
-from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.faults import is_unavailable
 from points_grpc.storage.ids import BUCKETS
 
 PLACES = 1024
@@ -112,6 +112,6 @@ def _ask(link: Link, work: Callable[[Connection], T]) -> T:
         with link.unit() as connection:
             return work(connection)
     except Exception as error:
-        if fault_of(error) is Fault.LOST:
+        if is_unavailable(error):
             raise StorageUnavailable from error
         raise

@@ -98,7 +98,11 @@ class Sweeper:
         self._programs = program_cache
         self._ids = ids
         self._ledger = Ledger(
-            self._link, program_cache, ids, clock, Terms(Locking.SKIP, lots_max=None)
+            self._link,
+            program_cache,
+            ids,
+            clock,
+            Terms(Locking.SKIP, lots_max=None, slow_max=CHUNK),
         )
 
     def sweep(self, chunk: int = CHUNK) -> Iterator[Swept]:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, event
 
 from points_grpc.storage.connecting import connect, make_engine
-from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.faults import Fault, OutOfTime, fault_of
 from points_grpc.storage.wire import abandon, finish, flush, open_wire, settle
 
 __all__ = ["Connection", "Database", "Link", "Timeouts", "Watchdog"]
@@ -115,23 +115,29 @@ class Link:
     def unit(self) -> Iterator[Connection]:
         """A unit of work: committed at the end, rolled back by any exception.
 
-        Raises Unreachable when no connection can be had; after any fault that broke the
-        connection the next unit opens another.
+        Raises Unreachable when no connection can be had, and OutOfTime where the watchdog shut
+        the socket before the COMMIT was sent; after any fault that broke the connection the next
+        unit opens another.
         """
         connection = self._open()
+        watch = Watch()
         try:
-            with self._watchdog.over(connection), connection.begin():
+            with self._watchdog.over(connection, watch), connection.begin():
                 try:
                     yield connection
+                    watch.committing = True
                     finish(connection)
                 except BaseException:
                     settle(connection)
                     raise
         except Exception as error:
-            if fault_of(error) is Fault.LOST:
-                self.close()
-            elif not connection.closed:
-                abandon(connection)
+            if fault_of(error) is not Fault.LOST:
+                if not connection.closed:
+                    abandon(connection)
+                raise
+            self.close()
+            if watch.shut and not watch.committing:
+                raise OutOfTime from error
             raise
 
     def close(self) -> None:
@@ -155,6 +161,16 @@ class Link:
         return self._connection
 
 
+@dataclass(slots=True, eq=False)
+class Watch:
+    """A unit of work that is watched: how far it is, and whether its socket was shut."""
+
+    until: float = 0.0
+    fileno: int = -1
+    committing: bool = False
+    shut: bool = False
+
+
 class Watchdog:
     """Shuts the socket of a unit of work that outlives every timeout of the server's own.
 
@@ -165,17 +181,17 @@ class Watchdog:
     def __init__(self, limit_seconds: float) -> None:
         self._limit = limit_seconds
         self._changed = threading.Condition()
-        self._watched: dict[object, tuple[float, int]] = {}
+        self._watched: set[Watch] = set()
         self._stopped = False
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def over(self, connection: Connection) -> Iterator[None]:
+    def over(self, connection: Connection, watch: Watch) -> Iterator[None]:
         """Watch over `connection` while the block runs."""
-        fileno = connection.connection.dbapi_connection.fileno()  # type: ignore[union-attr]
-        watch = object()
+        watch.fileno = connection.connection.dbapi_connection.fileno()  # type: ignore[union-attr]
+        watch.until = time.monotonic() + self._limit
         with self._changed:
-            self._watched[watch] = (time.monotonic() + self._limit, fileno)
+            self._watched.add(watch)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
                 self._thread.start()
@@ -183,7 +199,7 @@ class Watchdog:
             yield
         finally:
             with self._changed:
-                self._watched.pop(watch, None)
+                self._watched.discard(watch)
 
     def stop(self) -> None:
         """End the watching thread."""
@@ -195,10 +211,10 @@ class Watchdog:
         with self._changed:
             while not self._stopped:
                 now = time.monotonic()
-                for watch, (until, fileno) in list(self._watched.items()):
-                    if until <= now:
-                        del self._watched[watch]
-                        _shut(fileno)
+                for watch in [watch for watch in self._watched if watch.until <= now]:
+                    self._watched.discard(watch)
+                    watch.shut = True
+                    _shut(watch.fileno)
                 # Whatever is watched from now on has the whole limit before it.
                 self._changed.wait(min(1.0, self._limit))
 

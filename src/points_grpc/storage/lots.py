@@ -101,7 +101,8 @@ _by_vendor_id = (
 _checked = rows("checked", bucket=INT, tenant_id=INT, account_id=BIGINT, now=INSTANT)
 
 
-def _unfinished_of(source: TableValuedAlias) -> Select[Any]:
+def unfinished_of(source: TableValuedAlias) -> Select[Any]:
+    """The unfinished lots of the accounts in `source`, of which the statement is a lateral part."""
     return select(*LOT_COLUMNS).where(
         lots.c.unfinished,
         lots.c.bucket == source.c.bucket,
@@ -112,7 +113,7 @@ def _unfinished_of(source: TableValuedAlias) -> Select[Any]:
 
 def _due_statement(limit: int | None) -> Select[Any]:
     due = (
-        _unfinished_of(_checked)
+        unfinished_of(_checked)
         .where(or_(lots.c.rule != 0, lots.c.expires_at <= _checked.c.now))
         .limit(limit)
         .lateral("due")
@@ -121,7 +122,7 @@ def _due_statement(limit: int | None) -> Select[Any]:
 
 
 _of_activity = (
-    _unfinished_of(_checked)
+    unfinished_of(_checked)
     .where(lots.c.rule != 0, lots.c.expires_at.is_(None))
     .lateral("following")
 )
@@ -143,20 +144,6 @@ _next_fixed = (
     select(_checked.c.account_id, _soonest.c.soonest).select_from(_checked).join(_soonest, true())
 )
 
-_streams = rows("streams", bucket=INT, tenant_id=INT, account_id=BIGINT, rule=BIGINT)
-
-
-def _spendable_statement(limit: int | None) -> Select[Any]:
-    first = (
-        _unfinished_of(_streams)
-        .where(lots.c.state == _APPROVED, lots.c.rule == _streams.c.rule)
-        .order_by(lots.c.priority, lots.c.expires_at, lots.c.earned_at, lots.c.lot_id)
-        .limit(limit)
-        .lateral("first")
-    )
-    return select(*first.c).select_from(_streams).join(first, true())
-
-
 _statements: dict[tuple[str, int | None], Select[Any]] = {}
 
 _insert = insert_rows(lots, (*_KEY, *_FIXED, *_MOVING))
@@ -167,7 +154,7 @@ _redate = update_rows(lots, _KEY, _DATES)
 
 def by_id(connection: Connection, keys: Collection[LotKey]) -> dict[int, Lot]:
     """The lots with these keys."""
-    return _lots(connection, _by_id, "asked", _KEY, _asked_for(keys))
+    return fetch(connection, _by_id, "asked", _KEY, _asked_for(keys))
 
 
 def finding(keys: Collection[LotKey]) -> Ask[dict[LotKey, Lot]]:
@@ -183,7 +170,7 @@ def by_vendor_id(connection: Connection, names: Collection[tuple[int, int, int]]
     """The lots with these (tenant_id, member_id, vendor_id)."""
     values = sorted((bucket_of_id(m), t, m, vendor) for t, m, vendor in names)
     columns = ("bucket", "tenant_id", "member_id", "vendor_id")
-    return _lots(connection, _by_vendor_id, "vendors", columns, values)
+    return fetch(connection, _by_vendor_id, "vendors", columns, values)
 
 
 def possibly_due(
@@ -194,15 +181,15 @@ def possibly_due(
     Those are the fixed ones whose expiry has come and all inactivity lots; at most `limit` an
     account where there is a limit.
     """
-    statement = _statement("due", limit, _due_statement)
-    return _lots(connection, statement, "checked", _CHECKED, _with_bucket(accounts))
+    statement = statement_of("due", limit, _due_statement)
+    return fetch(connection, statement, "checked", _CHECKED, with_bucket(accounts))
 
 
 def following(
     connection: Connection, accounts: Sequence[tuple[int, int, datetime]]
 ) -> dict[int, Lot]:
     """Of each (tenant_id, account_id, now) every unfinished lot that follows its activity."""
-    return _lots(connection, _following, "checked", _CHECKED, _with_bucket(accounts))
+    return fetch(connection, _following, "checked", _CHECKED, with_bucket(accounts))
 
 
 def next_fixed_due(
@@ -211,17 +198,8 @@ def next_fixed_due(
     """By account, the soonest fixed expiry of an unfinished lot after its `now`."""
     if not accounts:
         return {}
-    found = execute(connection, _next_fixed, fill("checked", _CHECKED, _with_bucket(accounts)))
+    found = execute(connection, _next_fixed, fill("checked", _CHECKED, with_bucket(accounts)))
     return {account: at for account, at in found if at is not None}
-
-
-def spendable(
-    connection: Connection, streams: Sequence[tuple[int, int, int]], limit: int | None
-) -> dict[int, Lot]:
-    """Of each (tenant_id, account_id, rule) the first `limit` approved lots in spending order."""
-    statement = _statement("spendable", limit, _spendable_statement)
-    names = ("bucket", "tenant_id", "account_id", "rule")
-    return _lots(connection, statement, "streams", names, _with_bucket(streams))
 
 
 def insert(connection: Connection, new: Sequence[tuple[int, Lot]]) -> None:
@@ -299,23 +277,26 @@ def _asked_for(keys: Collection[LotKey]) -> list[tuple[int, int, int]]:
     return sorted((bucket_of_id(lot), tenant, lot) for tenant, lot in keys)
 
 
-def _statement(name: str, limit: int | None, make: Callable[[Any], Select[Any]]) -> Select[Any]:
+def statement_of(name: str, limit: int | None, make: Callable[[Any], Select[Any]]) -> Select[Any]:
+    """The statement of that name for that limit, made once."""
     if (name, limit) not in _statements:
         _statements[name, limit] = make(limit)
     return _statements[name, limit]
 
 
-def _with_bucket(accounts: Sequence[tuple[int, int, Any]]) -> list[tuple[Any, ...]]:
+def with_bucket(accounts: Sequence[tuple[int, int, Any]]) -> list[tuple[Any, ...]]:
+    """(tenant_id, account_id, x) with the account's bucket in front."""
     return [(bucket_of_id(account), tenant, account, x) for tenant, account, x in accounts]
 
 
-def _lots(
+def fetch(
     connection: Connection,
     statement: Select[Any],
     name: str,
     columns: Sequence[str],
     values: Sequence[tuple[Any, ...]],
 ) -> dict[int, Lot]:
+    """The lots that a statement finds for the rows `values` of its source `name`, by id."""
     if not values:
         return {}
     found = execute(connection, statement, fill(name, columns, values))

@@ -17,7 +17,7 @@ from points_grpc.service.importing.report import Report
 from points_grpc.service.importing.shelf import Scope
 from points_grpc.storage import accounts, copying, expiry_changes, imports, lots, members, units
 from points_grpc.storage.database import Connection, Link
-from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.faults import Fault, fault_of, is_unavailable
 from points_grpc.storage.imports import FileKey, Progress
 
 CONFLICTS_MAX = 20
@@ -87,7 +87,7 @@ class Writer:
                 fault = fault_of(error)
                 if fault is Fault.CONFLICT and conflicts < CONFLICTS_MAX:
                     conflicts += 1
-                elif fault is Fault.LOST:
+                elif is_unavailable(error):
                     lost_at = lost_at or time.monotonic()
                     if time.monotonic() - lost_at > LOST_SECONDS:
                         raise StorageUnavailable from error
