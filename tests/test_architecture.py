@@ -21,6 +21,7 @@ ALLOWED = {
     "points_grpc.domain": {"points_grpc.errors"},
     "points_grpc.errors": set(),
     "points_grpc.clock": set(),
+    "points_grpc.effects": set(),
     "points_grpc.tls": set(),
     "points_grpc.config": {"points_grpc.database_url", "pydantic", "pydantic_settings"},
     "points_grpc.database_url": set(),
@@ -38,6 +39,7 @@ ALLOWED = {
     "points_grpc.service": {
         "points_grpc.clock",
         "points_grpc.domain",
+        "points_grpc.effects",
         "points_grpc.errors",
         "points_grpc.private_files",
         "points_grpc.storage",
@@ -56,6 +58,7 @@ ALLOWED = {
         "points",
         "points_grpc.clock",
         "points_grpc.domain",
+        "points_grpc.effects",
         "points_grpc.errors",
         "points_grpc.metrics",
         "points_grpc.tls",

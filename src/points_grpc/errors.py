@@ -11,6 +11,10 @@ from typing import ClassVar, Self
 
 Fact = str | int
 
+NOT_APPLIED, UNKNOWN = "NOT_APPLIED", "UNKNOWN"
+"""The fact `outcome` of refusals that say nothing about what was asked: nothing has changed, or
+nobody knows."""
+
 
 class Refusal(Exception):
     """The request was refused.
@@ -168,6 +172,9 @@ class CallTooLarge(Refusal):
 
     reason, code = "CALL_TOO_LARGE", "FAILED_PRECONDITION"
 
+    def __init__(self, field: str = "", **facts: Fact) -> None:
+        super().__init__(field, outcome=NOT_APPLIED, **facts)
+
 
 class Overloaded(Refusal):
     """The server has more work than it can take; try again."""
@@ -175,7 +182,7 @@ class Overloaded(Refusal):
     reason, code = "OVERLOADED", "RESOURCE_EXHAUSTED"
 
     def __init__(self, field: str = "", *, retry_s: float = 1.0) -> None:
-        super().__init__(field)
+        super().__init__(field, outcome=NOT_APPLIED)
         self.retry_s = retry_s
 
 
@@ -183,3 +190,20 @@ class StorageUnavailable(Refusal):
     """The database cannot be reached; try again."""
 
     reason, code = "STORAGE_UNAVAILABLE", "UNAVAILABLE"
+
+    def __init__(self, field: str = "", *, in_doubt: bool = False) -> None:
+        super().__init__(field, outcome=UNKNOWN if in_doubt else NOT_APPLIED)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the call may have taken effect: the answer to its COMMIT was lost."""
+        return self.facts["outcome"] == UNKNOWN
+
+
+class DeadlineExceeded(Refusal):
+    """The call took longer than it may."""
+
+    reason, code = "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"
+
+    def __init__(self, field: str = "", *, in_doubt: bool = True) -> None:
+        super().__init__(field, outcome=UNKNOWN if in_doubt else NOT_APPLIED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import grpc.aio
@@ -14,6 +15,7 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from points.v1 import expire_pb2, lookup_pb2
+from points_grpc.gateway import upstream
 from points_grpc.gateway.failures import UpstreamRefusal, refusal_of
 from points_grpc.gateway.upstream import METHODS, Channel, Inbound
 
@@ -173,6 +175,22 @@ def test_a_call_ends_at_its_deadline() -> None:
 
     found = refused(never, Inbound("demo", 0.05))
     assert (found.code, found.http_status) == ("DEADLINE_EXCEEDED", 504)
+    assert found.reason == "DEADLINE_EXCEEDED"
+    assert found.facts == {"outcome": "UNKNOWN"}
+
+
+@pytest.mark.parametrize(
+    ("method", "outcome"),
+    [("Earn", "UNKNOWN"), ("GetLot", "NOT_APPLIED"), ("ListLots", "NOT_APPLIED")],
+)
+def test_a_read_that_is_not_answered_has_changed_nothing(method: str, outcome: str) -> None:
+    """A deadline that passes here leaves in doubt what may change something, and nothing else."""
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    error: Any = SimpleNamespace(
+        trailing_metadata=lambda: None, code=lambda: code, details=lambda: ""
+    )
+    found = upstream._refusal(error, f"points.v1.PointsService/{method}")
+    assert found.facts == {"outcome": outcome}
 
 
 def test_an_internal_error_shows_its_id_only() -> None:

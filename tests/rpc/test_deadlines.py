@@ -6,11 +6,14 @@ import asyncio
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 from structlog.testing import capture_logs
 
 from points.v1 import lookup_pb2
-from points_grpc.rpc.interceptors import Ended
+from points_grpc import effects
+from points_grpc.errors import DeadlineExceeded
 from points_grpc.rpc.interceptors.deadline import STEP_SECONDS, Deadline
+from points_grpc.rpc.interceptors.errors import DETAILS_KEY
 
 LOT = lookup_pb2.GetLotRequest(lot_id=2**46)
 
@@ -48,6 +51,36 @@ def test_the_server_ends_what_takes_too_long(serve, engine, timeout):
     assert [line["code"] for line in lines] == ["DEADLINE_EXCEEDED"]
 
 
+@pytest.mark.parametrize("possible", [True, False])
+def test_it_says_whether_the_call_may_have_taken_effect(possible):
+    """A call that is ended tells of its change: handed on, so that nobody knows, or not at all."""
+
+    async def change(request, context):
+        effects.set_possible(True)
+        effects.set_possible(possible)
+        await asyncio.Event().wait()
+
+    with pytest.raises(DeadlineExceeded) as ended:
+        asyncio.run(Deadline(0.01, 120).wrap("/a/B", change)("asked", Context(None)))
+    assert ended.value.facts == {"outcome": "UNKNOWN" if possible else "NOT_APPLIED"}
+
+
+def test_the_outcome_gets_to_the_caller(serve, engine):
+    """A call whose own deadline passes is answered before it, with the reason and the outcome."""
+    engine.hold()
+
+    async def scenario(served):
+        return await served.error(served.points.GetLot(LOT, timeout=1))
+
+    error = serve(scenario)
+    (details,) = [value for key, value in error.trailing_metadata() if key == DETAILS_KEY]
+    status = status_pb2.Status.FromString(details)
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (info.reason, dict(info.metadata)) == ("DEADLINE_EXCEEDED", {"outcome": "NOT_APPLIED"})
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
 def test_the_callers_own_deadline_counts(serve, engine):
     """A caller's deadline that is sooner than the server's ends the work."""
     held = engine.hold()
@@ -60,9 +93,15 @@ def test_the_callers_own_deadline_counts(serve, engine):
     assert serve(scenario, deadline_s=1000).code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-@pytest.mark.parametrize(("own", "counts"), [(None, 10), (9, 9), (60, 60), (120, 120), (121, 120)])
+@pytest.mark.parametrize(
+    ("own", "counts"),
+    [(None, 10), (0.5, 0.5), (9, 8.95), (60, 59.95), (120, 119.95), (121, 120), (0.6, 0.55)],
+)
 def test_a_calls_own_deadline_beats_the_default_up_to_the_longest(monkeypatch, own, counts):
-    """The default deadline is for calls that have none, and none counts beyond the longest."""
+    """The default deadline is for calls that have none, and none counts beyond the longest.
+
+    The caller's own ends a call a little before, where it is no short one.
+    """
     given = []
 
     async def story():
@@ -93,14 +132,14 @@ def test_calls_of_one_instant_share_a_timer_and_end_each():
         await handle(None, Context(None))
         await asyncio.Event().wait()
 
-    assert asyncio.run(story()) == ([Ended] * 3, True)
+    assert asyncio.run(story()) == ([DeadlineExceeded] * 3, True)
 
 
 def test_a_call_that_was_ended_is_not_being_cancelled_any_more():
     """Who answers a call that took too long can await things, as in any other call."""
 
     async def story():
-        with pytest.raises(Ended):
+        with pytest.raises(DeadlineExceeded):
             await Deadline(0, 120).wrap("/a/B", linger)(None, Context(None))
         await asyncio.sleep(0)
         return asyncio.current_task().cancelling()

@@ -211,20 +211,55 @@ def test_an_abandoned_job_is_not_begun(open_lane: Open) -> None:
     assert lane.waiting == 0
 
 
-def test_a_begun_job_is_finished(open_lane: Open) -> None:
-    """A job that was handed back is executed even when its caller has gone since."""
-    lane, gate = open_lane()
-    gate.verdicts["first"] = ["again"]
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_begun_job_is_finished(begun: bool) -> None:
+    """A job that was handed back is executed where a part of it has taken effect, else dropped."""
+    entered, go_on, names = threading.Event(), threading.Event(), []
+
+    def execute(jobs: Sequence[Job[str]]) -> Remains[str]:
+        names.extend(job.payload for job in jobs)
+        entered.set()
+        assert go_on.wait(PATIENCE_SECONDS)
+        again = [job for job in jobs if job.payload == "first" and not job.tries]
+        for job in again:
+            job.begun = begun
+        return Remains(again=again)
+
+    lane: Lane[str] = Lane("test", execute)
+    lane.start()
 
     async def story() -> None:
-        first = await begin(lane, gate)
+        (first,) = await put(lane, "first")
+        await asyncio.to_thread(entered.wait, PATIENCE_SECONDS)
         first.cancel()
         await asyncio.wait([first])
-        gate.open()
+        go_on.set()
         await lane.submit(Job("last", 1))
 
     run(story())
-    assert [name for batch in gate.batches for name in batch].count("first") == 2
+    lane.stop()
+    assert names == (["first", "first", "last"] if begun else ["first", "last"])
+
+
+def test_a_job_is_either_taken_or_withdrawn(open_lane: Open) -> None:
+    """What waits in a queue can be withdrawn, and is never executed; what runs cannot."""
+    lane, gate = open_lane()
+    runs, waits = Job("runs", 1), Job("waits", 1)
+
+    async def story() -> tuple[bool, bool]:
+        tasks = [asyncio.create_task(lane.submit(runs))]
+        await asyncio.to_thread(gate.wait_entered)
+        tasks.append(asyncio.create_task(lane.submit(waits)))
+        await asyncio.sleep(0)
+        found = runs.withdraw(), waits.withdraw()
+        tasks[1].cancel()
+        gate.open()
+        await asyncio.wait(tasks)
+        await lane.submit(Job("last", 1))
+        return found
+
+    assert run(story()) == (False, True)
+    assert gate.batches == [["runs"], ["last"]]
 
 
 def test_what_is_handed_back_goes_to_the_head(open_lane: Open) -> None:

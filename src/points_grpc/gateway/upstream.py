@@ -12,11 +12,11 @@ import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import code_pb2, status_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from points.dev.v1 import test_clock_pb2
 from points.v1 import member_service_pb2, points_service_pb2, program_service_pb2
-from points_grpc.gateway.failures import UpstreamRefusal
+from points_grpc.gateway.failures import DOMAIN, UpstreamRefusal
 from points_grpc.tls import FORWARDED, VOUCHER
 
 TIMEOUT_S = 10.0
@@ -40,13 +40,15 @@ _OPTIONS = (
 _ADMITTED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED)
 
 # What the transport says itself may hold addresses.
-_OWN_WORDS = re.compile(r"internal error [0-9a-f]{32}|the call took longer than it may")
+_OWN_WORDS = re.compile(r"internal error [0-9a-f]{32}")
 _PLAIN = {
     "UNAVAILABLE": "The service cannot be reached; try again.",
     "DEADLINE_EXCEEDED": "The call took longer than it may.",
     "UNIMPLEMENTED": "The service does not offer this method.",
     "CANCELLED": "The call was cancelled.",
 }
+_READS = ("Get", "List")
+"""How the names of methods begin that change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class Channel:
         try:
             return await call(request, timeout=inbound.timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
-            raise _refusal(error) from None
+            raise _refusal(error, method) from None
 
     async def admit(self, method: str, inbound: Inbound) -> None:
         """Raises UpstreamRefusal where `method` is refused whatever the request would be.
@@ -166,7 +168,7 @@ class Channel:
             await call(_nothing(), timeout=inbound.timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             if error.code() not in _ADMITTED:
-                raise _refusal(error) from None
+                raise _refusal(error, method) from None
 
 
 async def _nothing() -> AsyncIterator[bytes]:
@@ -174,7 +176,7 @@ async def _nothing() -> AsyncIterator[bytes]:
     yield
 
 
-def _refusal(error: grpc.aio.AioRpcError) -> UpstreamRefusal:
+def _refusal(error: grpc.aio.AioRpcError, method: str) -> UpstreamRefusal:
     for key, value in error.trailing_metadata() or ():
         if key == _DETAILS_KEY and isinstance(value, bytes):
             try:
@@ -185,4 +187,10 @@ def _refusal(error: grpc.aio.AioRpcError) -> UpstreamRefusal:
     said = error.details() or ""
     if not _OWN_WORDS.fullmatch(said):
         said = _PLAIN.get(code, "The service could not answer.")
-    return UpstreamRefusal(status_pb2.Status(code=code_pb2.Code.Value(code), message=said))
+    status = status_pb2.Status(code=code_pb2.Code.Value(code), message=said)
+    if code == "DEADLINE_EXCEEDED":  # it has passed here before the service could say
+        changes = not method.rpartition("/")[2].startswith(_READS)
+        facts = {"outcome": "UNKNOWN" if changes else "NOT_APPLIED"}
+        info = error_details_pb2.ErrorInfo(reason=code, domain=DOMAIN, metadata=facts)
+        status.details.add().Pack(info)
+    return UpstreamRefusal(status)

@@ -75,6 +75,7 @@ def carry_out(link: Link, clock: Clock, work: Callable[[Connection], T]) -> T:
             if doubt.lost_commit or fault is Fault.LOST:
                 if doubt.over():
                     failure = unreachable(error)
+                    failure.in_doubt = doubt.lost_commit
             elif fault is Fault.CONFLICT and not is_lock_timeout(error):
                 conflicts += 1
                 if conflicts > CONFLICTS_MAX:

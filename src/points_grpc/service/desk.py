@@ -17,6 +17,7 @@ from functools import cache
 from typing import Generic, TypeVar
 from uuid import uuid4
 
+from points_grpc import effects
 from points_grpc.clock import Clock
 from points_grpc.domain.administration import Change, Outcome, fingerprint
 from points_grpc.domain.commands import digest
@@ -24,7 +25,7 @@ from points_grpc.errors import Overloaded, Refusal, RequestIdReused, StorageUnav
 from points_grpc.service.attempts import tell_if_deadlock
 from points_grpc.storage import requests, units
 from points_grpc.storage.database import Connection, Database, Link
-from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.faults import Fault, fault_of, is_refused
 from points_grpc.storage.ids import bucket_of_name
 
 T = TypeVar("T")
@@ -80,7 +81,7 @@ class Desk:
     ) -> None:
         self._clock = clock
         self._changes = Clerk("changes", database.link(), changes_max)
-        self._reads = Clerk("reads", database.link(snapshot=True), reads_max)
+        self._reads = Clerk("reads", database.link(snapshot=True), reads_max, changes=False)
 
     def close(self) -> None:
         """Finish what was begun, drop what waits and close the connections."""
@@ -107,8 +108,9 @@ class Desk:
 class Clerk:
     """Runs units of work one after the other, on one thread and one connection."""
 
-    def __init__(self, name: str, link: Link, waiting_max: int) -> None:
+    def __init__(self, name: str, link: Link, waiting_max: int, *, changes: bool = True) -> None:
         self._link = link
+        self._changes = changes
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"desk-{name}")
         self._places = threading.BoundedSemaphore(waiting_max)
 
@@ -123,23 +125,34 @@ class Clerk:
             raise Overloaded
         future = self._thread.submit(self._persist, work)
         future.add_done_callback(lambda _: self._places.release())
-        return await asyncio.wrap_future(future)
+        effects.set_possible(self._changes)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if future.cancel():  # it had not begun
+                effects.set_possible(False)
+            raise
 
     def _persist(self, work: Callable[[Connection], T]) -> T:
+        in_doubt = False
         for _ in range(_ATTEMPTS):
+            committing = False
             try:
                 with self._link.unit() as connection:
-                    return work(connection)
+                    result = work(connection)
+                    committing = self._changes
+                return result
             except Refusal:
                 raise
             except Exception as error:
                 tell_if_deadlock(error)
                 fault = fault_of(error)
                 if fault is Fault.SLOW:  # again it would hold up all the others just as long
-                    raise StorageUnavailable from error
+                    raise StorageUnavailable(in_doubt=in_doubt) from error
                 if fault not in (Fault.CONFLICT, Fault.LOST):
                     raise
-        raise StorageUnavailable
+                in_doubt |= committing and fault is Fault.LOST and not is_refused(error)
+        raise StorageUnavailable(in_doubt=in_doubt)
 
 
 def _settle(connection: Connection, task: Task[T], now: Instant) -> Outcome[T]:

@@ -13,10 +13,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from points_grpc import effects
 from points_grpc.clock import Clock
 from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command, MoveExpiry
@@ -154,7 +156,14 @@ class Engine:
             return []
         call = make_call(caller, tuple(commands), partial)
         lane = self._lane_of(len(commands), validate_only)
-        await lane.submit(_job(caller, call, commands))
+        job = _job(caller, call, commands)
+        effects.set_possible(not validate_only)
+        try:
+            await lane.submit(job)
+        except asyncio.CancelledError:
+            if job.withdraw():
+                effects.set_possible(False)
+            raise
         return _outcomes(call, partial, item_path)
 
     def check_room(self, items: int, *, validate_only: bool = False) -> None:
@@ -236,6 +245,8 @@ def _executor(ledger: Ledger) -> Callable[[Sequence[Job[Call]]], Remains[Call]]:
     def execute(jobs: Sequence[Job[Call]]) -> Remains[Call]:
         job_of = {id(job.payload): job for job in jobs}
         leftover = ledger.execute([job.payload for job in jobs])
+        for call in (*leftover.missed, *leftover.crowded):
+            job_of[id(call)].begun = any(group.results for group in call.groups)
         return Remains(
             again=[job_of[id(call)] for call in leftover.missed],
             elsewhere=[job_of[id(call)] for call in leftover.crowded],
@@ -297,7 +308,7 @@ def _outcomes(call: Call, partial: bool, item_path: str) -> list[Answer | Except
         if _refuses_all(failure, call):
             raise failure
     if len(failures) == len(call.groups) and not any(map(_is_decided, failures)):
-        raise failures[0]
+        raise next(filter(_is_in_doubt, failures), failures[0])
     outcomes: list[Answer | Exception] = []
     for place, group in enumerate(call.groups):
         if group.failure is None:
@@ -317,6 +328,10 @@ _NOT_NOW = (Overloaded, StorageUnavailable)
 
 def _refuses_all(failure: Exception, call: Call) -> bool:
     return call.one_request and isinstance(failure, RequestIdReused)
+
+
+def _is_in_doubt(failure: Exception) -> bool:
+    return isinstance(failure, StorageUnavailable) and failure.in_doubt
 
 
 def _is_decided(failure: Exception) -> bool:

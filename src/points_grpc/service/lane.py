@@ -19,12 +19,16 @@ from points_grpc.errors import Overloaded, StorageUnavailable
 
 P = TypeVar("P")
 
+_CLAIMS = threading.Lock()
+"""Held while jobs are taken for a batch, or one is withdrawn; taken after a lane's own lock."""
+
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[P]):
     """One piece of work; whoever executes it leaves the outcome in the payload.
 
-    `size` counts items, `weight` bytes; both are bounded over a queue and over a batch.
+    `size` counts items, `weight` bytes; both are bounded over a queue and over a batch. `begun`
+    says that a part of it has taken effect, `taken` that it is, or may be, being executed.
     """
 
     payload: P
@@ -32,6 +36,9 @@ class Job(Generic[P]):
     size: int = 1
     weight: int = 256
     tries: int = 0
+    begun: bool = False
+    taken: bool = False
+    withdrawn: bool = False
     failure: Exception | None = None
     done: asyncio.Future[None] | None = None
 
@@ -39,6 +46,19 @@ class Job(Generic[P]):
     def abandoned(self) -> bool:
         """Whether nobody waits for it any more."""
         return self.done is not None and self.done.done()
+
+    def withdraw(self) -> bool:
+        """Let it never be executed; False where that is too late."""
+        with _CLAIMS:
+            self.withdrawn = not self.taken
+        return self.withdrawn
+
+    def take(self) -> bool:
+        """Begin to execute it, for `_CLAIMS` holders; False where nobody waits for it any more."""
+        if self.withdrawn or (self.abandoned and not self.begun):
+            return False
+        self.taken = True
+        return True
 
 
 @dataclass(slots=True)
@@ -177,30 +197,36 @@ class Lane(Generic[P]):
                     return None
                 self._idle = True
                 self._changed.wait()
-            batch: list[Job[P]] = []
-            items = weight = 0
-            while self._queues:
-                tenant_id, queue = next(iter(self._queues.items()))
-                job = queue[0]
-                if batch and (
-                    items + job.size > self._bounds.batch_items
-                    or weight + job.weight > self._bounds.batch_bytes
-                ):
-                    break
-                queue.popleft()
-                self._queues.move_to_end(tenant_id)
-                if not queue:
-                    del self._queues[tenant_id]
-                self._count(job, -1)
-                if job.abandoned and not job.tries:
-                    continue
-                batch.append(job)
-                items += job.size
-                weight += job.weight
-            return batch
+            with _CLAIMS:
+                return self._take_batch()
+
+    def _take_batch(self) -> list[Job[P]]:
+        batch: list[Job[P]] = []
+        items = weight = 0
+        while self._queues:
+            tenant_id, queue = next(iter(self._queues.items()))
+            job = queue[0]
+            if batch and (
+                items + job.size > self._bounds.batch_items
+                or weight + job.weight > self._bounds.batch_bytes
+            ):
+                break
+            queue.popleft()
+            self._queues.move_to_end(tenant_id)
+            if not queue:
+                del self._queues[tenant_id]
+            self._count(job, -1)
+            if not job.take():
+                continue
+            batch.append(job)
+            items += job.size
+            weight += job.weight
+        return batch
 
     def _settle(self, batch: Sequence[Job[P]], remains: Remains[P]) -> None:
         left = {id(job) for job in (*remains.again, *remains.elsewhere)}
+        for job in (*remains.again, *remains.elsewhere):
+            job.taken = job.begun
         deliver([job for job in batch if id(job) not in left])
         for job in remains.elsewhere:
             job.tries += 1

@@ -23,7 +23,7 @@ from points_grpc.service.idempotency import answer_known, give_keys
 from points_grpc.service.naming import Ids, Item
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.storage.database import Connection, Link
-from points_grpc.storage.faults import Fault, fault_of, is_lock_timeout
+from points_grpc.storage.faults import Fault, Unreachable, fault_of, is_lock_timeout
 from points_grpc.storage.ids import bucket_of_id
 
 LOTS_MAX = 256
@@ -267,7 +267,8 @@ def _fail(pending: Sequence[Group], error: Exception) -> None:
         if fault is Fault.CONFLICT or isinstance(error, Overloaded):
             group.fail(Overloaded())
         elif fault is Fault.LOST:
-            group.fail(StorageUnavailable())
+            in_doubt = isinstance(error, Unreachable) and error.in_doubt
+            group.fail(StorageUnavailable(in_doubt=in_doubt))
         elif fault is Fault.CONTENT:
             group.fail(InvalidField("", "holds a value that cannot be kept"))
         else:

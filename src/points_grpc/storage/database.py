@@ -137,7 +137,7 @@ class Link:
                 raise
             self.close()
             if watch.shut and not watch.committing:
-                raise OutOfTime from error
+                raise OutOfTime from None
             raise
 
     def close(self) -> None:

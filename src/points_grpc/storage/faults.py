@@ -31,7 +31,12 @@ _LOST_CLASSES = ("08", "53", "58")
 
 
 class Unreachable(Exception):
-    """The database cannot be reached at present."""
+    """The database cannot be reached at present.
+
+    `in_doubt` says that a COMMIT was under way whose answer was lost.
+    """
+
+    in_doubt = False
 
 
 class OutOfTime(Exception):

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from points_grpc.rpc.interceptors import Context, Ended, Handler, Request
+from points_grpc import effects
+from points_grpc.errors import DeadlineExceeded
+from points_grpc.rpc.interceptors import Context, Handler, Request
 
 STEP_SECONDS = 0.02
 """A call may run so much longer than it should: those that end within a step share a timer."""
+
+EARLY_SECONDS = 0.05
+"""How long before the caller's own deadline a call ends, so that its caller learns the outcome."""
 
 _Calls = set[asyncio.Task[Any]]
 
@@ -16,7 +21,8 @@ _Calls = set[asyncio.Task[Any]]
 class Deadline:
     """Ends a call at its own deadline, or after `default_s` seconds where it has none.
 
-    No deadline counts beyond `limit_s` seconds. To be used from one event loop.
+    No deadline counts beyond `limit_s` seconds. To be used from one event loop. The answer says
+    whether the call may have taken effect.
     """
 
     def __init__(self, default_s: float, limit_s: float) -> None:
@@ -31,7 +37,8 @@ class Deadline:
 
         async def handle(request: Request, context: Context) -> bytes:
             remaining = context.time_remaining()
-            calls = self._ending_in(default if remaining is None else min(remaining, limit))
+            calls = self._ending_in(default if remaining is None else min(_early(remaining), limit))
+            effect = effects.watch()
             task: Any = asyncio.current_task()
             calls.add(task)
             try:
@@ -39,7 +46,7 @@ class Deadline:
             except asyncio.CancelledError:
                 # Unless somebody else has cancelled it as well.
                 if task in late and task.cancelling() == 1:
-                    raise Ended("DEADLINE_EXCEEDED", "the call took longer than it may") from None
+                    raise DeadlineExceeded(in_doubt=effect.possible) from None
                 raise
             finally:
                 calls.discard(task)
@@ -63,3 +70,8 @@ class Deadline:
         for task in self._due.pop(step):
             self._late.add(task)
             task.cancel()
+
+
+def _early(remaining: float) -> float:
+    """When to end a call whose caller waits for so long: a little before, if there is time."""
+    return remaining - EARLY_SECONDS if remaining > 10 * EARLY_SECONDS else remaining
