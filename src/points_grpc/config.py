@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from points_grpc import database_url
+from points_grpc.rfc3339 import read_instant
 
 PREFIX = "POINTS_"
 
@@ -25,7 +26,7 @@ def split_address(address: str) -> tuple[str, int]:
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not host or (":" in host and not bracketed) or set(host) & _NOT_OF_A_HOST:
         raise ValueError("must be host:port, such as 127.0.0.1:50051 or [::1]:50051")
-    if not port.isdecimal() or int(port) > 65_535:
+    if not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
         raise ValueError("must end in a port from 0 to 65535")
     return host.strip("[]"), int(port)
 
@@ -68,12 +69,17 @@ def _checked_keys_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _read_instant(given: object) -> object:
+    # Pydantic alone takes numbers and offsets of 60 to 99 minutes, too.
+    return read_instant(given) if isinstance(given, str) else given
+
+
 def _in_utc(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
 Address = Annotated[str, AfterValidator(_checked_address)]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_read_instant), AfterValidator(_in_utc)]
 
 
 class Settings(BaseSettings):

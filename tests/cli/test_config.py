@@ -47,7 +47,7 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().database_url is None
 
 
-@pytest.mark.parametrize("text", ["127.0.0.1", ":50051", "127.0.0.1:x", "::1:50051", "a:65536"])
+@pytest.mark.parametrize("text", ["127.0.0.1", ":50051", "127.0.0.1:x", "::1:1", "a:65536", "a:٨٠"])
 def test_an_address_is_host_and_port(text: str) -> None:
     """An address without a host or a proper port is refused."""
     with pytest.raises(ValidationError):

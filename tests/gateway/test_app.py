@@ -222,9 +222,10 @@ def test_a_body_is_no_longer_read_than_its_limit(call: Any) -> None:
     assert call.chunks_read == 3
 
 
-def test_an_announced_body_is_not_read_at_all(call: Any) -> None:
-    """A Content-Length beyond the limit is refused before anything is read."""
-    announced = [*BEARER, JSON, ("Content-Length", "9")]
+@pytest.mark.parametrize("length", ["9", "-1", "+1", "1_0", "\u0661", "\u00b2"])
+def test_an_announced_body_is_not_read_at_all(call: Any, length: str) -> None:
+    """A Content-Length beyond the limit, or not in ASCII digits, is refused before reading."""
+    announced = [*BEARER, JSON, ("Content-Length", length)]
     assert call.send("PUT", b"/odd/small", [b"x"], announced).status == 413
     assert call.chunks_read == 0
 

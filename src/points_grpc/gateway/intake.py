@@ -85,7 +85,8 @@ def _limit(call: Call, bodies: Mapping[str, int]) -> int:
 
 async def _read_body(call: Call, limit: int, receive: Receive) -> bytes:
     announced = call.headers.get("content-length", ["0"])[0]
-    if not announced.isdecimal() or int(announced[:20]) > limit:
+    is_number = announced.isascii() and announced.isdecimal()
+    if not is_number or int(announced[:20]) > limit:
         raise _too_large(limit)
     body = bytearray()
     while True:

@@ -33,6 +33,7 @@ GOOD = "ann,1,,100,,2031-01-02T12:00:00Z,never,,\n"
         ("ann,2,,5,,2031-13-02,,,", "earned_at: "),
         ("ann,2,,5,,2031-01-02T12:00:00,,,", "earned_at: must be an instant"),
         ("ann,2,,5,,2031-01-02T25:00:00Z,,,", "earned_at: "),
+        ("ann,2,,5,,2031-01-02T12:00:00+01:99,,,", "earned_at: must be an instant"),
         ("ann,2,,5,,2032-01-02,,,", "earned_at: must not lie in the future"),
         ("ann,2,,5,,2031-01-02,2031-01-01,,", "expires_at: must be later than earned_at"),
         ("ann,2,,5,,2031-01-02,soon,,", "expires_at: "),

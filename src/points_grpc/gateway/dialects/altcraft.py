@@ -6,7 +6,6 @@ POST /api/v1.1/loyalty/account/expiring_points. The token stands in the body.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from xml.sax.saxutils import escape
 
@@ -21,17 +20,12 @@ from points_grpc.gateway.dialects import Dialect
 from points_grpc.gateway.failures import Failure, Problem, UpstreamRefusal
 from points_grpc.gateway.flat_xml import XML_BYTES_MAX, read_flat_xml
 from points_grpc.gateway.strict_json import answer, read_json, shaped
+from points_grpc.rfc3339 import NotAnInstant, read_parts
 
 XML_TYPES = ("application/xml", "text/xml")
 
 _GET_EXPIRING = "points.v1.PointsService/GetExpiringPoints"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_RFC3339 = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,18}))?"
-    r"(Z|[+-][0-9]{2}:[0-9]{2})",
-    re.ASCII,
-)
 _WHOLE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -169,15 +163,11 @@ def _instant_after(text: str) -> Timestamp:
 
 
 def _read_instant(text: str, field: str) -> tuple[int, str]:
-    found = _RFC3339.fullmatch(text)
     try:
-        if found is None:
-            raise ValueError
-        since = datetime.fromisoformat(found[1] + found[3]) - _EPOCH
-    except ValueError:
+        return read_parts(text)
+    except NotAnInstant:
         wanted = "must be an instant in the form of RFC 3339, such as 2023-09-01T00:00:00Z"
         raise Problem(field, wanted) from None
-    return since.days * 86_400 + since.seconds, found[2] or ""
 
 
 def _micros(fraction: str) -> tuple[int, bool]:

@@ -10,7 +10,6 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -22,6 +21,7 @@ from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 from points.v1 import options_pb2
 from points_grpc.gateway.failures import Problem
 from points_grpc.gateway.strict_json import has_more
+from points_grpc.rfc3339 import NotAnInstant, read_parts
 
 Reader: TypeAlias = Callable[[Any], Any]
 """Turns a JSON value into that of a field. Raises _Misfit."""
@@ -34,16 +34,15 @@ _RANGES = {
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64),
 }
-_INSTANT = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NANO_DIGITS = 9
 _OWN_FORMS = "google.protobuf."
 _FORMS = {
     "Duration": "must be a duration such as 1.5s",
     "FieldMask": "must be field paths with commas between them",
 }
 """What to say where a value is not of one of these forms."""
+
+_TIME = "must be a time such as 2030-01-31T23:59:59Z"
 
 
 class _Misfit(Exception):
@@ -196,15 +195,14 @@ def _element_add(field: FieldDescriptor) -> Fill:
 
 
 def _fill_timestamp(message: timestamp_pb2.Timestamp, value: Any) -> None:
-    found = _INSTANT.fullmatch(value) if type(value) is str else None
     try:
-        if found is None:
-            raise ValueError(value)
-        since = datetime.fromisoformat(found[1] + found[3]) - _EPOCH
-    except ValueError:
-        raise _Misfit("must be a time such as 2030-01-31T23:59:59Z") from None
-    message.seconds = since.days * 86_400 + since.seconds
-    message.nanos = int((found[2] or "").ljust(9, "0"))
+        seconds, fraction = read_parts(_read_string(value))
+    except (_Misfit, NotAnInstant):
+        raise _Misfit(_TIME) from None
+    if len(fraction) > _NANO_DIGITS:
+        raise _Misfit(_TIME)
+    message.seconds = seconds
+    message.nanos = int(fraction.ljust(_NANO_DIGITS, "0"))
 
 
 def _fill_struct(message: Struct, value: Any) -> None:
