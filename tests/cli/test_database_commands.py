@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import DDL, NullPool, create_engine
 from typer.testing import CliRunner, Result
 
+from points_grpc.cli import doubts
 from points_grpc.cli.main import app
-from points_grpc.storage import migrate
+from points_grpc.storage import members, migrate
+from points_grpc.storage.database import Database
 
 
 def run(*arguments: str, **environment: str) -> Result:
@@ -47,6 +50,48 @@ def test_doctor_finds_all_well(database_url: str) -> None:
     assert "NOT WELL" not in result.output
     assert "PostgreSQL" in result.output
     assert result.exit_code == 0
+
+
+def test_doctor_counts_doubtful_identifiers(database_url: str) -> None:
+    """Stored e-mails and phones that are doubtful are counted, and none of them is shown."""
+    database = Database(database_url)
+    kept = [
+        ("email", "anna@example.com"),
+        ("email", "anna@b\u00fccher.example"),
+        ("email", "\u03bd\u03af\u03ba\u03bf\u03c3@example.com"),
+        ("email", "j\u00fcrgen@example.com"),
+        ("phone", "966"),
+        ("phone", "491701234567"),
+        ("username", "\u00fc"),
+        ("external_id", "5"),
+    ]
+    rows = [(1, kind, value, 64 * (2**40 + n)) for n, (kind, value) in enumerate(kept)]
+    database.run(lambda at: members.insert_identifiers(at, rows))
+    database.close()
+    result = run("doctor", "--database-url", database_url)
+    shown = sorted(row[3] for row in (rows[1], rows[2], rows[4]))
+    line = next(line for line in result.output.splitlines() if "identifiers:" in line)
+    assert line.startswith("DOUBTFUL  identifiers: 2 e-mails and 1 phones are doubtful, such as of")
+    assert sorted(map(int, line.rpartition("members ")[2].split(", "))) == shown
+    assert "example" not in result.output
+    assert result.exit_code == 0
+
+
+def test_doctor_counts_without_end(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doctor shows the first members alone, and says where it did not count to the end."""
+    monkeypatch.setattr(doubts, "OF_BUCKET_MAX", 2)
+    monkeypatch.setattr(doubts, "SHOWN_MAX", 3)
+    database = Database(database_url)
+    rows = [(1, "phone", str(n), 64 * (2**40 + n)) for n in range(400)]
+    database.run(lambda at: members.insert_identifiers(at, rows))
+    count, told = doubts.doubtful_identifiers(database)
+    assert 0 < count <= 128
+    assert told.startswith("at least 0 e-mails and ")
+    assert len(told.rpartition("members ")[2].split(", ")) == 3
+    monkeypatch.setattr(doubts, "SECONDS_MAX", 0.0)
+    looked_at = doubts.doubtful_identifiers(database)
+    database.close()
+    assert looked_at == (0, "no e-mail or phone is doubtful in 0 of 64 parts")
 
 
 def test_a_later_schema_is_well(database_url: str) -> None:

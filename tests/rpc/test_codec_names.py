@@ -25,14 +25,14 @@ def message(**ref):
         ({"external_id": "é" * 256}, MemberName("external_id", "é" * 256)),
         ({"email": "  Anna@EXAMPLE.com\n"}, MemberName("email", "anna@example.com")),
         ({"email": "STRASSE@x"}, MemberName("email", "strasse@x")),
-        ({"email": "straße@x"}, MemberName("email", "strasse@x")),
+        ({"email": "straße@x"}, MemberName("email", "straße@x")),
         ({"phone": "+49 (0)170-1234"}, MemberName("phone", "4901701234")),
-        ({"phone": "٣12"}, MemberName("phone", "12")),
+        ({"phone": "٣12"}, MemberName("phone", "312")),
         ({"username": "Anna"}, MemberName("username", "Anna")),
     ],
 )
 def test_members_are_named_in_normal_form(ref, name):
-    """Emails are trimmed and case-folded, phones reduced to digits, all else is exact."""
+    """Emails are trimmed and in lower case, phones are their digits, all else is exact."""
     assert read_member(message(**ref)) == name
 
 
@@ -66,8 +66,9 @@ def test_identifiers_normalise_like_the_ways_of_their_type(identifier, name):
         ({"external_id": "a\0"}, "member.external_id"),
         ({"email": " \t"}, "member.email"),
         ({"email": "x" * 257}, "member.email"),
-        ({"email": "ß" * 129}, "member.email"),
+        ({"email": "a@-ü.de"}, "member.email"),
         ({"phone": "none"}, "member.phone"),
+        ({"phone": " - "}, "member.phone"),
         ({"username": ""}, "member.username"),
         ({}, "member"),
     ],

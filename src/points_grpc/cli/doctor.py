@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from points_grpc import tzdata_version
 from points_grpc.cli import options, place, wiring
+from points_grpc.cli.doubts import doubtful_identifiers
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, masked, variable
 from points_grpc.service import newest_tzdata
@@ -26,11 +27,19 @@ _SKEW_MAX_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was looked at; `doubtful`: worth a look, but not ill."""
 
     what: str
     well: bool
     found: str
+    doubtful: bool = False
+
+    @property
+    def mark(self) -> str:
+        """How the finding is marked."""
+        if self.doubtful:
+            return "[yellow]DOUBTFUL[/]"
+        return "[green]well    [/]" if self.well else "[red]NOT WELL[/]"
 
 
 def doctor(
@@ -50,8 +59,7 @@ def doctor(
     console.print()
     findings = list(_examine(settings))
     for finding in findings:
-        mark = "[green]well    [/]" if finding.well else "[red]NOT WELL[/]"
-        console.print(f"{mark}  {finding.what}: {escape(finding.found)}")
+        console.print(f"{finding.mark}  {finding.what}: {escape(finding.found)}")
     if not all(finding.well for finding in findings):
         raise typer.Exit(1)
 
@@ -91,6 +99,8 @@ def _database(database: Database, url: str, workers: int) -> Iterator[Finding]:
     yield schema
     if schema.well:
         yield _time_zones(database)
+        count, told = doubtful_identifiers(database)
+        yield Finding("identifiers", True, told, doubtful=count > 0)
 
 
 def _durability(database: Database) -> Finding:

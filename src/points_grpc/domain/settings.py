@@ -8,12 +8,11 @@ from zoneinfo import available_timezones
 
 from points_grpc.domain.administration import CreateCurrency, CreateProgram, UpdateCurrency
 from points_grpc.domain.commands import VENDOR_ID_END
+from points_grpc.domain.limits import CODE_MAX, NAME_MAX
 from points_grpc.domain.model import Policy, PolicyKind
 from points_grpc.domain.policy import check_policy
 from points_grpc.errors import InvalidField
 
-NAME_MAX = 256
-CODE_MAX = 64
 POINTS_TYPE_MAX = 64
 SCALE_MAX = 6
 DEFAULT_POLICY = "default"

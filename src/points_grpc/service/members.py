@@ -15,7 +15,7 @@ from points_grpc.domain.administration import (
 )
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MEMBER_ID, VENDOR_ID, Caller, MemberName
-from points_grpc.domain.membership import check_identifier, check_identifiers, first_name, label_of
+from points_grpc.domain.identifiers import check_identifier, check_identifiers, first_name, label_of
 from points_grpc.errors import IdentifierTaken, InvalidField, MemberNotFound
 from points_grpc.service.desk import AnswerForm, Desk, Instant, Task
 from points_grpc.storage import members

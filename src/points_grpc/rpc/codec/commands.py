@@ -6,6 +6,14 @@ from collections.abc import Iterable, Iterator
 
 from points.v1 import earn_pb2, expire_pb2, redeem_pb2, transaction_status_pb2
 from points_grpc.domain.commands import Earn, Expire, MoveState, Redeem
+from points_grpc.domain.limits import (
+    CODE_MAX,
+    PROSE_MAX,
+    REFERENCE_MAX,
+    SOURCE_MAX,
+    read_request_id,
+    read_text,
+)
 from points_grpc.domain.model import AwardKind, LotState
 from points_grpc.errors import InvalidField
 from points_grpc.rpc.codec.amounts import read_amount
@@ -18,14 +26,6 @@ from points_grpc.rpc.codec.names import (
     read_member,
     read_optional_id,
     read_vendor_id,
-)
-from points_grpc.rpc.codec.text import (
-    CODE_MAX,
-    PROSE_MAX,
-    REFERENCE_MAX,
-    SOURCE_MAX,
-    read_request_id,
-    read_text,
 )
 
 

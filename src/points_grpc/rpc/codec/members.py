@@ -10,17 +10,15 @@ from points_grpc.domain.administration import (
     UnlinkIdentifier,
 )
 from points_grpc.domain.commands import VENDOR_ID, MemberName
+from points_grpc.domain.identifiers import IDENTIFIERS_MAX, normal_form
+from points_grpc.domain.limits import read_request_id
 from points_grpc.errors import InvalidField
 from points_grpc.rpc.codec.instants import put_instant, required
 from points_grpc.rpc.codec.names import (
     read_identifier,
-    read_identifier_value,
     read_member,
     read_vendor_id,
 )
-from points_grpc.rpc.codec.text import read_request_id
-
-IDENTIFIERS_MAX = 20
 
 _OWN_FIELDS = ("external_id", "email", "phone", "username")
 
@@ -35,7 +33,7 @@ def read_create_member(
         names[VENDOR_ID] = MemberName(VENDOR_ID, str(vendor_id))
     for kind in _OWN_FIELDS:
         if value := getattr(message, kind):
-            names[kind] = MemberName(kind, read_identifier_value(kind, value, kind))
+            names[kind] = MemberName(kind, normal_form(kind, value, kind))
     if len(message.identifiers) > IDENTIFIERS_MAX:
         raise InvalidField("identifiers", f"must not have more than {IDENTIFIERS_MAX} items")
     for index, identifier in enumerate(message.identifiers):

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-from math import isfinite
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 from points.v1 import expiry_change_pb2
+from points_grpc.domain.custom_meta import (
+    BYTES_MAX,
+    FIELD,
+    Json,
+    canonical,
+    check_depth,
+    read_number,
+    too_large,
+)
+from points_grpc.domain.custom_meta import read_text as read_part
+from points_grpc.domain.limits import META_MAX, read_text
 from points_grpc.errors import InvalidField
-from points_grpc.rpc.codec.text import META_MAX, read_text
-
-DEPTH_MAX = 8
-"""How deep objects and lists may be nested, the outermost object included."""
-
-BYTES_MAX = 8 * 1024
-NUMBER_MAX = 2**53
-
-FIELD = "custom_meta"
-
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-
-_canonical = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-).encode
 
 
 class _Seen:
@@ -66,10 +61,8 @@ def read_custom_meta(struct: Struct) -> str:
         return known
     if len(packed) > BYTES_MAX * 8:
         # A byte of JSON is at most six in the message; what is larger is not worth a look.
-        raise InvalidField(FIELD, f"must not exceed {BYTES_MAX} bytes as JSON")
-    text = _canonical(_object(struct, 1))
-    if len(text) > BYTES_MAX // 4 and len(text.encode()) > BYTES_MAX:
-        raise InvalidField(FIELD, f"must not exceed {BYTES_MAX} bytes as JSON")
+        raise too_large()
+    text = canonical(_object(struct, 1))
     _seen.add(packed, text)
     return text
 
@@ -94,21 +87,21 @@ def read_standard_meta(message: expiry_change_pb2.StandardMeta) -> tuple[str, st
 
 
 def _object(struct: Struct, depth: int) -> dict[str, Json]:
-    _shallow(depth)
-    return {_text(key): _value(value, depth) for key, value in struct.fields.items()}
+    check_depth(depth)
+    return {read_part(key): _value(value, depth) for key, value in struct.fields.items()}
 
 
 def _list(values: ListValue, depth: int) -> list[Json]:
-    _shallow(depth)
+    check_depth(depth)
     return [_value(value, depth) for value in values.values]
 
 
 def _value(value: Value, depth: int) -> Json:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
-        return _text(value.string_value)
+        return read_part(value.string_value)
     if kind == "number_value":
-        return _number(value.number_value)
+        return read_number(value.number_value)
     if kind == "bool_value":
         return value.bool_value
     if kind == "null_value":
@@ -118,20 +111,3 @@ def _value(value: Value, depth: int) -> Json:
     if kind == "list_value":
         return _list(value.list_value, depth + 1)
     raise InvalidField(FIELD, "must not contain values of no kind")
-
-
-def _number(number: float) -> int | float:
-    if not isfinite(number) or abs(number) > NUMBER_MAX:
-        raise InvalidField(FIELD, "must not contain numbers beyond 2^53")
-    return int(number) if number.is_integer() else number
-
-
-def _text(text: str) -> str:
-    if "\0" in text:
-        raise InvalidField(FIELD, "must not contain NUL")
-    return text
-
-
-def _shallow(depth: int) -> None:
-    if depth > DEPTH_MAX:
-        raise InvalidField(FIELD, f"must not be nested more than {DEPTH_MAX} deep")

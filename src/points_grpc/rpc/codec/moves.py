@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from points.v1 import update_expiry_pb2
 from points_grpc.domain.commands import CurrencyName, MemberName, MoveExpiry, digest
+from points_grpc.domain.limits import PROSE_MAX, read_request_id, read_text
 from points_grpc.domain.model import AwardKind, LotCategory, ReasonType
 from points_grpc.domain.policy import Expiration, ExpireAt, ExpireOn, InDays, InMonths
 from points_grpc.errors import InvalidField
@@ -18,7 +19,6 @@ from points_grpc.rpc.codec.enums import CATEGORIES, KINDS, REASON_TYPES, read_en
 from points_grpc.rpc.codec.expirations import read_expiration
 from points_grpc.rpc.codec.meta import read_custom_meta, read_standard_meta
 from points_grpc.rpc.codec.names import read_currency, read_id, read_member, read_optional_id
-from points_grpc.rpc.codec.text import PROSE_MAX, read_request_id, read_text
 
 _NO_META = ("", "", "")
 _KNOWN_MAX = 2048

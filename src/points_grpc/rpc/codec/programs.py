@@ -15,12 +15,7 @@ from points_grpc.domain.administration import (
     UpdateCurrency,
     UpdateProgram,
 )
-from points_grpc.domain.model import Policy
-from points_grpc.errors import InvalidField
-from points_grpc.rpc.codec.instants import put_instant
-from points_grpc.rpc.codec.names import read_currency, read_optional_id, read_vendor_id
-from points_grpc.rpc.codec.policies import read_policy
-from points_grpc.rpc.codec.text import (
+from points_grpc.domain.limits import (
     CODE_MAX,
     NAME_MAX,
     SOURCE_MAX,
@@ -28,6 +23,11 @@ from points_grpc.rpc.codec.text import (
     read_request_id,
     read_text,
 )
+from points_grpc.domain.model import Policy
+from points_grpc.errors import InvalidField
+from points_grpc.rpc.codec.instants import put_instant
+from points_grpc.rpc.codec.names import read_currency, read_optional_id, read_vendor_id
+from points_grpc.rpc.codec.policies import read_policy
 
 
 def read_create_program(message: program_pb2.CreateProgramRequest) -> CreateProgram:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from points.v1 import expiring_pb2, listing_pb2, lookup_pb2
 from points_grpc.domain.commands import VENDOR_ID_END
+from points_grpc.domain.limits import REFERENCE_MAX, read_text
 from points_grpc.domain.model import TransactionType
 from points_grpc.domain.queries import (
     GetAccount,
@@ -29,7 +30,6 @@ from points_grpc.rpc.codec.names import (
     read_optional_id,
     read_optional_member,
 )
-from points_grpc.rpc.codec.text import REFERENCE_MAX, read_text
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -8,13 +8,13 @@ from typing import TypeVar, cast
 
 from points.v1 import currency_pb2, policy_pb2, program_pb2
 from points_grpc.domain.commands import CurrencyName
+from points_grpc.domain.limits import CODE_MAX, read_text
 from points_grpc.domain.queries import Cursor
 from points_grpc.errors import InvalidPageToken
 from points_grpc.rpc.backends import ProgramBook
 from points_grpc.rpc.codec import policies, programs
 from points_grpc.rpc.codec.names import read_currency, read_optional_id
 from points_grpc.rpc.codec.queries import read_page_size
-from points_grpc.rpc.codec.text import CODE_MAX, read_text
 from points_grpc.rpc.interceptors.context import caller
 from points_grpc.rpc.interceptors.log import count_items
 from points_grpc.rpc.page_token import read_page_token, write_page_token

@@ -8,8 +8,23 @@ from datetime import datetime
 
 from points_grpc.domain.calendar import OutOfCalendar
 from points_grpc.domain.commands import VENDOR_ID, VENDOR_ID_END, MemberName
+from points_grpc.domain.identifiers import (
+    EXTERNAL_ID,
+    IDENTIFIERS_MAX,
+    check_identifiers,
+    normal_form,
+)
 from points_grpc.domain.importing import LotRow, split_amount
-from points_grpc.domain.membership import check_identifiers
+from points_grpc.domain.limits import (
+    IMPORT_ID_MAX,
+    META_MAX,
+    NAME_MAX,
+    PROSE_MAX,
+    REFERENCE_MAX,
+    REQUEST_ID_MAX,
+    read_name,
+    read_text,
+)
 from points_grpc.domain.model import (
     AwardKind,
     Currency,
@@ -33,7 +48,6 @@ from points_grpc.service.importing.fields import (
 )
 from points_grpc.service.importing.parts import (
     PRINCIPAL,
-    REFERENCE_MAX,
     LotRef,
     Name,
     allocations_in,
@@ -48,20 +62,14 @@ from points_grpc.service.importing.parts import (
 )
 from points_grpc.service.importing.plain import PlainLot
 from points_grpc.service.importing.values import (
-    ID_MAX,
-    NAME_MAX,
     plain_units,
     read_amount,
     read_expiry,
     read_meta,
-    read_name,
     read_part,
     read_past,
-    read_text,
     read_vendor_id,
 )
-
-IDENTIFIERS_MAX = 20
 
 _HISTORY = {
     kind.name: kind
@@ -188,7 +196,7 @@ class Parser:
             "username": row.username,
         }
         names = [
-            MemberName(*read_name(kind, value, field_of(kind)))
+            MemberName(kind, normal_form(kind, value, field_of(kind)))
             for kind, value in given.items()
             if value
         ]
@@ -214,8 +222,8 @@ class Parser:
         vendor_id = plain_units(vendor, 0)
         if policy is None or not units or remaining is None or not vendor_id or not at:
             return None
-        if not 0 < len(external_id) <= NAME_MAX or len(reference) > REFERENCE_MAX:
-            return None
+        read_name(external_id, EXTERNAL_ID, NAME_MAX)
+        read_text(reference, "reference", REFERENCE_MAX)
         earned = read_past(at, self._zone, "earned_at", self._now)
         if until:
             rule, expiry = 0, read_expiry(until, self._zone, "expires_at")
@@ -224,7 +232,7 @@ class Parser:
         wrong = remaining > units or vendor_id >= VENDOR_ID_END
         if rule or wrong or (expiry is not None and expiry <= earned):
             return None
-        name = ("external_id", external_id)
+        name = (EXTERNAL_ID, external_id)
         return PlainLot(
             number, name, currency, policy, units, remaining, earned, expiry, vendor_id, reference
         )
@@ -261,7 +269,7 @@ class Parser:
             self._past(row.closed_at, "closed_at"),
         )
         recorded = self._past(row.recorded_at, "recorded_at")
-        import_id = "" if own_id else read_text(row.import_id, "import_id", ID_MAX)
+        import_id = "" if own_id else read_text(row.import_id, "import_id", IMPORT_ID_MAX)
         return ParsedLot(
             number,
             name,
@@ -301,7 +309,7 @@ class Parser:
             parts,
             at,
             one_of(_FLAGS, row.lapse, "lapse"),
-            row.reverses,
+            read_text(row.reverses, "reverses", IMPORT_ID_MAX),
             texts_of(row),
             principal_of(row.principal),
             self._past(row.recorded_at, "recorded_at") or at,
@@ -320,14 +328,14 @@ class Parser:
             read_expiry(row.old_expires_at, self._zone, "old_expires_at"),
             read_expiry(row.new_expires_at, self._zone, "new_expires_at"),
             one_of(_REASONS, row.reason_type, "reason_type"),
-            read_text(row.reason_note, "reason_note", 1024),
+            read_text(row.reason_note, "reason_note", PROSE_MAX),
             (
-                read_text(row.who_raised, "who_raised", 256),
-                read_text(row.who_approved, "who_approved", 256),
-                read_text(row.reason_for_trigger, "reason_for_trigger", 256),
+                read_text(row.who_raised, "who_raised", META_MAX),
+                read_text(row.who_approved, "who_approved", META_MAX),
+                read_text(row.reason_for_trigger, "reason_for_trigger", META_MAX),
             ),
-            read_meta(row.custom_meta, "custom_meta"),
-            read_text(row.request_id, "request_id", ID_MAX),
+            read_meta(row.custom_meta),
+            read_text(row.request_id, "request_id", REQUEST_ID_MAX),
             principal_of(row.principal),
             recorded,
         )

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from points_grpc.domain.commands import VENDOR_ID, MemberName
+from points_grpc.domain.identifiers import EXTERNAL_ID, normal_form, read_identifier
+from points_grpc.domain.limits import (
+    IMPORT_ID_MAX,
+    NAME_MAX,
+    PROSE_MAX,
+    REFERENCE_MAX,
+    REQUEST_ID_MAX,
+    SOURCE_MAX,
+    read_text,
+)
 from points_grpc.domain.posting import Texts
 from points_grpc.errors import InvalidField
 from points_grpc.service.importing.fields import HistoryFields, LotFields, NamesMember
-from points_grpc.service.importing.values import (
-    ID_MAX,
-    NAME_MAX,
-    read_amount,
-    read_json,
-    read_name,
-    read_text,
-    read_vendor_id,
-)
+from points_grpc.service.importing.values import read_amount, read_json, read_vendor_id
 
 Name = tuple[str, str]
 """Type and normalised value of an identifier."""
@@ -27,7 +29,6 @@ LotRef = tuple[int, str]
 
 ALLOCATIONS_MAX = 10_000
 PRINCIPAL = "import"
-REFERENCE_MAX = 256
 
 V = TypeVar("V")
 
@@ -46,17 +47,17 @@ def member_named(row: NamesMember) -> Name:
     kind, value = row.identifier_type, row.identifier_value
     given = (row.member_vendor_id, row.email, row.phone, row.username, kind, value)
     if row.external_id and given == _NONE:
-        if len(row.external_id) > NAME_MAX:
-            raise InvalidField("external_id", f"must have 1 to {NAME_MAX} characters")
-        return "external_id", row.external_id
+        return EXTERNAL_ID, normal_form(EXTERNAL_ID, row.external_id, EXTERNAL_ID)
     named = [(name, v) for name, v in zip(_NAMES, given[:4], strict=True) if v]
     if row.external_id:
-        named.append(("external_id", row.external_id))
-    if kind or value:
-        named.append((kind, value))
-    if len(named) != 1:
+        named.append((EXTERNAL_ID, row.external_id))
+    if len(named) + bool(kind or value) != 1:
         raise InvalidField("external_id", "or another single identifier must name the member")
-    return read_name(*named[0], field_of(named[0][0]) if not kind else "identifier_value")
+    if not named:
+        name = read_identifier(kind, value, "identifier_type", "identifier_value")
+        return name.type, name.value
+    ((kind, value),) = named
+    return kind, normal_form(kind, value, field_of(kind))
 
 
 _NAMES = (VENDOR_ID, "email", "phone", "username")
@@ -80,7 +81,8 @@ def identifiers_in(value: Any) -> list[MemberName]:
             raise InvalidField(field, "must have type and value")
         if not all(isinstance(text, str) for text in one.values()):
             raise InvalidField(field, "must have texts as type and value")
-        names.append(MemberName(*read_name(one["type"], one["value"], field)))
+        kind, text = one["type"], one["value"]
+        names.append(read_identifier(kind, text, f"{field}.type", f"{field}.value"))
     return names
 
 
@@ -89,7 +91,7 @@ def lot_named(vendor_id: str, import_id: str, prefix: str = "lot_") -> LotRef:
     number = read_vendor_id(vendor_id, f"{prefix}vendor_id")
     if bool(number) == bool(import_id):
         raise InvalidField(f"{prefix}vendor_id", "or import_id must name the lot")
-    return number, read_text(import_id, f"{prefix}import_id", ID_MAX)
+    return number, read_text(import_id, f"{prefix}import_id", IMPORT_ID_MAX)
 
 
 def allocations_in(value: Any, scale: int) -> list[tuple[LotRef, int]]:
@@ -121,13 +123,13 @@ def texts_of(row: LotFields | HistoryFields) -> Texts:
     if row.reference:
         texts["reference"] = read_text(row.reference, "reference", REFERENCE_MAX)
     if row.source:
-        texts["source"] = read_text(row.source, "source", 64)
+        texts["source"] = read_text(row.source, "source", SOURCE_MAX)
     if row.reason:
-        texts["reason"] = read_text(row.reason, "reason", 1024)
+        texts["reason"] = read_text(row.reason, "reason", PROSE_MAX)
     if row.description:
-        texts["description"] = read_text(row.description, "description", 1024)
+        texts["description"] = read_text(row.description, "description", PROSE_MAX)
     if row.request_id:
-        texts["request_id"] = read_text(row.request_id, "request_id", ID_MAX)
+        texts["request_id"] = read_text(row.request_id, "request_id", REQUEST_ID_MAX)
     return texts
 
 
@@ -140,4 +142,4 @@ def import_id_of(text: str) -> str:
     """The name of a row among the member's rows, which it must have."""
     if not text:
         raise InvalidField("import_id", "is required")
-    return read_text(text, "import_id", ID_MAX)
+    return read_text(text, "import_id", IMPORT_ID_MAX)

@@ -10,6 +10,7 @@ from points_grpc.clock import Clock
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, Books, Draft, Holding, Lot, Member
 from points_grpc.domain.commands import VENDOR_ID, MemberName
+from points_grpc.domain.identifiers import first_name, label_of
 from points_grpc.domain.importing import (
     Recipient,
     can_hold,
@@ -17,7 +18,6 @@ from points_grpc.domain.importing import (
     open_lot,
     recorded_at,
 )
-from points_grpc.domain.membership import first_name, label_of
 from points_grpc.domain.model import Currency, LotState, TransactionType
 from points_grpc.domain.replaying import ChangeRow, HistoryRow, is_same_end, replay, replay_change
 from points_grpc.errors import InvalidField

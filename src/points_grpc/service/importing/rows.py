@@ -31,7 +31,6 @@ RawRow = tuple[int, Fields]
 _TYPES = tuple(KINDS)
 
 NOT_UTF8 = "is not UTF-8"
-HAS_NUL = "contains NUL"
 _SHOWN_MAX = 40
 
 
@@ -117,18 +116,14 @@ def _cells(records: Records, refused: list[tuple[int, str]]) -> list[tuple[int, 
     try:
         texts = [text.decode() for text in records.texts]
         found = list(csv.reader(texts, strict=True))
-        if len(found) == len(texts) and "\0" not in "".join(texts):
+        if len(found) == len(texts):
             return list(zip(records.numbers, found, strict=True))
     except (UnicodeDecodeError, csv.Error):
         pass
     good: list[tuple[int, list[str]]] = []
     for number, text in zip(records.numbers, records.texts, strict=True):
         try:
-            line = text.decode()
-            if "\0" in line:
-                refused.append((number, HAS_NUL))
-                continue
-            (cells,) = csv.reader([line], strict=True)
+            (cells,) = csv.reader([text.decode()], strict=True)
         except UnicodeDecodeError:
             refused.append((number, NOT_UTF8))
         except (csv.Error, ValueError):
@@ -172,8 +167,6 @@ class JsonReader:
             raise ValueError("type: must be " + _listed(_TYPES))
         if not row.keys() <= allowed:
             raise ValueError(f"unknown field: {_shown(min(row.keys() - allowed))}")
-        if b"\\u" in text or b"\0" in text:
-            _check_text(row)
         if type(row.get("custom_meta")) is dict:
             row["custom_meta"] = json.loads(text)["custom_meta"]  # whose numbers are to stay
         given = row.get
@@ -192,21 +185,6 @@ def _value(value: Any, name: str) -> Any:
     if name in STRUCTURED:
         return value
     raise ValueError(f"{name}: must be a text or a number")
-
-
-def _check_text(value: Any) -> None:
-    """Refuse NUL and unpaired surrogates wherever they are."""
-    if isinstance(value, str):
-        if "\0" in value:
-            raise ValueError(HAS_NUL)
-        value.encode()
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            _check_text(name)
-            _check_text(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_text(inner)
 
 
 def _no_number(_: str) -> NoReturn:

@@ -10,24 +10,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from points_grpc import rfc3339
+from points_grpc.domain import custom_meta, identifiers
 from points_grpc.domain.amounts import AMOUNT_MAX, read_decimal, to_units
 from points_grpc.domain.calendar import OutOfCalendar, end_of_day
-from points_grpc.domain.commands import MEMBER_ID, VENDOR_ID, VENDOR_ID_END
 from points_grpc.errors import InvalidField
 
 NEVER = "never"
-NAME_MAX = 256
-ID_MAX = 128
 
 _PLAIN_DIGITS = 15
-_VENDOR_ID_DIGITS = len(str(VENDOR_ID_END))
 _DATE_LENGTH = 10
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_TYPE = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
-_NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
-_NOT_DIGITS = re.compile(r"[^0-9]+")
-
-JSON_MAX = 8 * 1024
 
 
 def read_amount(text: str, scale: int, field: str) -> int:
@@ -96,37 +88,7 @@ def read_expiry(text: str, zone: ZoneInfo, field: str) -> datetime | None:
 
 def read_vendor_id(text: str, field: str) -> int:
     """An id of the other system's, 0 where there is none."""
-    if not text:
-        return 0
-    if text.isdigit() and text.isascii() and len(text) <= _VENDOR_ID_DIGITS:
-        number = int(text)
-        if 0 < number < VENDOR_ID_END:
-            return number
-    if not _NUMBER.fullmatch(text) or not 0 < int(text) < VENDOR_ID_END:
-        raise InvalidField(field, "must be a number from 1 to 2^46 - 1")
-    return int(text)
-
-
-def read_text(text: str, field: str, longest: int) -> str:
-    """A text of bounded length."""
-    if len(text) > longest:
-        raise InvalidField(field, f"must not be longer than {longest} characters")
-    return text
-
-
-def read_name(kind: str, value: str, field: str) -> tuple[str, str]:
-    """An identifier as identifiers are compared: type and normalised value."""
-    if not _TYPE.fullmatch(kind) or kind == MEMBER_ID:
-        raise InvalidField(field, "must have a type such as profile_id, and not member_id")
-    if kind == "email":
-        value = value.strip().casefold()
-    elif kind == "phone":
-        value = _NOT_DIGITS.sub("", value)
-    elif kind == VENDOR_ID:
-        value = str(read_vendor_id(value, field) or "")
-    if not 0 < len(value) <= NAME_MAX:
-        raise InvalidField(field, f"must have 1 to {NAME_MAX} characters")
-    return kind, value
+    return identifiers.read_vendor_id(text, field) if text else 0
 
 
 def read_json(value: Any, field: str) -> Any:
@@ -141,21 +103,10 @@ def read_json(value: Any, field: str) -> Any:
         raise InvalidField(field, "must be JSON") from None
 
 
-_canonical = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-).encode
-
-
-def read_meta(value: Any, field: str) -> str:
-    """A JSON object as canonical text, "" where nothing is given."""
+def read_meta(value: Any) -> str:
+    """A JSON object, also as text, in canonical form; "" where nothing is given."""
     if value == "":
         return ""
-    try:
-        # Read again, because the reader of rows leaves numbers as texts.
-        meta = json.loads(value) if isinstance(value, str) else value
-        text = _canonical(meta)
-    except (ValueError, RecursionError):
-        raise InvalidField(field, "must be a JSON object") from None
-    if not isinstance(meta, dict) or len(text.encode()) > JSON_MAX:
-        raise InvalidField(field, f"must be a JSON object of at most {JSON_MAX} bytes")
-    return text
+    if isinstance(value, str):
+        return custom_meta.read_json(value)
+    return custom_meta.read_object(value)
