@@ -123,6 +123,26 @@ def test_what_cannot_be_imported(database: Database, database_url: str, tmp_path
     assert sums(database)[1] == 0
 
 
+def test_people_merge_only_when_asked(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    """Somebody new with another's phone is refused; --merge-by takes both for one and says so."""
+    where = (*WHERE, "--database-url", database_url)
+    path = tmp_path / "members.csv"
+    path.write_text("type,external_id,phone\nmember,ann,43123\nmember,bob,43123\n")
+    report = tmp_path / "members.csv.refused.csv"
+    assert points_grpc("import", path, *where)[0] == 1
+    assert report.read_text() == "line,reason\n3,phone: belongs to another member\n"
+
+    code, said = points_grpc("import", path, *where, "--merge-by", "email, phone")
+    assert code == 0
+    told = "1 rows imported, 1 were there, 0 refused 1 of them merged with members that were there:"
+    assert told in " ".join(said.splitlines())
+    assert report.read_text().startswith("line,reason\n3,merged into member ")
+    for wrong in ("external_id", "member_id", "Phone", "phone;email"):
+        assert points_grpc("import", path, *where, "--merge-by", wrong)[0] == 2
+
+
 def test_a_report_never_takes_the_files_place(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:

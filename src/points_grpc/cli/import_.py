@@ -14,8 +14,12 @@ from points_grpc.cli import logs, older_tzdata, options, place
 from points_grpc.cli.garbage import collect_seldom
 from points_grpc.cli.options import fail
 from points_grpc.clock import SystemClock
+from points_grpc.domain.commands import VENDOR_ID
+from points_grpc.domain.identifiers import can_merge
 from points_grpc.errors import ProgramNotFound, StorageUnavailable
 from points_grpc.service.importing.importer import CHUNK, CSV, JSON_LINES, Importer, Order
+from points_grpc.service.importing.parts import MEMBER_VENDOR_ID
+from points_grpc.service.importing.report import count_merged
 from points_grpc.service.importing.source import BadFile
 from points_grpc.service.importing.writing import ImportedElsewhere
 from points_grpc.storage import programs
@@ -48,6 +52,14 @@ def import_(
         typer.Option("--refused", help="Where refused rows are reported; else FILE.refused.csv."),
     ] = None,
     allow_older_tzdata: options.AllowOlderTzdata = None,
+    merge_by: Annotated[
+        str,
+        typer.Option(
+            "--merge-by",
+            help="Types by which somebody new is taken for a member: phone,email.",
+            metavar="TYPES",
+        ),
+    ] = "",
     database_url: options.DatabaseUrl = None,
     data_dir: options.DataDir = None,
 ) -> None:
@@ -56,13 +68,15 @@ def import_(
     Rows that are there already are recognised and left alone, so a file may be imported again,
     also after it was interrupted; it then goes on after the last committed chunk. Rows that
     cannot be imported are reported by line number and reason; the exit code is 1 if there are
-    any. The format is described in docs/import.md.
+    any. A member whom the file names anew, but whose phone or the like is another's, is refused,
+    unless --merge-by says otherwise. The format is described in docs/import.md.
     """
     settings = options.settings(
         allow_older_tzdata=allow_older_tzdata, database_url=database_url, data_dir=data_dir
     )
     logs.configure(settings)
     collect_seldom()
+    merged_types = types_of(merge_by)
     report = refused or file.with_name(file.name + ".refused.csv")
     if report.exists() and report.samefile(file):
         fail("--refused must not be the file itself", code=2)
@@ -73,7 +87,8 @@ def import_(
     ):
         older_tzdata.refuse(settings, database)
         tenant_id, program_id = scope_of(database, tenant, program)
-        order = Order(file, form_of(form, file), tenant_id, program_id, report, chunk_size)
+        named = form_of(form, file)
+        order = Order(file, named, tenant_id, program_id, report, chunk_size, merged_types)
         try:
             importer = Importer(database, SystemClock(), order)
         except ProgramNotFound:
@@ -99,6 +114,14 @@ def scope_of(database: Database, name: str, program_id: int) -> tuple[int, int]:
     return tenant.tenant_id, program_id or tenant.default_program_id
 
 
+def types_of(merge_by: str) -> frozenset[str]:
+    """The types of identifiers in a list with commas; or leave."""
+    given = [kind.strip() for kind in merge_by.split(",") if kind.strip()]
+    if not all(can_merge(kind) for kind in given):
+        fail(f"--merge-by: types such as email, phone, {MEMBER_VENDOR_ID}, with commas", code=2)
+    return frozenset(VENDOR_ID if kind == MEMBER_VENDOR_ID else kind for kind in given)
+
+
 def form_of(form: str | None, file: Path) -> str:
     """CSV or JSON_LINES, as asked or by the file's name; or leave."""
     named = {".csv": CSV, ".jsonl": JSON_LINES, ".ndjson": JSON_LINES, ".json": JSON_LINES}
@@ -122,6 +145,8 @@ def _run(importer: Importer, report: Path) -> None:
             rate = rows / max(time.monotonic() - began, 1e-3)
             progress.update(task, completed=done.bytes_done, rate=f"{rate:,.0f} rows/s")
     typer.echo(f"{done.imported} rows imported, {done.known} were there, {done.refused} refused")
+    if merged := count_merged(report):
+        typer.echo(f"{merged} of them merged with members that were there: {report}")
     if done.refused:
         typer.echo(f"refused rows: {report}")
         raise typer.Exit(1)

@@ -76,6 +76,11 @@ def normal_form(kind: str, value: str, field: str) -> str:
     return read_text(value, field, NAME_MAX)
 
 
+def can_merge(kind: str) -> bool:
+    """Whether somebody new may be taken for a member by an identifier of that type."""
+    return _TYPE.fullmatch(kind) is not None and kind not in (MEMBER_ID, EXTERNAL_ID)
+
+
 def read_vendor_id(text: str, field: str) -> int:
     """Return the vendor's id that `text` writes in decimal digits. Raises InvalidField."""
     if not _NUMBER.fullmatch(text) or not 0 < int(text) < VENDOR_ID_END:

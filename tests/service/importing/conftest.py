@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,29 +29,35 @@ class Counter:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
-    def importer(self, path: Path, chunk: int = 5_000, tenant: int = 1) -> Importer:
+    def importer(
+        self, path: Path, chunk: int = 5_000, tenant: int = 1, merge_by: Iterable[str] = ()
+    ) -> Importer:
         """An importer of the file, by the till's clock."""
         form = JSON_LINES if ".jsonl" in path.name else CSV
         report = path.with_name(path.name + ".refused.csv")
-        order = Order(path, form, tenant, PROGRAM, report, chunk)
+        order = Order(path, form, tenant, PROGRAM, report, chunk, frozenset(merge_by))
         return Importer(self.till.database, self.till.clock, order)
 
-    def take(self, path: Path, chunk: int = 5_000, tenant: int = 1) -> Progress:
+    def take(
+        self, path: Path, chunk: int = 5_000, tenant: int = 1, merge_by: Iterable[str] = ()
+    ) -> Progress:
         """Import the whole file; what became of its rows."""
-        importer = self.importer(path, chunk, tenant)
+        importer = self.importer(path, chunk, tenant, merge_by)
         try:
             (*_, done) = importer.run()
         finally:
             importer.close()
         return done
 
-    def counts(self, path: Path, chunk: int = 5_000) -> tuple[int, int, int]:
+    def counts(
+        self, path: Path, chunk: int = 5_000, merge_by: Iterable[str] = ()
+    ) -> tuple[int, int, int]:
         """Import the whole file; how many rows were imported, there already, and refused."""
-        done = self.take(path, chunk)
+        done = self.take(path, chunk, merge_by=merge_by)
         return done.imported, done.known, done.refused
 
     def refused(self, path: Path) -> dict[int, str]:
-        """By line, why rows of the file were refused."""
+        """By line, what is reported of rows of the file: refused ones, and merged ones."""
         report = path.with_name(path.name + ".refused.csv")
         if not report.exists():
             return {}

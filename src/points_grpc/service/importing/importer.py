@@ -42,7 +42,11 @@ CSV, JSON_LINES = "csv", "jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to import, and where to: `form` is CSV or JSON_LINES, `chunk` a number of rows."""
+    """What to import, and where to: `form` is CSV or JSON_LINES, `chunk` a number of rows.
+
+    `merge_by` has the types of identifiers by which somebody new is taken for a member that has
+    one of them.
+    """
 
     path: Path
     form: str
@@ -50,6 +54,7 @@ class Order:
     program_id: int
     report: Path
     chunk: int = CHUNK
+    merge_by: frozenset[str] = frozenset()
 
 
 class _Reader(Protocol):
@@ -87,7 +92,8 @@ class Importer:
         except BaseException:
             self._left.close()
             raise
-        self._scope = Scope(order.tenant_id, program, origin, self.resumed.first_number)
+        first = self.resumed.first_number
+        self._scope = Scope(order.tenant_id, program, origin, first, order.merge_by)
         self._writer = Writer(
             self._linked(database), self._scope, self._ids, clock=clock, file=file, report=report
         )

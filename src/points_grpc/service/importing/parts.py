@@ -60,13 +60,17 @@ def member_named(row: NamesMember) -> Name:
     return kind, normal_form(kind, value, field_of(kind))
 
 
+MEMBER_VENDOR_ID = "member_vendor_id"
 _NAMES = (VENDOR_ID, "email", "phone", "username")
+_OWN_FIELDS = frozenset((EXTERNAL_ID, *_NAMES))
 _NONE = ("",) * 6
 
 
 def field_of(kind: str) -> str:
-    """The field that holds an identifier of one of the usual types."""
-    return "member_vendor_id" if kind == VENDOR_ID else kind
+    """The field that holds an identifier of that type; a usual type has one of its own."""
+    if kind == VENDOR_ID:
+        return MEMBER_VENDOR_ID
+    return kind if kind in _OWN_FIELDS else f"identifiers.{kind}"
 
 
 def identifiers_in(value: Any) -> list[MemberName]:

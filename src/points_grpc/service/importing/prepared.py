@@ -16,7 +16,8 @@ class Prepared:
     """What is to be written for a chunk, and what it was decided on.
 
     `versions` are those of stored accounts, `labels` those of stored members that get
-    identifiers: where they have changed since, the chunk is to be prepared again.
+    identifiers: where they have changed since, the chunk is to be prepared again. `merged` has the
+    rows whose member was taken for one that was there, and the reason of each.
     """
 
     shelf: Shelf
@@ -36,3 +37,4 @@ class Prepared:
     imported: int = 0
     known: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)
+    merged: list[tuple[int, str]] = field(default_factory=list)

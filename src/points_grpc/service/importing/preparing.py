@@ -9,8 +9,6 @@ from datetime import datetime
 from points_grpc.clock import Clock
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, Books, Draft, Holding, Lot, Member
-from points_grpc.domain.commands import VENDOR_ID, MemberName
-from points_grpc.domain.identifiers import first_name, label_of
 from points_grpc.domain.importing import (
     Recipient,
     can_hold,
@@ -21,6 +19,7 @@ from points_grpc.domain.importing import (
 from points_grpc.domain.model import Currency, LotState, TransactionType
 from points_grpc.domain.replaying import ChangeRow, HistoryRow, is_same_end, replay, replay_change
 from points_grpc.errors import InvalidField
+from points_grpc.service.importing.member_rows import MemberRows
 from points_grpc.service.importing.new_ids import Ids, NewIds
 from points_grpc.service.importing.parsing import (
     Parsed,
@@ -36,7 +35,7 @@ from points_grpc.service.importing.prepared import Prepared
 from points_grpc.service.importing.shelf import Finder, Pair, Scope, Shelf
 from points_grpc.storage import copying
 from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import BUCKETS, bucket_of_name
+from points_grpc.storage.ids import BUCKETS
 from points_grpc.storage.imports import CHANGE, LOT, TRANSACTION, ImportKey, Target
 
 
@@ -75,6 +74,7 @@ class Preparer:
         self._books = Books()
         self._draft = _Journal(self._books, self._ids.like, "")
         self._done = Prepared(self._shelf)
+        self._people = MemberRows(scope, self._ids, self._now, self._done)
         self._written = copying.Written(scope.tenant_id)
         self._desks: dict[Pair, copying.Desk] = {}
         self._recipients: dict[int, Recipient] = {}
@@ -85,8 +85,8 @@ class Preparer:
         self._finder.find_members(some)
         for row in some:
             if isinstance(row, ParsedMember):
-                self._try(row, self._member)
-        self._enrol(some)
+                self._try(row, self._people.decide)
+        self._people.enrol(some)
         self._now = self._finder.find_accounts(self._pairs(some), self._clock, lock)
         others = [row for row in rows if not isinstance(row, ParsedMember)]
         for account in self._shelf.accounts.values():
@@ -109,75 +109,6 @@ class Preparer:
                 self._done.imported += 1
             else:
                 self._done.known += 1
-
-    # Members
-
-    def _member(self, row: ParsedMember) -> bool:
-        known = self._shelf.members
-        ids = {known[key] for name in row.names if (key := (name.type, name.value)) in known}
-        if len(ids) > 1:
-            raise InvalidField("identifiers", "are those of several members")
-        if not ids:
-            self._add_member(row.names, row.created_at)
-            return True
-        (member,) = ids
-        fresh = [name for name in row.names if (name.type, name.value) not in known]
-        if fresh:
-            self._link(member, fresh)
-        return bool(fresh)
-
-    def _add_member(self, names: Sequence[MemberName], at: datetime) -> int:
-        tenant = self._scope.tenant_id
-        first = first_name(names)
-        assert first is not None, "a row without identifiers is refused before"  # noqa: S101
-        member = self._ids.new_id(bucket_of_name(tenant, first.type, first.value))
-        label = label_of(names, MemberLabel(member))
-        row = (tenant, member, label.vendor_id or None, label.external_id or None, at)
-        self._done.members.append(row)
-        self._shelf.fresh.add(member)
-        self._shelf.labels[member] = label
-        self._name(member, names)
-        return member
-
-    def _link(self, member: int, names: Sequence[MemberName]) -> None:
-        before = self._shelf.labels[member]
-        if before.vendor_id and any(name.type == VENDOR_ID for name in names):
-            raise InvalidField("member_vendor_id", "is not the one that the member has")
-        kept = [MemberName(VENDOR_ID, str(before.vendor_id))] if before.vendor_id else []
-        if before.external_id:
-            kept.append(MemberName("external_id", before.external_id))
-        label = label_of([*kept, *names], before)
-        if member in self._shelf.fresh:
-            self._relabel_fresh(label)
-        else:
-            self._done.labels.setdefault(member, before)
-            self._done.relabelled.append(label)
-        self._shelf.labels[member] = label
-        self._name(member, names)
-
-    def _relabel_fresh(self, label: MemberLabel) -> None:
-        for place, row in enumerate(self._done.members):
-            if row[1] == label.member_id:
-                values = (label.vendor_id or None, label.external_id or None)
-                self._done.members[place] = (*row[:2], *values, row[4])
-
-    def _name(self, member: int, names: Iterable[MemberName]) -> None:
-        for name in names:
-            self._shelf.members[name.type, name.value] = member
-            row = (self._scope.tenant_id, name.type, name.value, member)
-            self._done.identifiers.append(row)
-
-    def _enrol(self, rows: Iterable[Parsed]) -> None:
-        """Make members of those whom lots name for the first time, where the program says so."""
-        if not self._scope.program.auto_enroll:
-            return
-        for row in rows:
-            if isinstance(row, _LOTS) and row.name not in self._shelf.members:
-                kind, value = row.name
-                if kind == "external_id":
-                    self._add_member([MemberName(kind, value)], self._now)
-
-    # Lots and history
 
     def _pairs(self, rows: Iterable[Parsed]) -> set[Pair]:
         return {
@@ -222,7 +153,9 @@ class Preparer:
             raise InvalidField("member", "is not known")
         if isinstance(row, ParsedLot):
             return self._lot(member, row)
-        if (member, row.import_id) in self._shelf.keys:
+        target = self._shelf.keys.get((member, row.import_id))
+        if target is not None:
+            self._check_merged(target[1], "import_id")
             return False
         account = self._shelf.accounts.get((member, row.currency.currency_id))
         if account is None:
@@ -232,14 +165,14 @@ class Preparer:
         if isinstance(row, ParsedHistory):
             history = self._history(holding, row)
             if self._is_done(history):
-                target = history.parts[0][0].lapse_id
-                self._keep_key((member, row.import_id), (TRANSACTION, target))
+                lapse = history.parts[0][0].lapse_id
+                self._keep_key((member, row.import_id), (TRANSACTION, lapse))
                 return False
             posted = replay(self._draft, holding, history, **row.texts)
-            kind, target = TRANSACTION, posted.transaction_id
+            made = TRANSACTION, posted.transaction_id
         else:
-            kind, target = CHANGE, self._change(holding, row)
-        self._keep_key((member, row.import_id), (kind, target))
+            made = CHANGE, self._change(holding, row)
+        self._keep_key((member, row.import_id), made)
         return True
 
     def _lot(self, member: int, row: ParsedLot) -> bool:
@@ -249,6 +182,7 @@ class Preparer:
         if existing is not None:
             same = (existing.amount, existing.earned_at, existing.currency_id)
             if same == (row.row.amount, row.row.earned_at, currency):
+                self._check_merged(existing.lot_id, "vendor_id" if ref[0] else "import_id")
                 return False
             raise InvalidField("vendor_id" if ref[0] else "import_id", "is another lot's")
         if not ref[0] and (member, row.import_id) in self._shelf.keys:
@@ -266,6 +200,18 @@ class Preparer:
         if row.import_id:
             self._keep_key((member, row.import_id), (LOT, lot.lot_id))
         return True
+
+    def _check_merged(self, an_id: int, field: str) -> None:
+        """Refuse (InvalidField) a row that an earlier row of this file made, if members merge.
+
+        Two members that become one may have had equal lots, of which none is to be lost.
+        """
+        if self._scope.merge_by and self._is_own(an_id):
+            raise InvalidField(field, "is that of an earlier row, perhaps of a merged member")
+
+    def _is_own(self, an_id: int) -> bool:
+        """Whether this import has made it, in this attempt or an earlier one."""
+        return an_id // BUCKETS >= self._scope.first_number
 
     def _history(self, holding: Recipient, row: ParsedHistory) -> HistoryRow:
         member = holding.account.member_id
@@ -287,8 +233,7 @@ class Preparer:
 
     def _is_premature(self, lot: Lot) -> bool:
         """Whether a server has ended a lot of this import, of which more is only now being told."""
-        is_own = lot.lot_id // BUCKETS >= self._scope.first_number
-        return is_own and (lot.lot_id, lot.lapse_id) in self._shelf.ends
+        return self._is_own(lot.lot_id) and (lot.lot_id, lot.lapse_id) in self._shelf.ends
 
     def _change(self, holding: Recipient, row: ParsedChange) -> int:
         lot = self._named_lot(holding, row.lot)
@@ -368,9 +313,6 @@ class Preparer:
         stored = {account.account_id for account in done.accounts}
         done.versions = {key: v for key, v in done.versions.items() if key in stored}
         return done
-
-
-_LOTS = (PlainLot, ParsedLot)
 
 
 def _one_of_each(rows: Iterable[Parsed]) -> list[Parsed]:

@@ -1,4 +1,4 @@
-"""The report of refused rows: a CSV file with a line for each, its number and the reason."""
+"""The report of refused and merged rows: a CSV file, with the number and the reason of each."""
 
 from __future__ import annotations
 
@@ -12,13 +12,27 @@ from typing import BinaryIO
 from points_grpc import private_files
 
 _HEADER = b"line,reason\n"
+_MERGED = "merged into member "
+
+
+def merged_into(member_id: int, by: str) -> str:
+    """Return what the report says of a row whose member was taken for one that was there."""
+    return f"{_MERGED}{member_id} by {by}"
+
+
+def count_merged(path: Path) -> int:
+    """Return how many rows the report says were merged."""
+    if not path.exists():
+        return 0
+    with path.open(newline="", encoding="utf-8") as file:
+        return sum(row["reason"].startswith(_MERGED) for row in csv.DictReader(file))
 
 
 class Report:
     """Written before the chunk that it is about is committed, and cut back where that fails.
 
-    The file is made with the first refusal, for its owner alone. It never holds anything of the
-    rows themselves but names of fields.
+    The file is made with the first row to report, for its owner alone. It never holds anything of
+    the rows themselves but names of fields and the ids of members.
     """
 
     def __init__(self, path: Path, length: int) -> None:
@@ -28,12 +42,12 @@ class Report:
         if not self.length:
             private_files.discard(path)
 
-    def write(self, refused: Sequence[tuple[int, str]]) -> int:
+    def write(self, told: Sequence[tuple[int, str]]) -> int:
         """Put these behind what was kept, in place of anything else; the length then."""
-        if not refused and not self.length:
+        if not told and not self.length:
             return 0
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(sorted(refused))
+        csv.writer(text, lineterminator="\n").writerows(sorted(told))
         with self._open() as file:
             file.seek(self.length)
             file.truncate()

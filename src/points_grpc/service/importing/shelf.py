@@ -34,13 +34,15 @@ Pair = tuple[int, int]
 class Scope:
     """Where the rows belong; `origin` marks what this database has itself exported.
 
-    All that the import makes has ids with numbers from `first_number` on.
+    All that the import makes has ids with numbers from `first_number` on. `merge_by` has the types
+    of identifiers by which somebody new may be taken for a member that has one of them.
     """
 
     tenant_id: int
     program: Program
     origin: int | None = None
     first_number: int = 0
+    merge_by: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

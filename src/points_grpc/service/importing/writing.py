@@ -119,7 +119,7 @@ class Writer:
                 imported=self.done.imported + prepared.imported,
                 known=self.done.known + prepared.known,
                 refused=self.done.refused + len(refused),
-                report_bytes=self._report.write(refused),
+                report_bytes=self._report.write([*refused, *prepared.merged]),
                 finished=False,
             )
             imports.save(connection, self._file, done, self._clock.now())
