@@ -15,6 +15,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message_factory import GetMessageClass
 
 from points_grpc.cli import seed, wiring
+from points_grpc.clock import Clock
 from points_grpc.config import Settings
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.grants import Grant
@@ -135,6 +136,11 @@ class Live:
         caller = self._door.caller
         self._database.run(lambda at: storage.set_default_program(at, caller.tenant_id, program_id))
         self._door.caller = Caller(caller.tenant_id, caller.tenant, caller.principal, program_id)
+
+    @contextmanager
+    def importing(self) -> Iterator[tuple[Database, Clock, int]]:
+        """What an import needs: the database, the server's clock, and the tenant."""
+        yield self._database, self._parts.clock, self._door.caller.tenant_id
 
     def stop_service(self) -> None:
         """Stop gRPC; the gateway stays."""
