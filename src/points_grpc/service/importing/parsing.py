@@ -22,7 +22,7 @@ from points_grpc.domain.limits import (
     PROSE_MAX,
     REFERENCE_MAX,
     REQUEST_ID_MAX,
-    read_name,
+    check_characters,
     read_text,
 )
 from points_grpc.domain.model import (
@@ -222,8 +222,9 @@ class Parser:
         vendor_id = plain_units(vendor, 0)
         if policy is None or not units or remaining is None or not vendor_id or not at:
             return None
-        read_name(external_id, EXTERNAL_ID, NAME_MAX)
-        read_text(reference, "reference", REFERENCE_MAX)
+        if not 0 < len(external_id) <= NAME_MAX or len(reference) > REFERENCE_MAX:
+            return None
+        check_characters(external_id + reference, EXTERNAL_ID)
         earned = read_past(at, self._zone, "earned_at", self._now)
         if until:
             rule, expiry = 0, read_expiry(until, self._zone, "expires_at")
