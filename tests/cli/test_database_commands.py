@@ -128,7 +128,7 @@ def test_doctor_counts_connections(database_url: str) -> None:
     result = run("doctor", "--database-url", database_url, "--workers", "200")
     assert result.exit_code == 1
     assert "NOT WELL  connections: " in result.stdout
-    assert "200 workers use up to 2604" in result.stdout
+    assert "200 workers use up to 3004" in result.stdout
 
 
 def test_doctor_makes_no_database(tmp_path: Path) -> None:
