@@ -31,10 +31,14 @@ def malformed(method: MethodDescriptor, begin: Message) -> Iterator[tuple[str, b
     yield "a number of eleven bytes", raw + b"\x08" + b"\xff" * 11
     yield "groups in groups", b"\x0b" * 5000
     yield "messages in messages", _nested(method)
+    yield "far too many fields", raw + b"\xb8\x3e\x01" * 100_001
     for field in method.input_type.fields:
         for wire_type in WIRE_TYPES[field.number % 2 :: 2]:
             tag = varint(field.number << 3 | wire_type)
             yield f"{field.name} of type {wire_type}", raw + tag + b"\x05\xff\xfe\xfd\0\x01\0\0\0"
+        if field.is_repeated:
+            element = varint(field.number << 3 | 2) + b"\x01\x01"
+            yield f"far too many {field.name}", raw + element * 20_000
     noise = Random(method.full_name)
     for _ in range(8):
         yield "noise", noise.randbytes(noise.randrange(1, 80))

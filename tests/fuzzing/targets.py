@@ -25,6 +25,7 @@ from handlers_only import Service
 from routes import CREDENTIALS, Example, example, names
 from scanner import leaks
 from texts import JSON_TEXTS, NO_JSON, placed
+from wire import varint
 
 from points_grpc.gateway.app import make_app
 from points_grpc.gateway.catalogue import DIALECTS
@@ -54,9 +55,13 @@ class Methods:
             assert not leaks(said), (name, leaks(said), said[:300])
 
     def seeds(self) -> Iterator[bytes]:
-        """A request of each method that is answered."""
+        """A request of each method that is answered, and one with more than it may have."""
         for number, name in enumerate(self._names):
-            yield bytes([number]) + base(name, IDS).SerializeToString()
+            begin = bytes([number]) + base(name, IDS).SerializeToString()
+            yield begin
+            for field in METHODS[name].input_type.fields:
+                if field.is_repeated:
+                    yield begin + (varint(field.number << 3 | 2) + b"\0") * 1001
 
     def mutated(self, data: bytes, size: int, mutate: Mutate, random: Random) -> bytes:
         """Another input: the bytes changed, or another nasty value in a message."""

@@ -36,8 +36,8 @@ def on_bytes(method: Method, request: type[Message]) -> Handler:
         # The message is nobody's but the method's, which may let go of a large one.
         if raw.size <= small:
             return (await method(_parsed(raw.take(), request))).SerializeToString()
-        checked = limits.checked(raw.take())
-        return (await method(_parsed(await checked, request))).SerializeToString()
+        answer = method(_parsed(await limits.checked(raw.take()), request))
+        return (await answer).SerializeToString()
 
     return handle
 
