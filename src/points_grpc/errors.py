@@ -207,3 +207,9 @@ class DeadlineExceeded(Refusal):
 
     def __init__(self, field: str = "", *, in_doubt: bool = True) -> None:
         super().__init__(field, outcome=UNKNOWN if in_doubt else NOT_APPLIED)
+
+
+class TimeInDoubt(Refusal):
+    """The present time is in doubt, so nothing was changed; try again."""
+
+    reason, code = "TIME_IN_DOUBT", "UNAVAILABLE"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -28,8 +29,15 @@ Serve = Callable[..., Running]
 
 
 @pytest.fixture(autouse=True)
-def process_left_as_it_was() -> Iterator[None]:
+def process_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Commands set up logging and signals for a whole process, which here is that of the tests."""
+    configure = structlog.configure
+
+    def configure_anew(**given: Any) -> None:
+        # A module's logger that is kept would go on to write to this test's output.
+        configure(**given | {"cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", configure_anew)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     structlog.reset_defaults()

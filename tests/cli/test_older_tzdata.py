@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
@@ -21,12 +20,6 @@ from points_grpc.storage.database import Database
 OURS = tzdata_version.ours()
 NOW = datetime(2031, 5, 6, tzinfo=UTC)
 NEWER, OLDER = "2999b", "2000c"
-
-
-@pytest.fixture(autouse=True)
-def a_logger_that_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that ran before in this process has bound the module's logger for good."""
-    monkeypatch.setattr(older_tzdata, "log", structlog.get_logger("points_grpc"))
 
 
 def write_with(database_url: str, version: str, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -29,7 +29,7 @@ class MemberServiceStub:
     """Keeps the tenant's members and the identifiers by which they are known.
 
     Every method may refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or
-    STORAGE_UNAVAILABLE.
+    STORAGE_UNAVAILABLE, and every change with TIME_IN_DOUBT.
     """
 
     def __init__(self, channel):
@@ -64,7 +64,7 @@ class MemberServiceServicer:
     """Keeps the tenant's members and the identifiers by which they are known.
 
     Every method may refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or
-    STORAGE_UNAVAILABLE.
+    STORAGE_UNAVAILABLE, and every change with TIME_IN_DOUBT.
     """
 
     def CreateMember(self, request, context):
@@ -133,7 +133,7 @@ class MemberService:
     """Keeps the tenant's members and the identifiers by which they are known.
 
     Every method may refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or
-    STORAGE_UNAVAILABLE.
+    STORAGE_UNAVAILABLE, and every change with TIME_IN_DOUBT.
     """
 
     @staticmethod

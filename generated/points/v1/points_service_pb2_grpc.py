@@ -36,8 +36,8 @@ class PointsServiceStub:
     """Earns, spends and expires points, and tells what expires when.
 
     The tenant is the credential's; nothing of another tenant can be named or seen. Every method may
-    refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or STORAGE_UNAVAILABLE; other
-    reasons (see ErrorReason) are named where they apply. A method that refuses has changed nothing.
+    refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or STORAGE_UNAVAILABLE, and
+    every change with TIME_IN_DOUBT; other reasons (see ErrorReason) are named where they apply. A method that refuses has changed nothing.
     Texts are valid Unicode without NUL; their limits count characters. Instants are kept to the
     microsecond, finer digits are cut off.
     """
@@ -129,8 +129,8 @@ class PointsServiceServicer:
     """Earns, spends and expires points, and tells what expires when.
 
     The tenant is the credential's; nothing of another tenant can be named or seen. Every method may
-    refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or STORAGE_UNAVAILABLE; other
-    reasons (see ErrorReason) are named where they apply. A method that refuses has changed nothing.
+    refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or STORAGE_UNAVAILABLE, and
+    every change with TIME_IN_DOUBT; other reasons (see ErrorReason) are named where they apply. A method that refuses has changed nothing.
     Texts are valid Unicode without NUL; their limits count characters. Instants are kept to the
     microsecond, finer digits are cut off.
     """
@@ -347,8 +347,8 @@ class PointsService:
     """Earns, spends and expires points, and tells what expires when.
 
     The tenant is the credential's; nothing of another tenant can be named or seen. Every method may
-    refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or STORAGE_UNAVAILABLE; other
-    reasons (see ErrorReason) are named where they apply. A method that refuses has changed nothing.
+    refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or STORAGE_UNAVAILABLE, and
+    every change with TIME_IN_DOUBT; other reasons (see ErrorReason) are named where they apply. A method that refuses has changed nothing.
     Texts are valid Unicode without NUL; their limits count characters. Instants are kept to the
     microsecond, finer digits are cut off.
     """

@@ -31,8 +31,8 @@ class ProgramServiceStub:
     """Keeps the settings: programs, their currencies and expiration policies. For administrators.
 
     Every method may refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or
-    STORAGE_UNAVAILABLE. A change holds for everything decided after it is acknowledged, on every
-    server.
+    STORAGE_UNAVAILABLE, and every change with TIME_IN_DOUBT. A change holds for everything decided
+    after it is acknowledged, on every server.
     """
 
     def __init__(self, channel):
@@ -107,8 +107,8 @@ class ProgramServiceServicer:
     """Keeps the settings: programs, their currencies and expiration policies. For administrators.
 
     Every method may refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or
-    STORAGE_UNAVAILABLE. A change holds for everything decided after it is acknowledged, on every
-    server.
+    STORAGE_UNAVAILABLE, and every change with TIME_IN_DOUBT. A change holds for everything decided
+    after it is acknowledged, on every server.
     """
 
     def CreateProgram(self, request, context):
@@ -276,8 +276,8 @@ class ProgramService:
     """Keeps the settings: programs, their currencies and expiration policies. For administrators.
 
     Every method may refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or
-    STORAGE_UNAVAILABLE. A change holds for everything decided after it is acknowledged, on every
-    server.
+    STORAGE_UNAVAILABLE, and every change with TIME_IN_DOUBT. A change holds for everything decided
+    after it is acknowledged, on every server.
     """
 
     @staticmethod

@@ -10,10 +10,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from points_grpc.cli import logs, older_tzdata, options, place
+from points_grpc.cli import clocks, logs, older_tzdata, options, place
 from points_grpc.cli.garbage import collect_seldom
 from points_grpc.cli.options import fail
-from points_grpc.clock import SystemClock
 from points_grpc.domain.commands import VENDOR_ID
 from points_grpc.domain.identifiers import can_merge
 from points_grpc.errors import ProgramNotFound, StorageUnavailable
@@ -84,13 +83,14 @@ def import_(
         place.found(settings) as there,
         place.opened(there, settings) as database,
         place.faults_told(),
+        clocks.checked(database) as clock,
     ):
         older_tzdata.refuse(settings, database)
         tenant_id, program_id = scope_of(database, tenant, program)
         named = form_of(form, file)
         order = Order(file, named, tenant_id, program_id, report, chunk_size, merged_types)
         try:
-            importer = Importer(database, SystemClock(), order)
+            importer = Importer(database, clock, order)
         except ProgramNotFound:
             fail(f"the tenant has no program {program_id}")
         except ImportedElsewhere as problem:

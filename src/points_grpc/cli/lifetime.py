@@ -49,9 +49,13 @@ async def live(
     door = await _door(settings, parts)
     server = _server(settings, parts, door.authenticator)
     try:
+        if parts.writing_clock is not None:
+            with contextlib.suppress(Exception):  # that the database is away is said by health
+                await asyncio.to_thread(parts.writing_clock.compare)
         await server.start()
         upstream = _upstream(settings, server)
         async with (
+            _clock_watched(parts),
             _tasks(
                 _report_health(server, parts, place),
                 _sweep_now_and_then(settings, parts),
@@ -104,6 +108,13 @@ async def _door(settings: Settings, parts: Parts) -> trust.Door:
 
 
 @contextlib.asynccontextmanager
+async def _clock_watched(parts: Parts) -> AsyncIterator[None]:
+    """Compare the machine's clock with the database's while the block runs."""
+    with contextlib.nullcontext() if parts.writing_clock is None else parts.writing_clock.watched():
+        yield
+
+
+@contextlib.asynccontextmanager
 async def _tasks(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run these while the block runs."""
     running = [asyncio.ensure_future(task) for task in tasks]
@@ -116,13 +127,14 @@ async def _tasks(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def _report_health(server: Server, parts: Parts, place: Place) -> None:
-    """Say SERVING while the database answers; try to bring an embedded one back."""
+    """Say SERVING while the database answers and clocks agree; bring an embedded one back."""
     was_well: bool | None = None
     while True:
         problem = await asyncio.to_thread(probe, parts.database, place)
-        server.set_serving(not problem)
+        serving = not problem and not (parts.writing_clock and parts.writing_clock.problem)
+        server.set_serving(serving)
         if parts.figures is not None:
-            parts.figures.serving = not problem
+            parts.figures.serving = serving
         if problem and was_well is not False:
             log.error("the database does not answer", problem=problem)
         elif not problem and was_well is False:

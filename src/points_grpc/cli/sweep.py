@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from points_grpc.cli import logs, older_tzdata, options, place, progress, wiring
+from points_grpc.cli import clocks, logs, older_tzdata, options, place, progress, wiring
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
 from points_grpc.domain.amounts import print_units
@@ -58,8 +59,10 @@ def sweep(  # noqa: PLR0917  # each is an option, given by name
         place.found(settings) as there,
         place.opened(there, settings) as database,
         place.faults_told(),
-        wiring.sweeping(database) as (sweeper, forecaster),
+        contextlib.ExitStack() as left,
     ):
+        clock = SystemClock() if dry_run else left.enter_context(clocks.checked(database))
+        sweeper, forecaster = left.enter_context(wiring.sweeping(database, clock))
         tenants = database.run(programs.tenant_names)
         if dry_run:
             _foretell(settings, forecaster, tenants)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from points_grpc.clock import Clock, SharedHand, SystemClock, TestClock
 from points_grpc.config import Settings
 from points_grpc.metrics.figures import Figures
+from points_grpc.service.checked_clock import CheckedClock
 from points_grpc.service.credentials import CredentialBook
 from points_grpc.service.desk import Desk
 from points_grpc.service.engine import Engine
@@ -24,7 +25,10 @@ from points_grpc.storage.ids import IdSource
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a server is made of; there are figures where metrics are served."""
+    """What a server is made of; there are figures where metrics are served.
+
+    Writes go by `writing_clock`, unless the clock is a test clock, which is not checked.
+    """
 
     database: Database
     clock: Clock
@@ -34,6 +38,7 @@ class Parts:
     members: MemberBook
     sweeper: Sweeper
     credentials: CredentialBook
+    writing_clock: CheckedClock | None
     figures: Figures | None
 
     @property
@@ -75,18 +80,21 @@ def parts(
     clock = clock_of(settings, hand)
     ids = IdSource(database.run)
     cache = ProgramCache()
-    desk = Desk(database, clock)
+    checked = None if settings.dev else CheckedClock(database, clock)
+    writing: Clock = checked or clock
+    desk = Desk(database, writing)
     bounds = Bounds(queue_items=settings.lane_items_max, batch_items=settings.lane_batch_max)
     figures = None if settings.metrics is None else Figures()
-    engine = Engine(database, cache, ids, clock, bounds, meter=figures)
+    engine = Engine(database, cache, ids, writing, bounds, meter=figures)
     if figures is not None:
         figures.watch_queues(engine.waiting)
-    sweeper = Sweeper(database, cache, ids, clock)
+    sweeper = Sweeper(database, cache, ids, writing)
     programs, members = ProgramBook(desk, ids), MemberBook(desk, ids)
     credentials = CredentialBook(database, clock)
     engine.start()
     try:
-        yield Parts(database, clock, desk, engine, programs, members, sweeper, credentials, figures)
+        books = (programs, members, sweeper, credentials)
+        yield Parts(database, clock, desk, engine, *books, checked, figures)
     finally:
         engine.stop()
         desk.close()
@@ -95,10 +103,10 @@ def parts(
 
 
 @contextmanager
-def sweeping(database: Database) -> Iterator[tuple[Sweeper, Forecaster]]:
-    """What a sweep needs, by the machine's clock."""
-    needs = (database, ProgramCache(), IdSource(database.run), SystemClock())
-    sweeper, forecaster = Sweeper(*needs), Forecaster(*needs)
+def sweeping(database: Database, clock: Clock) -> Iterator[tuple[Sweeper, Forecaster]]:
+    """What a sweep needs."""
+    needs = (database, ProgramCache(), IdSource(database.run))
+    sweeper, forecaster = Sweeper(*needs, clock), Forecaster(*needs, SystemClock())
     try:
         yield sweeper, forecaster
     finally:

@@ -10,7 +10,7 @@ import math
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from points_grpc.errors import InvalidField, Overloaded, Refusal, StorageUnavailable
+from points_grpc.errors import InvalidField, Overloaded, Refusal, StorageUnavailable, TimeInDoubt
 
 DOMAIN = "points-grpc"
 """The domain of every ErrorInfo."""
@@ -24,7 +24,7 @@ DETAILS_BYTES_MAX = 4096
 TEXT_MAX = 256
 
 _TYPE_URL = "type.googleapis.com/"
-_RETRIED = (Overloaded, StorageUnavailable)
+_RETRIED = (Overloaded, StorageUnavailable, TimeInDoubt)
 
 
 class Unforeseen(Exception):

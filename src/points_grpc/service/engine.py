@@ -38,8 +38,10 @@ from points_grpc.errors import (
     Refusal,
     RequestIdReused,
     StorageUnavailable,
+    TimeInDoubt,
 )
 from points_grpc.service.batch import Call, make_call
+from points_grpc.service.checked_clock import CheckedClock
 from points_grpc.service.gather import Locking
 from points_grpc.service.lane import Bounds, Execute, Job, Lane, Remains
 from points_grpc.service.ledger import Ledger, Terms
@@ -84,14 +86,17 @@ class Engine:
         *,
         meter: Meter | None = None,
     ) -> None:
+        """Reads go by a checked clock too, but are answered also while it is wrong."""
+        self._clock = clock
+        reads_by = clock.unchecked if isinstance(clock, CheckedClock) else clock
         self._links: list[Link] = []
         self._database = database
-        self._reader = Reader(clock, programs)
-        self._lister = Lister(clock, programs)
+        self._reader = Reader(reads_by, programs)
+        self._lister = Lister(reads_by, programs)
 
-        def ledger(terms: Terms) -> Ledger:
+        def ledger(terms: Terms, by: Clock = clock) -> Ledger:
             link = self._link(brief=terms.locking is Locking.SKIP)
-            return Ledger(link, programs, ids, clock, terms)
+            return Ledger(link, programs, ids, by, terms)
 
         def lane(name: str, execute: Execute[Any], bounds: Bounds | None, **to: Any) -> Lane[Any]:
             return Lane(name, metered(name, execute, meter), bounds, **to)
@@ -105,11 +110,14 @@ class Engine:
         to = {"patient": self._patience, "heavy": self._heavy}
         self._bulk = lane("bulk", _executor(bulk), bounds, **to)
         self._write = lane("write", _executor(write), bounds, **to)
-        self._study = lane("study", self._answerer(alone, last=True), few)
+        # Previews change nothing, and share their units of work with reads.
+        last = ledger(Terms(Locking.WAIT, lots_max=None), reads_by)
+        shown = ledger(Terms(Locking.SKIP), reads_by)
+        self._study = lane("study", self._answerer(last, last=True), few)
         some = bounds or Bounds()
         some = replace(some, batch_items=min(some.batch_items, REPORT_BATCH))
-        self._report = lane("report", self._answerer(bulk), some, heavy=self._study)
-        self._read = lane("read", self._answerer(write), bounds, heavy=self._study)
+        self._report = lane("report", self._answerer(shown), some, heavy=self._study)
+        self._read = lane("read", self._answerer(shown), bounds, heavy=self._study)
         self._lanes: tuple[Lane[Any], ...] = (
             self._write,
             self._bulk,
@@ -154,6 +162,7 @@ class Engine:
         """
         if not commands:
             return []
+        self._clock.now()  # raises TimeInDoubt, before anything waits in a lane
         call = make_call(caller, tuple(commands), partial)
         lane = self._lane_of(len(commands), validate_only)
         job = _job(caller, call, commands)
@@ -322,7 +331,7 @@ def _outcomes(call: Call, partial: bool, item_path: str) -> list[Answer | Except
     return outcomes
 
 
-_NOT_NOW = (Overloaded, StorageUnavailable)
+_NOT_NOW = (Overloaded, StorageUnavailable, TimeInDoubt)
 """Refusals that say nothing about what was asked."""
 
 

@@ -14,6 +14,8 @@ from points_grpc.domain.commands import Earn, Expire, MoveExpiry, MoveState, Red
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import PolicyKind
 from points_grpc.domain.spending import is_within_reach
+from points_grpc.errors import TimeInDoubt
+from points_grpc.service.checked_clock import is_ahead
 from points_grpc.service.naming import Ids, Item, Namer, Names
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.storage import (
@@ -91,6 +93,7 @@ class Gatherer:
         self._locking = locking
         self._lots_max = lots_max
         self._reached: dict[int, int] = {}
+        self._ahead: set[int] = set()
         self._locks: Ahead[list[Account]] | None = None
         self._versions: Ahead[dict[ProgramKey, int]] | None = None
         self._unchanged: dict[int, Lot] = {}
@@ -168,7 +171,10 @@ class Gatherer:
     def case(self, item: Item, books: Books) -> Case:
         """The item as its decision takes it."""
         holding = books.holdings.get(item.account_id)
-        return Case(item.command, holding, item.lot_id, item.refusal)
+        refusal = item.refusal
+        if self._ahead and item.account_id in self._ahead:
+            refusal = TimeInDoubt()
+        return Case(item.command, holding, item.lot_id, refusal)
 
     def _hold(
         self,
@@ -186,6 +192,8 @@ class Gatherer:
         for key, label in members.labels(self._connection, strangers).items():
             by_id[key] = Member(key[0], label)
         for account in held:
+            if is_ahead(self._clock, account.last_at, gathered.now):
+                self._ahead.add(account.account_id)
             program = programs[account.tenant_id, account.program_id]
             gathered.books.holdings[account.account_id] = Holding(
                 account=account,

@@ -13,7 +13,13 @@ from itertools import count
 
 from points_grpc.clock import Clock
 from points_grpc.domain.commands import Lapse
-from points_grpc.errors import CallTooLarge, InvalidField, Overloaded, StorageUnavailable
+from points_grpc.errors import (
+    CallTooLarge,
+    InvalidField,
+    Overloaded,
+    StorageUnavailable,
+    TimeInDoubt,
+)
 from points_grpc.service.apply import apply
 from points_grpc.service.attempts import carry_out
 from points_grpc.service.batch import Call, Group
@@ -132,7 +138,7 @@ class Ledger:
             if is_lock_timeout(error) and (locking is Locking.WAIT or len(pending) == 1):
                 return _put_off(calls, locking)
             fault = fault_of(error)
-            if len(pending) > 1 and fault in _DIVISIBLE:
+            if len(pending) > 1 and fault in _DIVISIBLE and not isinstance(error, TimeInDoubt):
                 half = len(pending) // 2
                 return self._split(calls, [pending[:half], pending[half:]], locking)
             if fault is Fault.SLOW:
@@ -269,6 +275,8 @@ def _fail(pending: Sequence[Group], error: Exception) -> None:
         elif fault is Fault.LOST:
             in_doubt = isinstance(error, Unreachable) and error.in_doubt
             group.fail(StorageUnavailable(in_doubt=in_doubt))
+        elif isinstance(error, TimeInDoubt):
+            group.fail(TimeInDoubt())
         elif fault is Fault.CONTENT:
             group.fail(InvalidField("", "holds a value that cannot be kept"))
         else:

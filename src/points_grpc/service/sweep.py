@@ -17,10 +17,11 @@ from points_grpc.domain.books import Account
 from points_grpc.domain.commands import Caller, Lapse
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import Currency, Program
-from points_grpc.errors import StorageUnavailable
+from points_grpc.errors import StorageUnavailable, TimeInDoubt
 from points_grpc.service import overdue, retention
 from points_grpc.service.attempts import carry_out
 from points_grpc.service.batch import Call, Group
+from points_grpc.service.checked_clock import is_ahead
 from points_grpc.service.gather import Locking
 from points_grpc.service.ledger import Ledger, Terms
 from points_grpc.service.program_cache import ProgramCache
@@ -60,8 +61,8 @@ class AccountLapse:
 class Swept:
     """What one chunk recorded, by account.
 
-    `skipped` accounts were locked elsewhere; `failures` are those of accounts that could not
-    be recorded for another reason. Both are left to the next sweep.
+    `skipped` accounts were locked elsewhere, or last written in the future; `failures` are those
+    of accounts that could not be recorded for another reason. Both are left to the next sweep.
     """
 
     lapses: tuple[AccountLapse, ...]
@@ -156,12 +157,18 @@ class Sweeper:
         except Exception as error:
             if fault_of(error) is Fault.LOST:
                 raise StorageUnavailable from error
+            if isinstance(error, TimeInDoubt):
+                raise
             return _Plain(odd=keys)
 
     def _work(self, connection: Connection, keys: list[AccountKey]) -> _Plain:
         locked = accounts.lock(connection, keys, wait=False)
         now = self._clock.now()
         done = _Plain(missed=len(keys) - len(locked))
+        ahead = [a for a in locked if is_ahead(self._clock, a.last_at, now)]
+        if ahead:
+            done.missed += len(ahead)
+            locked = [account for account in locked if account not in ahead]
         known = self._programs.current(connection, {(a.tenant_id, a.program_id) for a in locked})
         asked = [
             (account, at)

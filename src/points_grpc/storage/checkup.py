@@ -27,6 +27,12 @@ def connections_allowed(connection: Connection) -> int:
     return number("max_connections") - reserved
 
 
+def read_clock(connection: Connection) -> datetime:
+    """Return what the server's clock shows while it answers."""
+    shown: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return shown
+
+
 def examine(connection: Connection) -> Checkup:
     """Ask the server. Its clock decides nothing, but a wrong one shows a machine in trouble."""
     setting = func.current_setting

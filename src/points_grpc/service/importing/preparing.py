@@ -19,6 +19,7 @@ from points_grpc.domain.importing import (
 from points_grpc.domain.model import Currency, LotState, TransactionType
 from points_grpc.domain.replaying import ChangeRow, HistoryRow, is_same_end, replay, replay_change
 from points_grpc.errors import InvalidField
+from points_grpc.service.checked_clock import is_ahead
 from points_grpc.service.importing.member_rows import MemberRows
 from points_grpc.service.importing.new_ids import Ids, NewIds
 from points_grpc.service.importing.parsing import (
@@ -140,7 +141,7 @@ class Preparer:
         account = self._shelf.accounts.get(pair)
         if account is None:
             account = self._shelf.accounts[pair] = self._new_account(*pair)
-        elif account.account_id in self._shelf.standing:
+        elif account.account_id in self._shelf.standing or self._is_ahead(account):
             return None
         desk = self._desks[pair] = self._written.desk(account, PRINCIPAL)
         return desk
@@ -160,6 +161,7 @@ class Preparer:
         account = self._shelf.accounts.get((member, row.currency.currency_id))
         if account is None:
             raise InvalidField("member", "has no lots in this currency")
+        self._refuse_ahead(account)
         holding = self._recipient(account, row.currency, row.recorded_at)
         self._draft.principal = row.principal
         if isinstance(row, ParsedHistory):
@@ -175,6 +177,13 @@ class Preparer:
         self._keep_key((member, row.import_id), made)
         return True
 
+    def _refuse_ahead(self, account: Account) -> None:
+        if self._is_ahead(account):
+            raise InvalidField("member", "has an account that was last written in the future")
+
+    def _is_ahead(self, account: Account) -> bool:
+        return is_ahead(self._clock, account.last_at, self._now)
+
     def _lot(self, member: int, row: ParsedLot) -> bool:
         ref = (row.row.vendor_id, row.import_id)
         existing = self._shelf.lot_of(member, ref)
@@ -188,6 +197,8 @@ class Preparer:
         if not ref[0] and (member, row.import_id) in self._shelf.keys:
             raise InvalidField("import_id", "is another row's")
         account = self._shelf.accounts.get((member, currency))
+        if account is not None:
+            self._refuse_ahead(account)
         holding = self._recipient(
             account or self._new_account(member, currency), row.currency, row.recorded_at
         )

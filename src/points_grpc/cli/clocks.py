@@ -1,0 +1,31 @@
+"""The machine's clock, for commands that write and end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from points_grpc.cli import options
+from points_grpc.clock import SystemClock
+from points_grpc.errors import TimeInDoubt
+from points_grpc.service.checked_clock import CheckedClock
+from points_grpc.storage.database import Database
+
+
+@contextmanager
+def checked(database: Database) -> Iterator[CheckedClock]:
+    """Give the machine's clock; leave with one line where it is wrong, now or later."""
+    clock = CheckedClock(database, SystemClock())
+    clock.compare()
+    _refuse(clock)
+    try:
+        with clock.watched():
+            yield clock
+    except TimeInDoubt:
+        _refuse(clock)
+        raise
+
+
+def _refuse(clock: CheckedClock) -> None:
+    if clock.problem:
+        options.fail(f"{clock.problem}: nothing more is written")
