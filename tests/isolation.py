@@ -37,10 +37,12 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 
-# For all tenants alike: request ids are forgotten by their age, which tells nobody anything.
+# For all tenants alike: request ids, and whose an identifier was while such are remembered, are
+# forgotten by their age, which tells nobody anything.
 _FOR_ALL = re.compile(
-    r'WITH "?old"? AS\s+\(SELECT requests\.bucket AS bucket, requests\.tenant_id AS tenant_id,'
-    r" requests\.key AS key\s+FROM requests\s+WHERE requests\.created_at"
+    r'WITH "?old"? AS\s+\(SELECT (?P<of>requests|former_identifiers)\.bucket AS bucket,'
+    r" (?P=of)\.tenant_id AS tenant_id, [\w., ]+"
+    r"\s+FROM (?P=of)\s+WHERE (?P=of)\.(?:created_at|unlinked_at)"
 )
 
 _APPENDED = re.compile(

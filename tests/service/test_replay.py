@@ -34,8 +34,13 @@ from points_grpc.domain.answers import Expired, ExpiryMoved
 from points_grpc.domain.commands import Command, MemberName, member_by_id
 from points_grpc.domain.model import Currency, LotState, Period, ReasonType
 from points_grpc.domain.policy import InDays, Never
-from points_grpc.errors import InsufficientPoints, LotNotFound, RequestIdReused
-from points_grpc.storage.tables import requests, transactions
+from points_grpc.errors import (
+    InsufficientPoints,
+    LotNotFound,
+    MemberNotFound,
+    RequestIdReused,
+)
+from points_grpc.storage.tables import former_identifiers, requests, transactions
 
 DAY = timedelta(days=1)
 
@@ -296,15 +301,122 @@ def test_an_id_used_for_other_content_is_refused(till: Till, other: Command) -> 
     assert till.account().available == 5
 
 
-def test_an_id_is_the_members_as_named(till: Till) -> None:
-    """The same id for another member, another name of it or another tenant is another id."""
+def linked(till: Till, member: MemberName, *names: MemberName) -> None:
+    """Make the member known by more names."""
+
+    async def link(_: Any, members: Any) -> None:
+        for name in names:
+            await members.link_identifier(till.acme, LinkIdentifier(member, name))
+
+    till.administrate(link)
+
+
+def unlinked(till: Till, member: MemberName, name: MemberName) -> None:
+    """Take a name from the member."""
+    change = UnlinkIdentifier(member, name)
+    till.administrate(lambda _, members: members.unlink_identifier(till.acme, change))
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_an_id_is_the_members_as_resolved(till: Till, at_once: bool) -> None:
+    """However a request names its member, an id is used for it once; content is as it was sent."""
     till.open_program(till.rival)
-    first = till.do(earn(5, request_id="r"))
-    by_id = member_by_id(first.account.owner.member.member_id)
+    by_id = member_by_id(till.do(earn(1)).account.owner.member.member_id)
+    mail = MemberName("email", "ann@example.com")
+    linked(till, by_id, mail)
+    asked = [earn(5, name=name, request_id="r") for name in (named("ann"), mail, by_id)]
+    if at_once:
+        results = till.execute(*map(till.call, asked))
+    else:
+        results = [till.execute(till.call(command))[0] for command in asked]
+    assert not results[0][0].replayed
+    assert [type(result[0]) for result in results[1:]] == [RequestIdReused] * 2
     assert not till.do(earn(5, "bob", request_id="r")).replayed
-    assert not till.do(earn(5, name=by_id, request_id="r")).replayed
     assert not till.do(earn(5, request_id="r"), till.rival).replayed
-    assert till.account().available == 10
+    assert till.account().available == 6
+
+
+def by_methods(till: Till) -> list[tuple[Command, ...]]:
+    """One id and member under every method that names a member."""
+    lot = till.do(earn(50))
+    return [
+        (earn(5, request_id="r"),),
+        (redeem(5, request_id="r"),),
+        (expire(5, request_id="r"),),
+        moves("r", b"mark", move(lot, START + DAY)),
+        moves("r", b"many", move(77, START + DAY, member="bob"), move(lot, START + DAY)),
+    ]
+
+
+@pytest.mark.parametrize("first", range(5))
+@pytest.mark.parametrize("at_once", [False, True])
+def test_an_id_is_of_one_method(till: Till, first: int, at_once: bool) -> None:
+    """An id that one method has used for a member is refused to every other, in any order."""
+    till.do(earn(9, "bob", vendor_id=77))
+    calls = by_methods(till)
+    one = calls.pop(first)
+    before = till.execute(*(till.call(*call) for call in ([one, *calls] if at_once else [one])))
+    assert [answer.replayed for answer in before[0]] == [False] * len(one)
+    after = before[1:] if at_once else [till.execute(till.call(*call))[0] for call in calls]
+    assert {type(outcome) for result in after for outcome in result} == {RequestIdReused}
+    (again,) = till.execute(till.call(*one))
+    assert again == [first_again(answer) for answer in before[0]]
+
+
+def test_a_former_members_id_is_its_own(till: Till) -> None:
+    """After a relink the name's new member may use an id that the former one has used."""
+    first = till.do(earn(5, request_id="r"))
+    unlinked(till, member_by_id(first.account.owner.member.member_id), named("ann"))
+    other = earn(6, request_id="r")
+    assert not till.do(other).replayed
+    assert till.do(other).replayed
+    assert till.do(earn(5, request_id="s")).account.available == 11
+
+
+def test_a_trace_is_kept_as_long_as_ids(till: Till) -> None:
+    """A former member is tried until the retention ends after the unlinking, and no longer."""
+    till.promise(7)
+    member = member_by_id(till.do(earn(5)).account.owner.member.member_id)
+    unlinked(till, member, named("ann"))
+    known = select(func.count()).select_from(former_identifiers)
+    for age, count in ((7 * DAY, 1), (7 * DAY + timedelta(microseconds=1), 0)):
+        till.clock.set(START + age)
+        till.sweeper.purge()
+        assert till.look(lambda at: at.scalar(known)) == count  # done with by then
+
+
+def relinked(till: Till, member: MemberName, name: MemberName) -> None:
+    """Give the name to a new member."""
+    unlinked(till, member, name)
+    till.administrate(lambda _, members: members.create_member(till.acme, CreateMember((name,))))
+
+
+def test_a_retry_under_way_meets_its_request(till: Till) -> None:
+    """What was resolved before a relink and is written after the retry is the retry's replay."""
+    member = member_by_id(till.do(earn(1)).account.owner.member.member_id)
+    relinked(till, member, named("ann"))
+    retry = till.do(earn(5, request_id="r"))
+    of_former = select(requests.c.key, requests.c.fingerprint, requests.c.answer)
+    kept = till.look(lambda at: at.execute(of_former).all())
+    assert len({row.key for row in kept}) == 2
+    assert {(row.fingerprint, row.answer) for row in kept} == {kept[0][1:]}
+    assert till.do(earn(5, request_id="r")) == first_again(retry)
+
+
+@pytest.mark.parametrize("other", [1, 2])
+def test_names_that_come_back_are_tried_everywhere(till: Till, other: int) -> None:
+    """A name that has gone through several members finds what was answered for each of them."""
+    command = earn(5, request_id="r")
+    first = till.do(command)
+    member = member_by_id(first.account.owner.member.member_id)
+    for _ in range(other):
+        relinked(till, member, named("ann"))
+        member = member_by_id(till.account().owner.member.member_id) if till.do(earn(1)) else member
+    assert till.do(command) == first_again(first)
+    unlinked(till, member, named("ann"))
+    spent = redeem(5, request_id="r")
+    assert isinstance(till.refusal(spent), MemberNotFound)
+    assert till.do(command) == first_again(first)
 
 
 def test_a_replay_outlives_the_name(till: Till) -> None:

@@ -55,21 +55,21 @@ def kept(till: Till) -> tuple[int, int]:
 
 @pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("again", [False, True])
-def test_a_call_kept_at_once_has_one_row(till: Till, first: bool, again: bool) -> None:
-    """Kept whole, a call has one row, by which it is replayed with either flag."""
+def test_a_call_kept_at_once_has_a_row_per_member(till: Till, first: bool, again: bool) -> None:
+    """Kept whole, a call has one row and one for each member; either flag replays it."""
     lots = lots_of(till)
     mend(till)
     items = items_of(lots)
     (answers,) = till.execute(till.call(*items, partial=first))
     assert [a.replayed for a in answers] == [False] * 4
-    assert kept(till) == (1, 4)
+    assert kept(till) == (4, 4)
     (replays,) = till.execute(till.call(*items, partial=again))
     assert replays == [replace(a, replayed=True) for a in answers]
-    assert kept(till) == (1, 4)
+    assert kept(till) == (4, 4)
 
 
 def test_items_kept_apart_have_rows_of_their_own(till: Till) -> None:
-    """Where an item was refused, the call has a row and each kept item another."""
+    """Where an item was refused, the call has a row, and each member with kept items another."""
     items = items_of(lots_of(till))
     (answers,) = till.execute(till.call(*items, partial=True))
     assert [type(a) for a in answers] == [ExpiryMoved, ExpiryMoved, LotNotFound, ExpiryMoved]
@@ -157,7 +157,7 @@ def test_other_content_in_a_batch_is_refused_without_a_common_item(till: Till) -
 
 
 def test_a_call_of_one_member_has_that_members_id(till: Till) -> None:
-    """Calls that name one member each share no ids; those that name many share the tenant's."""
+    """Calls that name one member each share no ids, and write a row each."""
     lots = lots_of(till)
     alone = [
         moves("u", mark, move(lot, SOON, member=name))
@@ -166,11 +166,30 @@ def test_a_call_of_one_member_has_that_members_id(till: Till) -> None:
     first = till.execute(*(till.call(*items) for items in alone))
     assert [a.replayed for (a,) in first] == [False] * 3
     assert isinstance(till.refusal(*moves("u", b"4", move(lots[0], SOON + DAY))), RequestIdReused)
+    assert kept(till) == (3, 3)
     again = till.execute(*(till.call(*items) for items in alone))
     assert [a.replayed for (a,) in again] == [True] * 3
     till.open_program(till.rival)
     theirs = till.do(earn(5, "ann"), till.rival)
     assert not till.do(*moves("u", b"1", move(theirs, SOON)), till.rival).replayed
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_id_of_many_members_is_none_of_one(till: Till, order: int) -> None:
+    """An id of a call of several members is refused for one of them alone, and the reverse."""
+    one, two, three = lots_of(till)
+    calls = [
+        moves("u", b"both", move(one, SOON), move(two, SOON, member="bob")),
+        moves("u", b"alone", move(one, SOON + DAY)),
+    ][::order]
+    first, *rest = calls
+    before = till.do_all(first)
+    for other in rest:
+        assert {type(outcome) for outcome in till.do_all(other)} == {RequestIdReused}
+    elsewhere = moves("u", b"elsewhere", move(three, SOON, member="cem"))
+    is_refused = isinstance(till.do_all(elsewhere)[0], RequestIdReused)
+    assert is_refused == (order == 1)
+    assert till.do_all(first) == [replace(answer, replayed=True) for answer in before]
 
 
 def test_what_was_locked_is_decided_later_under_the_same_id(till: Till) -> None:
@@ -188,7 +207,7 @@ def test_what_was_locked_is_decided_later_under_the_same_id(till: Till) -> None:
     till.execute(call)
     answers = outcomes(call)
     assert [a.replayed for a in answers] == [False] * 4
-    assert kept(till) == (5, 4)
+    assert kept(till) == (4, 4)
     (replays,) = till.execute(till.call(*items))
     assert replays == [replace(a, replayed=True) for a in answers]
 

@@ -172,6 +172,10 @@ class Till:
             raise group.failure
         return group.results[0]
 
+    def do_all(self, commands: Sequence[Command]) -> list[Any]:
+        """The outcomes of one call of these commands."""
+        return list(self.execute(self.call(*commands))[0])
+
     def refusal(self, command: Command, caller: Caller | None = None) -> Refusal:
         """What the command is refused with."""
         try:

@@ -147,8 +147,8 @@ def test_linking_and_unlinking_keep_both_sides(database: Database) -> None:
         view = members.view(connection, 1, ANNA)
         assert view is not None
         assert (view.identifiers, view.vendor_id, view.external_id) == ((mail,), 7, "x")
-        members.unlink(connection, 1, ANNA, phone)
-        members.unlink(connection, 1, ANNA, mail)
+        members.unlink(connection, 1, ANNA, phone, NOW)
+        members.unlink(connection, 1, ANNA, mail, NOW)
         members.set_label(connection, 1, MemberLabel(ANNA))
         left = members.view(connection, 1, ANNA)
         assert left is not None
@@ -205,7 +205,7 @@ def test_one_members_rows_are_changed_by_index(
 
         def change() -> None:
             members.lock(connection, 1, member_id)
-            members.unlink(connection, 1, member_id, MemberName(kind, value))
+            members.unlink(connection, 1, member_id, MemberName(kind, value), NOW)
             members.link(connection, 1, member_id, MemberName(kind, value))
             members.set_label(connection, 1, MemberLabel(member_id, 7))
 

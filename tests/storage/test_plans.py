@@ -18,6 +18,7 @@ from points_grpc.storage import (
     accounts,
     expiration_causes,
     expiry_changes,
+    former_identifiers,
     imports,
     lapsing,
     lots,
@@ -41,6 +42,7 @@ FACTS = (
     t.accounts,
     t.allocations,
     t.expiry_changes,
+    t.former_identifiers,
     t.identifiers,
     t.import_keys,
     t.lots,
@@ -144,6 +146,8 @@ def add(connection: Connection, range_of_members: range) -> None:
     names = [(1, "external_id", f"m{m}", number(0, m)) for m in some]
     members.insert_identifiers(connection, names)
     members.insert_members(connection, [(1, number(0, m), None, f"m{m}", NOW) for m in some])
+    for *name, member_id in names[:50]:
+        former_identifiers.add(connection, (name[0], name[1], name[2]), member_id + 64, NOW)
     accounts.insert(connection, [account_of(m) for m in some])
     pairs = [(m, place) for m in some for place in range(LOTS_EACH)]
     lots.insert(connection, [(1, lot_of(*pair)) for pair in pairs])
@@ -228,6 +232,9 @@ HOT: dict[str, Callable[[Connection], object]] = {
     ),
     "members.resolve": lambda at: members.resolve(at, [(1, "external_id", f"m{m}") for m in SOME]),
     "members.finding": lambda at: members.finding(
+        [(1, "external_id", f"m{m}") for m in SOME]
+    ).alone(at),
+    "members.finding_with_former": lambda at: members.finding_with_former(
         [(1, "external_id", f"m{m}") for m in SOME]
     ).alone(at),
     "members.labels": lambda at: members.labels(at, [(1, number(0, m)) for m in SOME]),

@@ -83,17 +83,18 @@ class Call:
 
 
 @dataclass(slots=True)
-class SharedId:
-    """A request id that items of one call share, and the row under which they are known.
+class CallId:
+    """The request id of an UpdateExpiry, in the scope of the tenant.
 
-    `size` is how many items of the whole call share it; `since` is when the row was written,
-    None where there is none yet.
+    Only a call that names several members writes the row under `key`, but all look for it.
+    `since` is when the first rows of the call were written, None where there are none yet;
+    `is_kept` says that the row is there.
     """
 
     key: RequestKey
-    fingerprint: bytes
-    size: int
+    names_several: bool
     since: datetime | None = None
+    is_kept: bool = False
 
 
 def make_call(caller: Caller, commands: tuple[Command, ...], partial: bool) -> Call:

@@ -11,16 +11,17 @@ from points_grpc.domain.books import Draft, NeedMoreLots
 from points_grpc.domain.decisions import decide
 from points_grpc.errors import CallTooLarge, Refusal, RequestIdReused
 from points_grpc.service.apply import KeptAnswer
-from points_grpc.service.batch import Call, SharedId
+from points_grpc.service.batch import Call
 from points_grpc.service.gather import SPENDABLE_MAX, Gathered, Gatherer
-from points_grpc.service.idempotency import place_of, refuse_reuse
+from points_grpc.service.idempotency import refuse_reuse
+from points_grpc.service.keeping import Shelf
+from points_grpc.service.named_ids import NamedIds
 from points_grpc.service.naming import Item
-from points_grpc.service.replay import APART, pack, pack_together
 from points_grpc.storage.faults import Fault, fault_of
 from points_grpc.storage.requests import RequestKey
 
 Known = dict[RequestKey, tuple[Item, Answer]]
-"""Items that got their first answer in this batch, by the key of their request id."""
+"""Items that got their first answer in this batch, by their own key."""
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class Leftover:
     crowded: list[Call] = field(default_factory=list)
 
 
-def decide_all(batch: Batch, new_id: Callable[[int], int]) -> list[KeptAnswer]:
+def decide_all(batch: Batch, new_id: Callable[[int], int], by_name: NamedIds) -> list[KeptAnswer]:
     """Decide group after group, except those whose accounts cannot be had.
 
     A group behind one that is left over for an account is left over, too. So is one that needs
@@ -48,11 +49,10 @@ def decide_all(batch: Batch, new_id: Callable[[int], int]) -> list[KeptAnswer]:
     """
     blocked = batch.gathered.missed | batch.gathered.crowded
     known: Known = {}
-    opened: dict[RequestKey, bytes] = {}
-    kept: list[KeptAnswer] = []
+    shelf = Shelf(by_name)
     for _, items_of_call in groupby(batch.items, key=lambda item: item.call.identity):
         of_call = list(items_of_call)
-        _refuse_other_content(of_call, opened)
+        _refuse_other_content(of_call, shelf)
         first: list[tuple[Item, Answer]] = []
         for _, items_of_group in groupby(of_call, key=lambda item: id(item.group)):
             items = list(items_of_group)
@@ -61,41 +61,8 @@ def decide_all(batch: Batch, new_id: Callable[[int], int]) -> list[KeptAnswer]:
                 first += _decide_group(batch, items, new_id, known)
             if wanted & (blocked | batch.gathered.crowded):
                 blocked |= wanted
-        kept += _kept(first, opened)
-    return kept
-
-
-def _kept(
-    first: Sequence[tuple[Item, Answer]], opened: dict[RequestKey, bytes]
-) -> list[KeptAnswer]:
-    """The rows that keep what items of one call were answered.
-
-    Items that share a request id have one row together. Where they were not all answered at
-    once, that row only says so, and each item has one of its own.
-    """
-    rows: list[KeptAnswer] = []
-    sharing: dict[RequestKey, tuple[SharedId, list[tuple[Item, Answer]]]] = {}
-    for item, answer in first:
-        if item.shared is not None:
-            _, pairs = sharing.setdefault(item.shared.key, (item.shared, []))
-            pairs.append((item, answer))
-        elif item.key is not None:
-            rows.append(KeptAnswer(item.key, item.fingerprint, pack(answer)))
-    for key, (shared, pairs) in sharing.items():
-        is_new = shared.since is None and key not in opened
-        opened[key] = shared.fingerprint
-        if is_new and [place_of(item) for item, _ in pairs] == list(range(shared.size)):
-            together = pack_together([answer for _, answer in pairs])
-            rows.append(KeptAnswer(key, shared.fingerprint, together))
-            continue
-        if is_new:
-            rows.append(KeptAnswer(key, shared.fingerprint, APART))
-        rows += [
-            KeptAnswer(item.key, item.fingerprint, pack(answer), shared.since)
-            for item, answer in pairs
-            if item.key is not None
-        ]
-    return rows
+        shelf.keep(first)
+    return shelf.rows()
 
 
 def left_of(batch: Batch) -> Leftover:
@@ -116,16 +83,11 @@ def left_of(batch: Batch) -> Leftover:
     return leftover
 
 
-def _refuse_other_content(of_call: Sequence[Item], opened: dict[RequestKey, bytes]) -> None:
-    """Refuse a whole call where the batch has answered its request id for other content."""
-    if not opened:
-        return
+def _refuse_other_content(of_call: Sequence[Item], shelf: Shelf) -> None:
+    """Refuse what the batch has answered for other content under its request id."""
     for item in of_call:
-        if item.shared is not None and (
-            opened.get(item.shared.key, item.fingerprint) != item.fingerprint
-        ):
+        if item.replay is None and shelf.has_other_content(item):
             refuse_reuse(item, of_call)
-            return
 
 
 def _decide_group(

@@ -25,7 +25,8 @@ from points_grpc.service.attempts import carry_out
 from points_grpc.service.batch import Call, Group
 from points_grpc.service.deciding import Batch, Leftover, decide_all, left_of
 from points_grpc.service.gather import Gatherer, Locking
-from points_grpc.service.idempotency import answer_known, give_keys
+from points_grpc.service.idempotency import answer_known, assign_keys
+from points_grpc.service.named_ids import NamedIds
 from points_grpc.service.naming import Ids, Item
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.storage.database import Connection, Link
@@ -74,6 +75,7 @@ class Ledger:
         self._clock = clock
         self._terms = terms
         self._slow = 0
+        self._by_name = NamedIds()
 
     def execute(self, calls: Sequence[Call]) -> Leftover:
         """Decide every call that can be decided now; returns those that cannot.
@@ -107,7 +109,7 @@ class Ledger:
             gathered = gatherer.lock(items, gatherer.names(items))
             gatherer.load(items, gathered)
             batch = Batch(items, gathered, gatherer)
-            decide_all(batch, ids.new_id)
+            decide_all(batch, ids.new_id, self._by_name)
             crowded += left_of(batch).crowded
         return crowded
 
@@ -179,18 +181,21 @@ class Ledger:
 
     def _work(self, connection: Connection, calls: Sequence[Call], locking: Locking) -> Leftover:
         items = _items_of(calls)
-        give_keys(items)
         gatherer = self._gatherer(connection, self._ids, locking)
         gatherer.ask_names(items)
-        answer_known(connection, self._programs, items)
         names = gatherer.names(items)
+        assign_keys(items, names)
+        is_named = self._by_name.assign(connection, items, self._clock)
         gatherer.ask_locks(items, names)
-        # Whoever held an account until now may have answered the same request.
+        # Under the locks: whoever held an account until now may have answered the same request.
         answer_known(connection, self._programs, items)
+        if is_named:
+            self._by_name.answer(connection, self._programs, items)
         gathered = gatherer.lock(items, names)
         gatherer.load(items, gathered)
         batch = Batch(items, gathered, gatherer)
-        kept = decide_all(batch, lambda account: self._ids.new_id(bucket_of_id(account)))
+        new_id = self._ids.new_id
+        kept = decide_all(batch, lambda of: new_id(bucket_of_id(of)), self._by_name)
         apply(connection, gathered.books, kept, gathered.now)
         return left_of(batch)
 

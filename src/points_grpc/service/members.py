@@ -79,11 +79,11 @@ class MemberBook:
         self,
         caller: Caller,
         change: LinkIdentifier | UnlinkIdentifier,
-        decide: Callable[[Connection, int, MemberView, MemberName], MemberView],
+        decide: Callable[[Connection, int, MemberView, MemberName, datetime], MemberView],
     ) -> Outcome[MemberView]:
-        def decide_at(at: Connection, _: Instant) -> MemberView:
+        def decide_at(at: Connection, now: Instant) -> MemberView:
             member = _locked(at, caller.tenant_id, change.member)
-            return decide(at, caller.tenant_id, member, change.identifier)
+            return decide(at, caller.tenant_id, member, change.identifier, now())
 
         scope = ("member", change.member.type, change.member.value)
         task = Task(caller.tenant_id, scope, change, decide_at, _MEMBER)
@@ -142,7 +142,7 @@ def _refuse_known(connection: Connection, tenant_id: int, names: tuple[MemberNam
 
 
 def _link(
-    connection: Connection, tenant_id: int, member: MemberView, name: MemberName
+    connection: Connection, tenant_id: int, member: MemberView, name: MemberName, _: datetime
 ) -> MemberView:
     if name in member.identifiers:
         return member
@@ -155,11 +155,11 @@ def _link(
 
 
 def _unlink(
-    connection: Connection, tenant_id: int, member: MemberView, name: MemberName
+    connection: Connection, tenant_id: int, member: MemberView, name: MemberName, now: datetime
 ) -> MemberView:
     if name not in member.identifiers:
         return member
-    members.unlink(connection, tenant_id, member.member_id, name)
+    members.unlink(connection, tenant_id, member.member_id, name, now)
     left = tuple(other for other in member.identifiers if other != name)
     return _relabel(connection, tenant_id, member, left)
 

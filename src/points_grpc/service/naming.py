@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from points_grpc.domain.answers import Answer, MemberLabel
@@ -31,14 +32,14 @@ from points_grpc.errors import (
     TransactionNotFound,
     TransactionNotOpen,
 )
-from points_grpc.service.batch import Call, Group, SharedId
+from points_grpc.service.batch import Call, CallId, Group
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.resolution import accounts_of, currency_of, program_key, program_of
 from points_grpc.storage import lots, members, programs, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import bucket_of_id, bucket_of_name
 from points_grpc.storage.lots import LotKey
-from points_grpc.storage.members import Known, Name
+from points_grpc.storage.members import Found, Known, Name
 from points_grpc.storage.programs import ProgramKey
 from points_grpc.storage.requests import RequestKey
 from points_grpc.storage.wire import Ahead
@@ -62,14 +63,24 @@ class Ids(Protocol):
 
 @dataclass(slots=True)
 class Item:
-    """One command of a batch and what has been found out about it."""
+    """One command of a batch and what has been found out about it.
+
+    `home` is the row of its request id, in the scope of its member or transaction; `key` is the
+    item's own: the same, but for an UpdateExpiry, whose items of one member share the row.
+    `is_kept` says that the row is there. `former` are the rows of the members that its name was
+    unlinked from, `by_name` is what the release before kept.
+    """
 
     call: Call
     group: Group
     command: Command
     key: RequestKey | None = None
+    home: RequestKey | None = None
+    is_kept: bool = False
+    former: tuple[RequestKey, ...] = ()
     fingerprint: bytes = b""
-    shared: SharedId | None = None
+    call_id: CallId | None = None
+    by_name: NamedId | None = None
     replay: Answer | None = None
     refusal: Refusal | None = None
     account_id: int = 0
@@ -97,8 +108,24 @@ class FreshAccount(NamedTuple):
 
 
 @dataclass(slots=True)
+class NamedId:
+    """Where the release before kept the answer to an item, by its member as named.
+
+    Items of one call that share a request id are known under the row `shared`; `size` is how
+    many they are, `since` is when the row was written, None where there is none.
+    """
+
+    key: RequestKey
+    shared: RequestKey | None = None
+    size: int = 1
+    since: datetime | None = None
+
+
+@dataclass(slots=True)
 class Names:
     """What was found: `members` by the name in the request, `fresh` accounts by id.
+
+    `former` are the ids of the members that a name was unlinked from.
 
     `lots` were read without a lock, after their accounts had the `versions`: those of an account
     that still has it under its lock are as they were read.
@@ -107,6 +134,7 @@ class Names:
     programs: dict[tuple[int, int], Program] = field(default_factory=dict)
     members: dict[tuple[int, str, str], Member] = field(default_factory=dict)
     members_by_id: dict[tuple[int, int], Member] = field(default_factory=dict)
+    former: dict[Name, list[int]] = field(default_factory=dict)
     fresh: dict[int, FreshAccount] = field(default_factory=dict)
     lots: dict[int, Lot] = field(default_factory=dict)
     versions: dict[int, int] = field(default_factory=dict)
@@ -123,7 +151,7 @@ class Namer:
         self._accounts: dict[tuple[int, int], dict[int, int]] = {}
         self._wanted: set[Name] = set()
         self._versions: Ahead[dict[ProgramKey, int]] | None = None
-        self._known: Ahead[dict[Name, Known]] | None = None
+        self._known: Ahead[Found] | None = None
         self._lots: Ahead[dict[LotKey, Lot]] | None = None
 
     def ask(self, items: Sequence[Item]) -> None:
@@ -136,12 +164,12 @@ class Namer:
                 own.add((caller.tenant_id, command.transaction_id))
             elif not isinstance(command, Lapse):
                 keys.add(program_key(caller, command.program_id))
-                self._wanted.add(_member_key(caller, command.member))
+                self._wanted.add(member_key(caller, command.member))
                 if isinstance(command, MoveExpiry) and command.lot_id >= VENDOR_ID_END:
                     own.add((caller.tenant_id, command.lot_id))
         self._versions = Ahead(self._connection, programs.versions(keys))
         identifiers = [name for name in self._wanted if name[1] != MEMBER_ID]
-        self._known = Ahead(self._connection, members.finding(identifiers))
+        self._known = Ahead(self._connection, members.finding_with_former(identifiers))
         # After the accounts' versions, as `Names` promises.
         self._lots = Ahead(self._connection, lots.finding(own))
 
@@ -152,7 +180,9 @@ class Namer:
             return self.resolve(items)
         settings = self._programs.of_versions(self._connection, self._versions.answer())
         self.names.programs.update(settings)
-        self._note_members(self._wanted, self._known.answer())
+        found = self._known.answer()
+        self.names.former = found.former
+        self._note_members(self._wanted, found.known)
         by_id = self._lots.answer()
         self._prepare_enrolments(items)
         self._find_lots(items, by_id)
@@ -185,7 +215,7 @@ class Namer:
                 self.names.members[name] = member
 
     def _prepare_enrolment(self, item: Item, earn: Earn) -> None:
-        name = _member_key(item.caller, earn.member)
+        name = member_key(item.caller, earn.member)
         if earn.member.type != _EXTERNAL_ID or name in self.names.members:
             return
         program = self.names.programs.get(program_key(item.caller, earn.program_id))
@@ -203,7 +233,7 @@ class Namer:
             for item in items
             if isinstance(item.command, MoveExpiry)
             and item.command.lot_id < VENDOR_ID_END
-            and (member := self.names.members.get(_member_key(item.caller, item.command.member)))
+            and (member := self.names.members.get(member_key(item.caller, item.command.member)))
         }
         of_vendors = lots.by_vendor_id(self._connection, vendors)
         by_vendor = {(lot.member_id, lot.vendor_id): lot for lot in of_vendors.values()}
@@ -302,7 +332,7 @@ class Namer:
     def _pair_of(self, item: Item, command: Earn | Redeem | Expire) -> tuple[int, int, int]:
         program = program_of(self.names.programs, item.caller, command.program_id)
         currency = currency_of(program, command.currency)
-        member = self.names.members.get(_member_key(item.caller, command.member))
+        member = self.names.members.get(member_key(item.caller, command.member))
         if member is None:
             raise MemberNotFound("member")
         return item.caller.tenant_id, member.label.member_id, currency.currency_id
@@ -328,7 +358,7 @@ class Namer:
         for item in items:
             if not isinstance(item.command, MoveExpiry) or item.account_id or item.refusal:
                 continue
-            member = self.names.members[_member_key(item.caller, item.command.member)]
+            member = self.names.members[member_key(item.caller, item.command.member)]
             key = (item.caller.tenant_id, member.label.member_id, item.command.lot_id)
             account_id, currency_id = unborn.get(key, (0, 0))
             if currency_id in self._currencies_of(item, item.command):
@@ -344,5 +374,5 @@ class Namer:
         return program.currencies.keys()
 
 
-def _member_key(caller: Caller, name: MemberName) -> tuple[int, str, str]:
+def member_key(caller: Caller, name: MemberName) -> tuple[int, str, str]:
     return caller.tenant_id, name.type, name.value

@@ -42,9 +42,9 @@ from points_grpc.storage import accounts, expiry_changes, lots, transactions
 from points_grpc.storage.database import Connection
 
 APART = b""
-"""Kept for items that share a request id and have rows of their own."""
+"""Kept for a call whose items have rows of their own."""
 
-_EARNED, _REDEEMED, _EXPIRED, _EXPIRY_MOVED, _STATE_MOVED = range(1, 6)
+_EARNED, _REDEEMED, _EXPIRED, _EXPIRY_MOVED, _STATE_MOVED, _PLACES = range(1, 7)
 _KINDS = frozenset(bytes([kind]) for kind in range(_EARNED, _STATE_MOVED + 1))
 _HEAD = Struct("<bqqq")
 _ACCOUNT = Struct("<9q")
@@ -52,6 +52,7 @@ _LOT = Struct("<bqqq")
 _SETTLED = Struct("<qq")
 _COUNT = Struct("<I")
 _LENGTH = Struct("<H")
+_PLACE = Struct("<HH")
 _OF_A_LOT = (_EARNED, _STATE_MOVED)
 _OF_MANY_LOTS = (_REDEEMED, _EXPIRED)
 _VERSION = 6
@@ -126,6 +127,26 @@ def unpack_together(row: bytes) -> list[bytes]:
     return answers
 
 
+def pack_places(answers: Sequence[tuple[int, Answer]]) -> bytes:
+    """Answers to some items of a call as one row keeps them, each with the item's place."""
+    parts = [bytes([_PLACES])]
+    for place, answer in answers:
+        row = pack(answer)
+        parts += (_PLACE.pack(place, len(row)), row)
+    return b"".join(parts)
+
+
+def unpack_places(row: bytes) -> dict[int, bytes]:
+    """Each answer of `pack_places` by its item's place, as `pack` made it."""
+    answers = {}
+    at = 1
+    while at < len(row):
+        place, length = _PLACE.unpack_from(row, at)
+        at += _PLACE.size + length
+        answers[place] = row[at - length : at]
+    return answers
+
+
 def _pack_account(view: AccountView) -> bytes:
     return _ACCOUNT.pack(
         view.available,
@@ -185,13 +206,26 @@ def named_by(row: bytes) -> list[tuple[int, int, bool]]:
 
     The last tells whether it is a change. None of an administrator's, which are text.
     """
-    if _is_together(row):
+    if _has_places(row):
+        kept = [_unpack(one) for one in unpack_places(row).values()]
+    elif _is_together(row):
         kept = [_unpack(one) for one in unpack_together(row)]
     elif row[:1] in _KINDS:
         kept = [_unpack(row)]
     else:
         kept = []
     return [(k.account_id, k.number, k.kind == _EXPIRY_MOVED) for k in kept]
+
+
+def _has_places(row: bytes) -> bool:
+    """Whether the row is one of `pack_places`: lengths that fit, of answers as those are."""
+    at = 1
+    while row[:1] == bytes([_PLACES]) and at + _PLACE.size + _HEAD.size <= len(row):
+        _, length = _PLACE.unpack_from(row, at)
+        if length < _HEAD.size or row[at + _PLACE.size] != _EXPIRY_MOVED:
+            return False
+        at += _PLACE.size + length
+    return at > 1 and at == len(row)
 
 
 def _is_together(row: bytes) -> bool:

@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 from points_grpc.storage import settings
 from points_grpc.storage.database import Connection
 
+LONGEST = timedelta(days=3650)
+"""The longest that can be promised."""
+
 _NAME = "request_retention_days"
 
 

@@ -25,7 +25,7 @@ from points_grpc.service.checked_clock import is_ahead
 from points_grpc.service.gather import Locking
 from points_grpc.service.ledger import Ledger, Terms
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.storage import accounts, lapsing, requests, units
+from points_grpc.storage import accounts, former_identifiers, lapsing, requests, units
 from points_grpc.storage.accounts import AccountKey
 from points_grpc.storage.database import Connection, Database
 from points_grpc.storage.faults import Fault, fault_of
@@ -126,7 +126,8 @@ class Sweeper:
         Nothing is forgotten where none was made: servers of a release before this one promise
         without writing it down.
         """
-        return sum(map(self._purge_rows, (requests.delete_older_than, units.delete_older_than)))
+        kinds = (requests, units, former_identifiers)
+        return sum(self._purge_rows(kind.delete_older_than) for kind in kinds)
 
     def close(self) -> None:
         """Close the connection."""

@@ -10,14 +10,34 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    null,
+    select,
+    union_all,
+    update,
+)
 
 from points_grpc.domain.administration import MemberView
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MemberName
+from points_grpc.storage import former_identifiers as former
 from points_grpc.storage.arrays import BIGINT, INT, TEXT, Params, fill, rows
 from points_grpc.storage.ids import bucket_of_id, bucket_of_name
-from points_grpc.storage.tables import INSTANT, accounts, identifiers, member_identifiers, members
+from points_grpc.storage.tables import (
+    INSTANT,
+    accounts,
+    former_identifiers,
+    identifiers,
+    member_identifiers,
+    members,
+)
 from points_grpc.storage.wire import Ask, Row, execute, later
 
 Name = tuple[int, str, str]
@@ -82,6 +102,32 @@ _find = select(
     )
 )
 
+# The members that an identifier was unlinked from come along, marked by the version of no account.
+_FORMER = -1
+_find_with_former = union_all(
+    _find,
+    select(
+        former_identifiers.c.tenant_id,
+        former_identifiers.c.type,
+        former_identifiers.c.value,
+        former_identifiers.c.member_id,
+        null(),
+        null(),
+        null(),
+        null(),
+        null(),
+        literal_column(str(_FORMER), BigInteger),
+    )
+    .select_from(_names)
+    .join(
+        former_identifiers,
+        (former_identifiers.c.bucket == _names.c.bucket)
+        & (former_identifiers.c.tenant_id == _names.c.tenant_id)
+        & (former_identifiers.c.type == _names.c.type)
+        & (former_identifiers.c.value == _names.c.value),
+    ),
+)
+
 _keys = rows("keys", bucket=INT, tenant_id=INT, member_id=BIGINT)
 _labels = (
     select(
@@ -123,6 +169,31 @@ def finding(names: Collection[Name]) -> Ask[dict[Name, Known]]:
     asked = [(bucket_of_name(*name), *name) for name in names]
     params = fill("names", ("bucket", "tenant_id", "type", "value"), asked)
     return Ask(_find if names else None, params, _known)
+
+
+@dataclass(slots=True)
+class Found:
+    """Whose identifiers are, and the ids of the members whose they were before."""
+
+    known: dict[Name, Known]
+    former: dict[Name, list[int]]
+
+
+def finding_with_former(names: Collection[Name]) -> Ask[Found]:
+    """Whose each identifier is, and whose it was while request ids are remembered."""
+    ask = finding(names)
+    return Ask(_find_with_former if names else None, ask.params, _found)
+
+
+def _found(found: Sequence[Row]) -> Found:
+    had: dict[Name, list[int]] = {}
+    have = []
+    for row in found:
+        if row[-1] == _FORMER:
+            had.setdefault((row[0], row[1], row[2]), []).append(row[3])
+        else:
+            have.append(row)
+    return Found(_known(have), had)
 
 
 def _known(found: Sequence[Row]) -> dict[Name, Known]:
@@ -288,8 +359,11 @@ def link(connection: Connection, tenant_id: int, member_id: int, name: MemberNam
     insert_identifiers(connection, [(tenant_id, name.type, name.value, member_id)])
 
 
-def unlink(connection: Connection, tenant_id: int, member_id: int, name: MemberName) -> None:
-    """Take `name` away from a member."""
+def unlink(
+    connection: Connection, tenant_id: int, member_id: int, name: MemberName, now: datetime
+) -> None:
+    """Take `name` away from a member, and note that it was known by it."""
+    former.add(connection, (tenant_id, name.type, name.value), member_id, now)
     key = _key(tenant_id, member_id) | {"of_type": name.type, "of_value": name.value}
     bucket = bucket_of_name(tenant_id, name.type, name.value)
     connection.execute(_delete_name, key | {"of_bucket": bucket})

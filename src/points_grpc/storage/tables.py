@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 
 from points_grpc.domain.model import TransactionType
-from points_grpc.storage import columns, import_tables, setting_table, token_table
+from points_grpc.storage import columns, former_table, import_tables, setting_table, token_table
 
 metadata = columns.metadata
 
@@ -42,6 +42,7 @@ _column = columns.column
 
 tokens = token_table.tokens
 settings = setting_table.settings
+former_identifiers = former_table.former_identifiers
 imports = import_tables.imports
 import_keys = import_tables.import_keys
 

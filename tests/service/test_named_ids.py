@@ -1,0 +1,116 @@
+"""Request ids of the release before, which were those of a member as named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select
+from till import START, Till, earn, expire, move, moves, named, redeem
+
+from points_grpc.domain.commands import digest
+from points_grpc.errors import LotNotFound, RequestIdReused
+from points_grpc.service.named_ids import UNTIL
+from points_grpc.service.replay import pack
+from points_grpc.storage import settings
+from points_grpc.storage.ids import bucket_of_name
+from points_grpc.storage.tables import requests
+
+DAY = timedelta(days=1)
+INSTANT = timedelta(microseconds=1)
+WEEK = 7 * DAY
+
+
+@pytest.fixture
+def upgraded(open_till: Callable[..., Till]) -> Till:
+    """A till whose database was migrated at START, with servers of the release before beside it."""
+    till = open_till()
+    till.promise(7)
+    until = (START + WEEK).isoformat()
+    till.look(lambda at: settings.put(at, UNTIL, until, START))
+    return till
+
+
+def rows(till: Till) -> int:
+    return int(till.look(lambda at: at.scalar(select(func.count()).select_from(requests))))
+
+
+def forget_new_rows(till: Till, request_id: str, *answers: Any) -> None:
+    """Leave what the release before would have kept."""
+    owners = {answer.account.owner.member.member_id for answer in answers}
+    keys = [digest(1, "of", member_id, request_id) for member_id in owners]
+    keys.append(digest(1, "of many", request_id))
+    places = [key + place.to_bytes(4, "big") for key in keys for place in range(4)]
+    till.look(lambda at: at.execute(delete(requests).where(requests.c.key.in_(keys + places))))
+
+
+def test_a_fresh_database_has_none(till: Till) -> None:
+    """Where no other release ever ran, an id has one row."""
+    till.do(earn(5, request_id="r"))
+    assert rows(till) == 1
+
+
+def test_the_release_before_finds_what_this_one_kept(upgraded: Till) -> None:
+    """Beside servers of the release before, answers are kept where those look for them."""
+    first = upgraded.do(earn(5, request_id="r"))
+    key = digest(1, ("member", "external_id", "ann"), "r")
+    query = select(requests.c.bucket, requests.c.answer).where(requests.c.key == key)
+    kept = upgraded.look(lambda at: at.execute(query).one())
+    assert tuple(kept) == (bucket_of_name(1, "external_id", "ann"), pack(first))
+    upgraded.clock.set(START + WEEK - INSTANT)
+    upgraded.do(earn(5, request_id="s"))
+    assert rows(upgraded) == 4
+    upgraded.clock.set(START + WEEK)
+    upgraded.do(earn(5, request_id="t"))
+    assert rows(upgraded) == 5
+
+
+@pytest.mark.parametrize("command", [earn(5), redeem(5), expire(5)])
+def test_answers_of_the_release_before_are_found(
+    upgraded: Till, open_till: Callable[..., Till], command: Any
+) -> None:
+    """Until the last promise of the release before has passed, its answers are given again."""
+    lot = upgraded.do(earn(50))
+    command = replace(command, request_id="r")
+    upgraded.clock.set(START + WEEK - INSTANT)
+    first = upgraded.do(command)
+    forget_new_rows(upgraded, "r", lot)
+    upgraded.clock.set(START + 2 * WEEK - INSTANT)
+    again = open_till()
+    assert again.do(command) == replace(first, replayed=True)
+    assert isinstance(again.refusal(replace(command, amount=command.amount + 1)), RequestIdReused)
+    upgraded.clock.set(START + 2 * WEEK)
+    assert not again.do(command).replayed
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("several", [False, True])
+def test_changes_of_the_release_before_are_found(
+    upgraded: Till, open_till: Callable[..., Till], partial: bool, several: bool
+) -> None:
+    """An UpdateExpiry is replayed item by item, however its members were named and kept."""
+    other = "bob" if several else "ann"
+    one, two = upgraded.do(earn(5)), upgraded.do(earn(5, other))
+    items = [move(one, START + DAY), move(two, START + DAY, member=other)]
+    if partial:
+        items.append(move(77, START + DAY))
+    call = moves("r", b"mark", *items)
+    (first,) = upgraded.execute(upgraded.call(*call, partial=partial))
+    forget_new_rows(upgraded, "r", one, two)
+    again = open_till()
+    (replays,) = again.execute(again.call(*call, partial=partial))
+    assert replays[:2] == [replace(answer, replayed=True) for answer in first[:2]]
+    assert [type(outcome) for outcome in replays[2:]] == [LotNotFound] * partial
+    different = moves("r", b"other", *items)
+    (refused,) = again.execute(again.call(*different, partial=partial))
+    assert {type(outcome) for outcome in refused} == {RequestIdReused}
+
+
+def test_both_releases_meet_at_one_member(upgraded: Till) -> None:
+    """An id kept by name is refused to other content of that name, also after a relink."""
+    first = upgraded.do(earn(5, name=named("ann"), request_id="r"))
+    forget_new_rows(upgraded, "r", first)
+    assert isinstance(upgraded.refusal(earn(6, request_id="r")), RequestIdReused)
