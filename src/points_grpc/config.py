@@ -136,6 +136,16 @@ class Settings(BaseSettings):
     )
     demo: bool = Field(False, description="Load the demo programs 469 and 123. Only with --dev.")
 
+    identifiers_max: int = Field(
+        100, ge=1, description="The most identifiers that a member may have."
+    )
+    programs_max: int = Field(1_000, ge=1, description="The most programs of a tenant.")
+    currencies_max: int = Field(1_000, ge=1, description="The most currencies of a tenant.")
+    policies_max: int = Field(1_000, ge=1, description="The most expiration policies of a tenant.")
+    policy_versions_max: int = Field(
+        1_000, ge=1, description="The most versions of all expiration policies of a tenant."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least level that is logged."
     )

@@ -176,6 +176,12 @@ class CallTooLarge(Refusal):
         super().__init__(field, outcome=NOT_APPLIED, **facts)
 
 
+class LimitReached(Refusal):
+    """There may be no more of this."""
+
+    reason, code = "LIMIT_REACHED", "FAILED_PRECONDITION"
+
+
 class Overloaded(Refusal):
     """The server has more work than it can take; try again."""
 

@@ -69,7 +69,7 @@ class MemberServiceServicer:
 
     def CreateMember(self, request, context):
         """Creates a member. IDENTIFIER_TAKEN where one of the identifiers is known already,
-        REQUEST_ID_REUSED.
+        LIMIT_REACHED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,7 +84,8 @@ class MemberServiceServicer:
 
     def LinkIdentifier(self, request, context):
         """Makes a member known by one more identifier; one that it has already changes nothing.
-        MEMBER_NOT_FOUND, IDENTIFIER_TAKEN where it is another member's, REQUEST_ID_REUSED.
+        MEMBER_NOT_FOUND, IDENTIFIER_TAKEN where it is another member's, LIMIT_REACHED,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

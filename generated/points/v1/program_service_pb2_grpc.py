@@ -112,7 +112,8 @@ class ProgramServiceServicer:
     """
 
     def CreateProgram(self, request, context):
-        """Creates a program without currencies. IDENTIFIER_TAKEN (program_id), REQUEST_ID_REUSED.
+        """Creates a program without currencies. IDENTIFIER_TAKEN (program_id), LIMIT_REACHED,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,7 +142,8 @@ class ProgramServiceServicer:
 
     def CreateCurrency(self, request, context):
         """Creates a currency with its default policy. A program's first currency becomes its default.
-        PROGRAM_NOT_FOUND, IDENTIFIER_TAKEN (currency_id, currency_code), REQUEST_ID_REUSED.
+        PROGRAM_NOT_FOUND, IDENTIFIER_TAKEN (currency_id, currency_code), LIMIT_REACHED,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,7 +173,7 @@ class ProgramServiceServicer:
 
     def CreatePolicy(self, request, context):
         """Creates a policy, at version 1. PROGRAM_NOT_FOUND, CURRENCY_NOT_FOUND, IDENTIFIER_TAKEN
-        (policy), REQUEST_ID_REUSED.
+        (policy), LIMIT_REACHED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

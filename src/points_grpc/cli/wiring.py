@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from points_grpc.clock import Clock, SharedHand, SystemClock, TestClock
 from points_grpc.config import Settings
+from points_grpc.domain.quotas import Quotas
 from points_grpc.metrics.figures import Figures
 from points_grpc.service.checked_clock import CheckedClock
 from points_grpc.service.credentials import CredentialBook
@@ -62,6 +63,17 @@ def clock_of(settings: Settings, hand: SharedHand | None = None) -> Clock:
     return TestClock(settings.start_time, hand) if settings.dev else SystemClock()
 
 
+def quotas_of(settings: Settings) -> Quotas:
+    """How much a tenant may keep."""
+    return Quotas(
+        identifiers=settings.identifiers_max,
+        programs=settings.programs_max,
+        currencies=settings.currencies_max,
+        policies=settings.policies_max,
+        policy_versions=settings.policy_versions_max,
+    )
+
+
 @contextmanager
 def books(database: Database, clock: Clock) -> Iterator[ProgramBook]:
     """What keeps programs, and nothing else."""
@@ -89,7 +101,8 @@ def parts(
     if figures is not None:
         figures.watch_queues(engine.waiting)
     sweeper = Sweeper(database, cache, ids, writing)
-    programs, members = ProgramBook(desk, ids), MemberBook(desk, ids)
+    quotas = quotas_of(settings)
+    programs, members = ProgramBook(desk, ids, quotas), MemberBook(desk, ids, quotas)
     credentials = CredentialBook(database, clock)
     engine.start()
     try:

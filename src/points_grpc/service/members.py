@@ -16,7 +16,8 @@ from points_grpc.domain.administration import (
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MEMBER_ID, VENDOR_ID, Caller, MemberName
 from points_grpc.domain.identifiers import check_identifier, check_identifiers, first_name, label_of
-from points_grpc.errors import IdentifierTaken, InvalidField, MemberNotFound
+from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas, check_room
+from points_grpc.errors import IdentifierTaken, InvalidField, LimitReached, MemberNotFound
 from points_grpc.service.desk import AnswerForm, Desk, Instant, Task
 from points_grpc.storage import members
 from points_grpc.storage.database import Connection
@@ -31,9 +32,10 @@ class MemberBook:
     InvalidField and RequestIdReused.
     """
 
-    def __init__(self, desk: Desk, ids: IdSource) -> None:
+    def __init__(self, desk: Desk, ids: IdSource, quotas: Quotas = DEFAULT_QUOTAS) -> None:
         self._desk = desk
         self._ids = ids
+        self._quotas = quotas
 
     async def create_member(self, caller: Caller, change: CreateMember) -> Outcome[MemberView]:
         """A new member, known by any number of identifiers, none included.
@@ -41,6 +43,8 @@ class MemberBook:
         IdentifierTaken (`identifiers[i]`) where one of them is known already.
         """
         check_identifiers(change.identifiers)
+        if len(set(change.identifiers)) > self._quotas.identifiers:
+            raise LimitReached("identifiers", limit=self._quotas.identifiers)
         first = first_name(change.identifiers)
         scope = ("member", first.type, first.value) if first else ("members",)
         task = Task(
@@ -63,7 +67,15 @@ class MemberBook:
         InvalidField for a second vendor_id.
         """
         check_identifier(change.identifier, "identifier")
-        return await self._change(caller, change, _link)
+
+        def link(
+            at: Connection, tenant_id: int, member: MemberView, name: MemberName
+        ) -> MemberView:
+            if name not in member.identifiers:
+                check_room("identifier", len(member.identifiers), self._quotas.identifiers)
+            return _link(at, tenant_id, member, name)
+
+        return await self._change(caller, change, link)
 
     async def unlink_identifier(
         self, caller: Caller, change: UnlinkIdentifier

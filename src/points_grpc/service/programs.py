@@ -20,6 +20,7 @@ from points_grpc.domain.administration import (
     UpdateProgram,
 )
 from points_grpc.domain.commands import Caller, CurrencyName
+from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas
 from points_grpc.service.desk import AnswerForm, Desk, Instant, Task
 from points_grpc.service.program_answers import CURRENCY, CURRENCY_CREATED, POLICY, PROGRAM
 from points_grpc.service.program_changes import ProgramReader, ProgramWriter
@@ -43,12 +44,13 @@ class ProgramBook:
     holds for every batch gathered afterwards, on every server.
 
     Beside what each method names, all refuse with Overloaded and StorageUnavailable, and
-    changes with InvalidField and RequestIdReused.
+    changes with InvalidField and RequestIdReused; what adds something, with LimitReached.
     """
 
-    def __init__(self, desk: Desk, ids: IdSource) -> None:
+    def __init__(self, desk: Desk, ids: IdSource, quotas: Quotas = DEFAULT_QUOTAS) -> None:
         self._desk = desk
         self._ids = ids
+        self._quotas = quotas
 
     async def create_program(self, caller: Caller, change: CreateProgram) -> Outcome[ProgramView]:
         """A new program without currencies. IdentifierTaken (program_id)."""
@@ -191,7 +193,7 @@ class ProgramBook:
         form: AnswerForm[T],
     ) -> Outcome[T]:
         def decide_at(at: Connection, now: Instant) -> T:
-            return decide(ProgramWriter(at, caller, now, lambda: self._ids.new_id(0)))
+            return decide(ProgramWriter(at, caller, now, lambda: self._ids.new_id(0), self._quotas))
 
         if isinstance(change, CreateProgram):
             scope: tuple[str, ...] = ("programs",)

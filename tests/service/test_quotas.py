@@ -1,0 +1,94 @@
+"""What a tenant may keep is bounded, on both sides of each bound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from points_grpc.domain.administration import (
+    CreateCurrency,
+    CreateMember,
+    CreatePolicy,
+    CreateProgram,
+    LinkIdentifier,
+    UpdatePolicy,
+)
+from points_grpc.domain.commands import MemberName
+from points_grpc.domain.quotas import Quotas
+from points_grpc.domain.model import Policy, PolicyKind
+from points_grpc.errors import LimitReached
+from points_grpc.service.members import MemberBook
+from points_grpc.service.programs import ProgramBook
+
+QUOTAS = Quotas(identifiers=2, programs=2, currencies=2, policies=3, policy_versions=4)
+
+
+def never(code: str, priority: int = 0) -> Policy:
+    """A policy under which nothing expires."""
+    return Policy(0, code, 1, PolicyKind.NEVER, priority=priority)
+
+
+def program(office: Any, number: int) -> None:
+    """Create a program under the limits."""
+    book = ProgramBook(office.desk, office.ids, QUOTAS)
+    office.ask(book.create_program(office.acme, CreateProgram("Club", "UTC", number)))
+
+
+def currency(office: Any, code: str) -> None:
+    """Create a currency of the first program."""
+    book = ProgramBook(office.desk, office.ids, QUOTAS)
+    new = CreateCurrency(1, code, 0, default_policy=never("default"))
+    office.ask(book.create_currency(office.acme, new))
+
+
+def policy(office: Any, change: CreatePolicy | UpdatePolicy) -> None:
+    """Carry out a change of a policy."""
+    book = ProgramBook(office.desk, office.ids, QUOTAS)
+    work = book.create_policy if isinstance(change, CreatePolicy) else book.update_policy
+    office.ask(work(office.acme, change))  # type: ignore[operator]
+
+
+def test_programs(office: Any) -> None:
+    """A tenant has as many programs as it may, another tenant has its own."""
+    program(office, 1)
+    program(office, 2)
+    with pytest.raises(LimitReached) as refusal:
+        program(office, 3)
+    assert (refusal.value.field, refusal.value.facts) == ("program_id", {"limit": 2})
+    book = ProgramBook(office.desk, office.ids, QUOTAS)
+    office.ask(book.create_program(office.rival, CreateProgram("Club", "UTC", 1)))
+
+
+def test_currencies_and_policies(office: Any) -> None:
+    """Currencies, policies and versions are counted over all of a tenant's programs."""
+    program(office, 1)
+    currency(office, "a")
+    currency(office, "b")
+    with pytest.raises(LimitReached) as refusal:
+        currency(office, "c")
+    assert (refusal.value.field, refusal.value.facts) == ("currency_code", {"limit": 2})
+    policy(office, CreatePolicy(1, "a", never("more")))
+    with pytest.raises(LimitReached) as refusal:
+        policy(office, CreatePolicy(1, "b", never("more")))
+    assert (refusal.value.field, refusal.value.facts) == ("policy", {"limit": 3})
+    policy(office, UpdatePolicy(1, "a", never("more", 1)))
+    with pytest.raises(LimitReached) as refusal:
+        policy(office, UpdatePolicy(1, "a", never("more", 2)))
+    assert (refusal.value.field, refusal.value.facts) == ("policy", {"limit": 4})
+    policy(office, UpdatePolicy(1, "a", never("more", 1)))
+
+
+def test_identifiers(office: Any) -> None:
+    """A member gets as many identifiers as it may; one that it has is no further one."""
+    names = [MemberName("external_id", text) for text in ("x", "y", "z")]
+    book = MemberBook(office.desk, office.ids, QUOTAS)
+    office.ask(book.create_member(office.acme, CreateMember((names[0],))))
+    office.ask(book.link_identifier(office.acme, LinkIdentifier(names[0], names[1])))
+    office.ask(book.link_identifier(office.acme, LinkIdentifier(names[0], names[1])))
+    with pytest.raises(LimitReached) as refusal:
+        office.ask(book.link_identifier(office.acme, LinkIdentifier(names[0], names[2])))
+    assert (refusal.value.field, refusal.value.facts) == ("identifier", {"limit": 2})
+    three = CreateMember(tuple(MemberName("email", f"{n}@a.b") for n in range(3)))
+    with pytest.raises(LimitReached):
+        office.ask(book.create_member(office.acme, three))
