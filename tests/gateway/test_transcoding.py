@@ -125,7 +125,8 @@ def a_message(descriptor: Descriptor, rng: Random) -> Any:
 def put(message: Any, field: FieldDescriptor, rng: Random) -> None:
     kind = field.message_type
     if kind is not None and kind.GetOptions().map_entry:
-        getattr(message, field.name)["key"] = "value"
+        key, value = (kind.fields_by_name[name] for name in ("key", "value"))
+        getattr(message, field.name)[a_value(key, rng)] = a_value(value, rng)
     elif field.is_repeated:
         held = getattr(message, field.name)
         for _ in range(rng.randrange(4)):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
+from sqlalchemy import column, func, select, table
 
 from points_grpc.domain.administration import (
     CreateCurrency,
@@ -14,12 +19,15 @@ from points_grpc.domain.administration import (
     LinkIdentifier,
     UpdatePolicy,
 )
-from points_grpc.domain.commands import MemberName
-from points_grpc.domain.quotas import Quotas
+from points_grpc.domain.commands import Caller, MemberName
 from points_grpc.domain.model import Policy, PolicyKind
+from points_grpc.domain.quotas import Quotas
 from points_grpc.errors import LimitReached
 from points_grpc.service.members import MemberBook
+from points_grpc.service.program_changes import ProgramWriter
 from points_grpc.service.programs import ProgramBook
+from points_grpc.storage import programs
+from points_grpc.storage.database import Database
 
 QUOTAS = Quotas(identifiers=2, programs=2, currencies=2, policies=3, policy_versions=4)
 
@@ -30,7 +38,7 @@ def never(code: str, priority: int = 0) -> Policy:
 
 
 def program(office: Any, number: int) -> None:
-    """Create a program under the limits."""
+    """Create a program within the quotas."""
     book = ProgramBook(office.desk, office.ids, QUOTAS)
     office.ask(book.create_program(office.acme, CreateProgram("Club", "UTC", number)))
 
@@ -92,3 +100,44 @@ def test_identifiers(office: Any) -> None:
     three = CreateMember(tuple(MemberName("email", f"{n}@a.b") for n in range(3)))
     with pytest.raises(LimitReached):
         office.ask(book.create_member(office.acme, three))
+
+
+def test_the_policy_of_a_new_currency_needs_room(office: Any) -> None:
+    """A currency is refused by its default policy where there may be no more versions."""
+    program(office, 1)
+    currency(office, "a")
+    for priority in (1, 2, 3):
+        policy(office, UpdatePolicy(1, "a", never("default", priority)))
+    with pytest.raises(LimitReached) as refusal:
+        currency(office, "b")
+    assert (refusal.value.field, refusal.value.facts) == ("default_policy", {"limit": 4})
+
+
+def wait_for_lock(database: Database) -> None:
+    """Return when a statement on the database waits for a lock."""
+    activity = table("pg_stat_activity", column("datname"), column("wait_event_type"))
+    waiting = (
+        select(func.count())
+        .select_from(activity)
+        .where(activity.c.datname == func.current_database())
+        .where(activity.c.wait_event_type == "Lock")
+    )
+    end = time.monotonic() + 20
+    while not database.run(lambda at: at.scalar(waiting)):
+        assert time.monotonic() < end, "nothing waits"
+
+
+def test_two_servers_do_not_pass_a_bound_together(open_office: Callable[[], Any]) -> None:
+    """A creation waits for one of another server that is under way, and counts it."""
+    first, second = open_office(), open_office()
+    acme = first.database.run(lambda at: programs.create_tenant(at, "acme", first.clock.now()))
+    first.acme = second.acme = Caller(acme.tenant_id, "acme", "anna@acme")
+    program(first, 1)
+    with closing(first.database.link()) as link, ThreadPoolExecutor(1) as other:
+        with link.unit() as connection:
+            writer = ProgramWriter(connection, first.acme, first.clock.now, lambda: 2, QUOTAS)
+            writer.create_program(CreateProgram("Club", "UTC", 2))
+            third = other.submit(program, second, 3)
+            wait_for_lock(first.database)
+        with pytest.raises(LimitReached):
+            third.result()

@@ -197,7 +197,8 @@ class ProgramServiceServicer:
 
     def UpdatePolicy(self, request, context):
         """Replaces a policy by a new version, for new earns only: lots keep the version that they were
-        earned under. PROGRAM_NOT_FOUND, CURRENCY_NOT_FOUND, POLICY_NOT_FOUND, REQUEST_ID_REUSED.
+        earned under. PROGRAM_NOT_FOUND, CURRENCY_NOT_FOUND, POLICY_NOT_FOUND, LIMIT_REACHED,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -88,7 +88,16 @@ def import_(
         older_tzdata.refuse(settings, database)
         tenant_id, program_id = scope_of(database, tenant, program)
         named = form_of(form, file)
-        order = Order(file, named, tenant_id, program_id, report, chunk_size, merged_types)
+        order = Order(
+            file,
+            named,
+            tenant_id,
+            program_id,
+            report,
+            chunk_size,
+            merged_types,
+            settings.identifiers_max,
+        )
         try:
             importer = Importer(database, clock, order)
         except ProgramNotFound:

@@ -12,7 +12,7 @@ from points_grpc.domain.administration import (
 )
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.model import Period, Policy, PolicyKind
-from points_grpc.errors import CurrencyNotFound, PolicyNotFound, ProgramNotFound
+from points_grpc.errors import CurrencyNotFound, LimitReached, PolicyNotFound, ProgramNotFound
 from points_grpc.service.programs import ProgramBook
 from points_grpc.storage import programs as storage
 from points_grpc.storage.database import Connection, Database
@@ -53,10 +53,18 @@ def tenant(database: Database, now: datetime) -> Caller:
 
 
 async def everything(demo: bool, database: Database, clock: Clock, book: ProgramBook) -> Caller:
-    """The caller of development: its tenant, and with `demo` the programs too, made if missing."""
+    """The caller of development: its tenant, and with `demo` the programs too, made if missing.
+
+    Raises RuntimeError where the settings leave no room for these.
+    """
     caller = tenant(database, clock.now())
     if demo:
-        await programs(book, caller)
+        try:
+            await programs(book, caller)
+        except LimitReached as refusal:
+            most = refusal.facts["limit"]
+            problem = f"the demo's {refusal.field} is one more than a tenant may have ({most})"
+            raise RuntimeError(problem) from refusal
         caller = make_default(database, caller)
     return caller
 

@@ -53,7 +53,7 @@ def supervise(settings: Settings, there: Place, database: Database, announce: An
     with _reserved(settings) as held:
         if settings.dev:
             clock = wiring.clock_of(settings, hand)
-            with wiring.books(database, clock) as book:
+            with wiring.books(settings, database, clock) as book:
                 asyncio.run(seed.everything(settings.demo, database, clock, book))
         crew = Crew([Worker(order(held, there, hand, n)) for n in _numbers(settings)])
         return asyncio.run(_live(crew, settings, there, database, announce))

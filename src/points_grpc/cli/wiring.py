@@ -75,11 +75,11 @@ def quotas_of(settings: Settings) -> Quotas:
 
 
 @contextmanager
-def books(database: Database, clock: Clock) -> Iterator[ProgramBook]:
+def books(settings: Settings, database: Database, clock: Clock) -> Iterator[ProgramBook]:
     """What keeps programs, and nothing else."""
     desk = Desk(database, clock)
     try:
-        yield ProgramBook(desk, IdSource(database.run))
+        yield ProgramBook(desk, IdSource(database.run), quotas_of(settings))
     finally:
         desk.close()
 

@@ -69,11 +69,11 @@ class MemberBook:
         check_identifier(change.identifier, "identifier")
 
         def link(
-            at: Connection, tenant_id: int, member: MemberView, name: MemberName
+            at: Connection, tenant_id: int, member: MemberView, name: MemberName, now: datetime
         ) -> MemberView:
             if name not in member.identifiers:
                 check_room("identifier", len(member.identifiers), self._quotas.identifiers)
-            return _link(at, tenant_id, member, name)
+            return _link(at, tenant_id, member, name, now)
 
         return await self._change(caller, change, link)
 

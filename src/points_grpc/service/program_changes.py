@@ -20,8 +20,8 @@ from points_grpc.domain.administration import (
     UpdateProgram,
 )
 from points_grpc.domain.commands import Caller, CurrencyName
-from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas, check_room
 from points_grpc.domain.model import Policy
+from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas, check_room
 from points_grpc.errors import CurrencyNotFound, IdentifierTaken, PolicyNotFound, ProgramNotFound
 from points_grpc.storage import currencies, policies, programs, tenant_counts
 from points_grpc.storage.database import Connection
@@ -101,7 +101,7 @@ class ProgramWriter(ProgramReader):
         program_id = change.program_id or self.new_id()
         if programs.view(self.connection, self.caller.tenant_id, program_id) is not None:
             raise IdentifierTaken("program_id")
-        check_room("program_id", self._kept().programs, self.quotas.programs)
+        self._check_room(programs="program_id")
         program = ProgramView(
             program_id=program_id,
             name=change.name,
@@ -144,9 +144,9 @@ class ProgramWriter(ProgramReader):
         currency_id = change.currency_id or self.new_id()
         if currencies.program_of(self.connection, self.caller.tenant_id, currency_id) is not None:
             raise IdentifierTaken("currency_id")
-        kept = self._kept()
-        check_room("currency_code", kept.currencies, self.quotas.currencies)
-        check_room("default_policy", kept.policies, self.quotas.policies)
+        self._check_room(
+            currencies="currency_code", policies="default_policy", policy_versions="default_policy"
+        )
         currency = CurrencyView(
             currency_id=currency_id,
             program_id=program.program_id,
@@ -189,7 +189,7 @@ class ProgramWriter(ProgramReader):
         currency = self._locked_currency(change.program_id, change.currency)
         if any(view.policy.code == policy.code for view in self.policies(currency)):
             raise IdentifierTaken("policy")
-        check_room("policy", self._kept().policies, self.quotas.policies)
+        self._check_room(policies="policy", policy_versions="policy")
         return self._add_version(currency, policy)
 
     def update_policy(self, change: UpdatePolicy) -> PolicyView:
@@ -200,6 +200,7 @@ class ProgramWriter(ProgramReader):
         definition = replace(definition, code=newest.policy.code)
         if definition == replace(newest.policy, policy_version_id=0, version=0):
             return newest
+        self._check_room(policy_versions="policy")
         version = newest.policy.version + 1
         return self._add_version(currency, replace(definition, version=version))
 
@@ -220,7 +221,6 @@ class ProgramWriter(ProgramReader):
         raise CurrencyNotFound("default_currency_code")
 
     def _add_version(self, currency: CurrencyView, policy: Policy) -> PolicyView:
-        check_room("policy", self._kept().policy_versions, self.quotas.policy_versions)
         numbered = replace(policy, policy_version_id=self.new_id())
         view = PolicyView(
             numbered, currency.program_id, currency.currency_id, currency.code, self.now
@@ -229,10 +229,15 @@ class ProgramWriter(ProgramReader):
         self._touch(currency.program_id)
         return view
 
-    def _kept(self) -> tenant_counts.Kept:
-        """How much the tenant keeps; nobody adds to it until this unit of work ends."""
+    def _check_room(self, **fields: str) -> None:
+        """Refuse (LimitReached) one more of each kind, by the field that asks for it.
+
+        Nobody else adds to what the tenant keeps until this unit of work ends.
+        """
         tenant_counts.lock(self.connection, self.caller.tenant_id)
-        return tenant_counts.kept(self.connection, self.caller.tenant_id)
+        kept = tenant_counts.kept(self.connection, self.caller.tenant_id)
+        for kind, field in fields.items():
+            check_room(field, getattr(kept, kind), getattr(self.quotas, kind))
 
     def _touch(self, program_id: int) -> None:
         programs.touch(self.connection, (self.caller.tenant_id, program_id), self.now)

@@ -145,6 +145,18 @@ _labels = (
     )
 )
 
+_count_identifiers = (
+    select(_keys.c.member_id, func.count(member_identifiers.c.value))
+    .select_from(_keys)
+    .outerjoin(
+        member_identifiers,
+        (member_identifiers.c.bucket == _keys.c.bucket)
+        & (member_identifiers.c.tenant_id == _keys.c.tenant_id)
+        & (member_identifiers.c.member_id == _keys.c.member_id),
+    )
+    .group_by(_keys.c.member_id)
+)
+
 
 @dataclass(slots=True)
 class Known:
@@ -234,6 +246,17 @@ def labels(connection: Connection, keys: Collection[MemberKey]) -> dict[MemberKe
         (tenant_id, member_id): MemberLabel(member_id, vendor_id, external_id)
         for tenant_id, member_id, vendor_id, external_id in found
     }
+
+
+def count_identifiers(
+    connection: Connection, tenant_id: int, member_ids: Collection[int]
+) -> dict[int, int]:
+    """Return how many identifiers each member of the tenant has."""
+    if not member_ids:
+        return {}
+    asked = [(bucket_of_id(member_id), tenant_id, member_id) for member_id in member_ids]
+    params = fill("keys", ("bucket", "tenant_id", "member_id"), asked)
+    return dict(execute(connection, _count_identifiers, params))
 
 
 # Adding in sets

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from points_grpc.clock import Clock
 from points_grpc.domain.model import Program
+from points_grpc.domain.quotas import DEFAULT_QUOTAS
 from points_grpc.errors import InvalidField, ProgramNotFound
 from points_grpc.service.importing.parsing import Parser, Versions
 from points_grpc.service.importing.preparing import Preparer
@@ -45,7 +46,7 @@ class Order:
     """What to import, and where to: `form` is CSV or JSON_LINES, `chunk` a number of rows.
 
     `merge_by` has the types of identifiers by which somebody new is taken for a member that has
-    one of them.
+    one of them. `identifiers_max` is the most identifiers of a member.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Order:
     report: Path
     chunk: int = CHUNK
     merge_by: frozenset[str] = frozenset()
+    identifiers_max: int = DEFAULT_QUOTAS.identifiers
 
 
 class _Reader(Protocol):
@@ -92,8 +94,8 @@ class Importer:
         except BaseException:
             self._left.close()
             raise
-        first = self.resumed.first_number
-        self._scope = Scope(order.tenant_id, program, origin, first, order.merge_by)
+        first, most = self.resumed.first_number, order.identifiers_max
+        self._scope = Scope(order.tenant_id, program, origin, first, order.merge_by, most)
         self._writer = Writer(
             self._linked(database), self._scope, self._ids, clock=clock, file=file, report=report
         )

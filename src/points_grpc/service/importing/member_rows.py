@@ -40,7 +40,7 @@ class MemberRows:
     def decide(self, row: ParsedMember) -> bool:
         """Make or find the row's member, and give it its names; whether that changed anything.
 
-        Refuses (InvalidField) names of several members.
+        Refuses (InvalidField) names of several members, and more names than a member may have.
         """
         known = self._shelf.members
         owners = {
@@ -85,6 +85,7 @@ class MemberRows:
 
     def _add(self, names: Sequence[MemberName], at: datetime) -> None:
         tenant = self._scope.tenant_id
+        self._check_room(0, names)
         first = first_name(names)
         assert first is not None, "a row without identifiers is refused before"  # noqa: S101
         member = self._ids.new_id(bucket_of_name(tenant, first.type, first.value))
@@ -93,10 +94,18 @@ class MemberRows:
         self._done.members.append(row)
         self._shelf.fresh.add(member)
         self._shelf.labels[member] = label
+        self._shelf.names_held[member] = 0
         self._name(member, names)
 
+    def _check_room(self, held: int, names: Sequence[MemberName]) -> None:
+        """Refuse (InvalidField) names beyond what a member may have."""
+        most = self._scope.identifiers_max
+        if held + len(names) > most:
+            raise InvalidField("identifiers", f"a member has at most {most}")
+
     def _link(self, member: int, names: Sequence[MemberName]) -> None:
-        before = self._shelf.labels[member]
+        before, held = self._shelf.labels[member], self._shelf.names_held[member]
+        self._check_room(held, names)
         if before.vendor_id and any(name.type == VENDOR_ID for name in names):
             raise InvalidField("member_vendor_id", "is not the one that the member has")
         kept = [MemberName(VENDOR_ID, str(before.vendor_id))] if before.vendor_id else []
@@ -107,6 +116,7 @@ class MemberRows:
             self._relabel_fresh(label)
         else:
             self._done.labels.setdefault(member, before)
+            self._done.names_held.setdefault(member, held)
             self._done.relabelled.append(label)
         self._shelf.labels[member] = label
         self._name(member, names)
@@ -120,6 +130,7 @@ class MemberRows:
     def _name(self, member: int, names: Iterable[MemberName]) -> None:
         for name in names:
             self._shelf.members[name.type, name.value] = member
+            self._shelf.names_held[member] += 1
             row = (self._scope.tenant_id, name.type, name.value, member)
             self._done.identifiers.append(row)
 

@@ -16,13 +16,15 @@ class Prepared:
     """What is to be written for a chunk, and what it was decided on.
 
     `versions` are those of stored accounts, `labels` those of stored members that get
-    identifiers: where they have changed since, the chunk is to be prepared again. `merged` has the
-    rows whose member was taken for one that was there, and the reason of each.
+    identifiers, and `names_held` how many these had: where they have changed since, the chunk is
+    to be prepared again. `merged` has the rows whose member was taken for one that was there, and
+    the reason of each.
     """
 
     shelf: Shelf
     versions: dict[int, int] = field(default_factory=dict)
     labels: dict[int, MemberLabel] = field(default_factory=dict)
+    names_held: dict[int, int] = field(default_factory=dict)
     identifiers: list[IdentifierRow] = field(default_factory=list)
     members: list[MemberRow] = field(default_factory=list)
     relabelled: list[MemberLabel] = field(default_factory=list)

@@ -11,6 +11,7 @@ from points_grpc.clock import Clock
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, Lot
 from points_grpc.domain.model import Program
+from points_grpc.domain.quotas import DEFAULT_QUOTAS
 from points_grpc.service.importing.lapsed import End, Standing, find_ends, find_standing
 from points_grpc.service.importing.parsing import (
     Parsed,
@@ -36,6 +37,7 @@ class Scope:
 
     All that the import makes has ids with numbers from `first_number` on. `merge_by` has the types
     of identifiers by which somebody new may be taken for a member that has one of them.
+    `identifiers_max` is the most identifiers of a member.
     """
 
     tenant_id: int
@@ -43,6 +45,7 @@ class Scope:
     origin: int | None = None
     first_number: int = 0
     merge_by: frozenset[str] = frozenset()
+    identifiers_max: int = DEFAULT_QUOTAS.identifiers
 
 
 @dataclass(slots=True)
@@ -50,13 +53,15 @@ class Shelf:
     """Everything that one chunk has found or made.
 
     `plain` are lots that were posted in one step, by member and number like `vendor_lots`.
-    `fresh` are members that only the chunk itself has made. `standing` is what had lapsed in
+    `fresh` are members that only the chunk itself has made. `names_held` says how many identifiers
+    members have that may get more. `standing` is what had lapsed in
     accounts without being recorded, and may be more from `until` on; `ends` are lapses recorded
     by others than rows of files.
     """
 
     members: dict[Name, int] = field(default_factory=dict)
     labels: dict[int, MemberLabel] = field(default_factory=dict)
+    names_held: dict[int, int] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)
     accounts: dict[Pair, Account] = field(default_factory=dict)
     vendor_lots: dict[tuple[int, int], Lot] = field(default_factory=dict)
@@ -118,6 +123,19 @@ class Finder:
         missing_ids = self._from_before(ids, self.shelf.labels, "labels")
         found = members.labels(self._connection, [(self._tenant, member) for member in missing_ids])
         self.shelf.labels.update({member: label for (_, member), label in found.items()})
+        self._count_names(rows)
+
+    def _count_names(self, rows: Iterable[Parsed]) -> None:
+        """Find how many identifiers those members have to which a row may add one."""
+        known, growing = self.shelf.members, set[int]()
+        for row in rows:
+            if isinstance(row, ParsedMember):
+                owners = [known.get((name.type, name.value)) for name in row.names]
+                if None in owners:
+                    growing.update(owner for owner in owners if owner is not None)
+        missing = self._from_before(growing, self.shelf.names_held, "names_held")
+        found = members.count_identifiers(self._connection, self._tenant, missing)
+        self.shelf.names_held.update(found)
 
     def find_accounts(self, pairs: Collection[Pair], clock: Clock, lock: bool) -> datetime:
         """Find the accounts of members in currencies, and what in them has lapsed unrecorded.

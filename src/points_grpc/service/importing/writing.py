@@ -110,7 +110,8 @@ class Writer:
                 preparer = Preparer(connection, self._scope, self._ids, self._clock)
                 prepared = preparer.prepare(chunk.rows, lock=True)
             else:
-                self._check(connection, prepared)
+                self._check_accounts(connection, prepared)
+            self._check_members(connection, prepared)
             _apply(connection, self._scope.tenant_id, prepared)
             refused = [*chunk.refused, *prepared.refused]
             done = self.done.after(
@@ -125,22 +126,28 @@ class Writer:
             imports.save(connection, self._file, done, self._clock.now())
         return self._keep(done)
 
-    def _check(self, connection: Connection, prepared: Prepared) -> None:
-        """Lock what the chunk changes, and see that it is as it was. Raises _Stale.
+    def _check_accounts(self, connection: Connection, prepared: Prepared) -> None:
+        """Lock the accounts that the chunk changes, and see that they are as they were.
 
-        So it is too where something has lapsed since, or while the locks were waited for.
+        Raises _Stale, also where something has lapsed since, or while the locks were waited for.
         """
-        tenant_id = self._scope.tenant_id
-        keys = [(tenant_id, account) for account in prepared.versions]
+        keys = [(self._scope.tenant_id, account) for account in prepared.versions]
         locked = accounts.lock(connection, keys, wait=True)
         if {a.account_id: a.version for a in locked} != prepared.versions:
             raise _Stale
+        if may_be_due(prepared.shelf.until, self._clock.now()):
+            raise _Stale
+
+    def _check_members(self, connection: Connection, prepared: Prepared) -> None:
+        """Lock the members that get identifiers, and see that they are as they were. _Stale."""
+        tenant_id = self._scope.tenant_id
         for member in sorted(prepared.labels):
             members.lock(connection, tenant_id, member)
         found = members.labels(connection, [(tenant_id, member) for member in prepared.labels])
         if {member: label for (_, member), label in found.items()} != prepared.labels:
             raise _Stale
-        if may_be_due(prepared.shelf.until, self._clock.now()):
+        held = members.count_identifiers(connection, tenant_id, prepared.names_held)
+        if held != prepared.names_held:
             raise _Stale
 
     def _keep(self, done: Progress) -> Progress:
