@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import DDL, NullPool, create_engine
 from typer.testing import CliRunner, Result
 
-from points_grpc.cli import doubts
+from points_grpc.cli import doubts, place
 from points_grpc.cli.main import app
 from points_grpc.storage import members, migrate
 from points_grpc.storage.database import Database
+from points_grpc.storage.embedded import EmbeddedPostgres
 
 
 def run(*arguments: str, **environment: str) -> Result:
@@ -104,6 +108,56 @@ def test_a_later_schema_is_well(database_url: str) -> None:
     assert run("doctor", *where).exit_code == 0
     assert run("tenant", "create", "acme", *where).exit_code == 0
     assert run("db", "upgrade", *where).output == "schema: 9999\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("serve", "--grpc", "127.0.0.1:0"),
+        ("sweep",),
+        ("sweep", "--dry-run"),
+        ("import", __file__, "--tenant", "t", "--format", "csv"),
+        ("export", "/nonexistent/export.csv", "--tenant", "t"),
+        ("audit",),
+        ("tenant", "create", "t"),
+        ("tenant", "list"),
+        ("tenant", "default-program", "t", "1"),
+        ("token", "create", "--tenant", "t", "--scopes", "points.read"),
+        ("token", "list"),
+        ("token", "revoke", "token-1"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("revision", ["none", "0001"])
+def test_a_schema_too_old_is_refused_first(
+    empty_database_url: str, command: tuple[str, ...], revision: str
+) -> None:
+    """Every command that needs tables says in the same words that they have to be migrated."""
+    where = ("--database-url", empty_database_url)
+    if revision != "none":
+        assert run("db", "upgrade", revision, *where).exit_code == 0
+    result = run(*command, *where)
+    assert result.exit_code == 1
+    expected = f"the schema is at {revision}, this release expects {migrate.head()}"
+    assert f"{expected}: run points-grpc db upgrade" in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [("audit",), ("sweep", "--dry-run")], ids=" ".join)
+def test_what_changes_nothing_migrates_nothing(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """An embedded database's schema is brought up to date by commands that write, not by others."""
+    server = cast(EmbeddedPostgres, object())
+
+    @contextmanager
+    def found(_: object) -> Iterator[place.Place]:
+        yield place.Place(empty_database_url, "embedded", server)
+
+    monkeypatch.setattr(place, "found", found)
+    assert "run points-grpc db upgrade" in run(*command).output
+    assert run("sweep").exit_code == 0
+    assert run(*command).exit_code == 0
 
 
 def test_doctor_finds_the_schema_missing(empty_database_url: str) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from points_grpc.cli import options, place, progress
-from points_grpc.config import Settings
+from points_grpc.cli import office, options, progress
 from points_grpc.service.audit import Auditor
 from points_grpc.storage.database import Database, Timeouts
 
@@ -26,20 +25,13 @@ def audit(
     listed, by ids alone, and the exit code is 1.
     """
     settings = options.settings(database_url=database_url, data_dir=data_dir)
-    with place.found(settings) as there, place.faults_told():
-        database = _patient(there.url, settings)
-        try:
-            accounts, wrong = _look(database)
-        finally:
-            database.close()
+    patience = max(_STATEMENT_MS, settings.statement_timeout_ms)
+    timeouts = Timeouts(statement=patience, lock=settings.lock_timeout_ms)
+    with office.ready(settings, timeouts=timeouts, changes=False) as database:
+        accounts, wrong = _look(database)
     typer.echo(f"{accounts} accounts audited: {wrong or 'nothing'} wrong")
     if wrong:
         raise typer.Exit(1)
-
-
-def _patient(url: str, settings: Settings) -> Database:
-    patience = max(_STATEMENT_MS, settings.statement_timeout_ms)
-    return Database(url, Timeouts(statement=patience, lock=settings.lock_timeout_ms))
 
 
 def _look(database: Database) -> tuple[int, int]:

@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from points_grpc import private_files
-from points_grpc.cli import import_, options, place
+from points_grpc.cli import import_, office, options
 from points_grpc.cli.options import fail
 from points_grpc.errors import ProgramNotFound
 from points_grpc.service.exporting import Exporter, write_csv, write_json_lines
 from points_grpc.service.importing.importer import CSV
-from points_grpc.storage.database import Database, Timeouts
+from points_grpc.storage.database import Timeouts
 
 # The whole export is one unit of work.
 _TIMEOUTS = Timeouts(statement=7 * 24 * 3600 * 1000)
@@ -47,8 +47,7 @@ def export(
     if os.path.lexists(file):
         fail(f"{file} is there already", code=2)
     write = write_csv if import_.form_of(form, file) == CSV else write_json_lines
-    with place.found(settings) as there, place.faults_told():
-        database = Database(there.url, _TIMEOUTS)
+    with office.ready(settings, timeouts=_TIMEOUTS, changes=False) as database:
         try:
             exporter = Exporter(database, *import_.scope_of(database, tenant, program))
             with _written(file) as text:
@@ -57,8 +56,6 @@ def export(
             fail("the tenant has no such program")
         except FileExistsError:
             fail(f"{file} is there already")
-        finally:
-            database.close()
     typer.echo(f"{rows} rows exported")
     if exporter.nameless:
         typer.echo(f"{exporter.nameless} members without identifiers were left out")

@@ -1,4 +1,4 @@
-"""The database as the commands that keep tenants and tokens find it: with this release's schema."""
+"""The database as commands find it: with a schema that this release works on."""
 
 from __future__ import annotations
 
@@ -6,24 +6,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from points_grpc.cli import options, place
+from points_grpc.config import Settings
 from points_grpc.storage import migrate
-from points_grpc.storage.database import Database
+from points_grpc.storage.database import Database, Timeouts
 
 
 @contextmanager
 def opened(**given: object) -> Iterator[Database]:
-    """The database while the block runs; what goes wrong with it is told in one line.
+    """Open the database of the settings while the block runs; tell its faults in one line."""
+    with ready(options.settings(**given)) as database:
+        yield database
 
-    An embedded database's schema is brought up to date; another's has to be.
+
+@contextmanager
+def ready(
+    settings: Settings, *, timeouts: Timeouts | None = None, changes: bool = True
+) -> Iterator[Database]:
+    """Open the database while the block runs, once its schema was checked.
+
+    An embedded database's schema is brought up to date first, unless the command `changes`
+    nothing. Any fault of the database is told in one line.
     """
-    settings = options.settings(**given)
     with (
         place.found(settings) as there,
-        place.opened(there, settings) as database,
+        place.opened(there, settings, timeouts) as database,
         place.faults_told(),
     ):
-        if there.server is not None:
+        if changes and there.server is not None:
             migrate.upgrade(there.url)
-        elif not migrate.serves(migrate.current(there.url)):
-            options.fail("the schema is not this release's: run points-grpc db upgrade")
+        else:
+            check_schema(there.url)
         yield database
+
+
+def check_schema(url: str, remedy: str = "run points-grpc db upgrade") -> str | None:
+    """Return the schema's revision; leave where this release does not work on it."""
+    at = migrate.current(url)
+    if not migrate.serves(at):
+        options.fail(
+            f"the schema is at {at or 'none'}, this release expects {migrate.head()}: {remedy}"
+        )
+    return at

@@ -53,11 +53,13 @@ def found(settings: Settings) -> Iterator[Place]:
 
 
 @contextmanager
-def opened(place: Place, settings: Settings) -> Iterator[Database]:
-    """The database there, with the configured bounds."""
+def opened(
+    place: Place, settings: Settings, timeouts: Timeouts | None = None
+) -> Iterator[Database]:
+    """Open the database there while the block runs, with the configured bounds or with these."""
     bounds = Timeouts(statement=settings.statement_timeout_ms, lock=settings.lock_timeout_ms)
     with faults_told():
-        database = Database(place.url, bounds)
+        database = Database(place.url, timeouts or bounds)
     try:
         yield database
     finally:

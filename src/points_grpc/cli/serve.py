@@ -20,6 +20,7 @@ from points_grpc.cli import (
     lifetime,
     logs,
     monitoring,
+    office,
     older_tzdata,
     options,
     place,
@@ -143,12 +144,8 @@ def _prepare_schema(settings: Settings, there: place.Place) -> None:
     if settings.migrate or there.server is not None:
         migrate.upgrade(there.url)
         return
-    at, head = migrate.current(there.url), migrate.head()
-    if not migrate.serves(at):
-        options.fail(
-            f"the schema is at {at or 'none'}, this release expects {head}:"
-            " run points-grpc db upgrade, or serve with --migrate"
-        )
+    remedy = "run points-grpc db upgrade, or serve with --migrate"
+    at, head = office.check_schema(there.url, remedy), migrate.head()
     if at != head:
         log = structlog.get_logger("points_grpc")
         log.info("the schema is a later release's", schema=at, expected=head)

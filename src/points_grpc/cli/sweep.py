@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from points_grpc.cli import clocks, logs, older_tzdata, options, place, progress, wiring
+from points_grpc.cli import clocks, logs, office, older_tzdata, options, progress, wiring
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
 from points_grpc.domain.amounts import print_units
@@ -56,9 +56,7 @@ def sweep(  # noqa: PLR0917  # each is an option, given by name
     )
     logs.configure(settings)
     with (
-        place.found(settings) as there,
-        place.opened(there, settings) as database,
-        place.faults_told(),
+        office.ready(settings, changes=not dry_run) as database,
         contextlib.ExitStack() as left,
     ):
         clock = SystemClock() if dry_run else left.enter_context(clocks.checked(database))
