@@ -16,15 +16,12 @@ SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 _FORM = "must be postgresql://user:password@host:port/name"
 
-# libpq's connection parameters, as of PostgreSQL 18.
+# libpq's connection parameters, as of PostgreSQL 18, but for those of _OURS.
 _OPTIONS = frozenset(
     [
         "application_name",
         "channel_binding",
-        "client_encoding",
-        "connect_timeout",
         "dbname",
-        "fallback_application_name",
         "gssdelegation",
         "gssencmode",
         "gsslib",
@@ -42,11 +39,9 @@ _OPTIONS = frozenset(
         "oauth_client_secret",
         "oauth_issuer",
         "oauth_scope",
-        "options",
         "passfile",
         "password",
         "port",
-        "replication",
         "require_auth",
         "requirepeer",
         "scram_client_key",
@@ -72,6 +67,42 @@ _OPTIONS = frozenset(
         "user",
     ]
 )
+# The servers set these themselves, so one in the URL would count for migrations alone.
+_OURS = frozenset(
+    (
+        "client_encoding",
+        "connect_timeout",
+        "fallback_application_name",
+        "options",
+        "replication",
+    )
+)
+# What may be shown of those that stand in a URL. All others might hold a secret after a slip.
+_HARMLESS = frozenset(
+    (
+        "channel_binding",
+        "dbname",
+        "gssencmode",
+        "host",
+        "hostaddr",
+        "keepalives",
+        "keepalives_count",
+        "keepalives_idle",
+        "keepalives_interval",
+        "load_balance_hosts",
+        "port",
+        "require_auth",
+        "ssl_max_protocol_version",
+        "ssl_min_protocol_version",
+        "sslcertmode",
+        "sslmode",
+        "sslnegotiation",
+        "sslsni",
+        "target_session_attrs",
+        "tcp_user_timeout",
+        "user",
+    )
+)
 _SECRET_OPTIONS = frozenset(
     ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 )
@@ -79,12 +110,12 @@ _REPEATABLE = frozenset(("host", "port"))  # several servers, of which one is th
 
 _CLOSED = re.compile(r"[\s\x00-\x20\x7f'\"<>\\]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PLAIN = re.compile(r"[\w.-]+")
+_PLAIN_VALUE = re.compile(r"[\w.,/-]+")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(,[A-Za-z0-9_][A-Za-z0-9._-]*)*", re.ASCII)
-_SECRET = re.compile(
-    r"(//[^:@]*:).*(?=@)"
-    r"|(\w*(?:pass(?:word|phrase)|secret|scram_\w+_key)\w*=)[^&\s]*",
-    re.IGNORECASE | re.DOTALL,
-)
+_SECRET_OPTION = re.compile(r"(?:pass(?:word|phrase)|secret|scram_\w+_key)\w*=", re.IGNORECASE)
+_SECRET = re.compile(rf"//[^:@]*:.*@|{_SECRET_OPTION.pattern}", re.IGNORECASE | re.DOTALL)
+_HIDDEN = "***"
 
 
 def check(url: str) -> None:
@@ -111,15 +142,44 @@ def check(url: str) -> None:
 
 
 def shown(url: str) -> str:
-    """The URL for people to read, without the secrets in it."""
-    if "://" not in url:
-        return "***"  # no URL, whatever it is
-    return _SECRET.sub(lambda found: f"{found[1] or found[2]}***", url)
+    """Return the URL for people to read: only those parts that cannot hold a secret.
+
+    A user or a name that is not plain is hidden, as are all parameters but known harmless ones.
+    """
+    try:
+        check(url)
+    except ValueError:
+        return _HIDDEN
+    scheme, _, rest = url.partition("://")
+    before, mark, query = rest.partition("?")
+    authority, slash, name = before.partition("/")
+    user_and_password, at, place = authority.rpartition("@")
+    user, colon, _ = user_and_password.partition(":")
+    password = _HIDDEN if colon else ""
+    login = f"{_plain(user)}{colon}{password}{at}"
+    return f"{scheme}://{login}{place}{slash}{_plain(name)}{mark}{_shown_options(query)}"
 
 
 def has_secret(url: str) -> bool:
-    """Return whether a URL has a password in it, or another secret."""
-    return _SECRET.search(url) is not None
+    """Return whether a URL has a password in it, or another secret, also an escaped one."""
+    user_and_password = url.partition("://")[2].rpartition("@")[0]
+    query = unquote(url.partition("?")[2])
+    return (
+        _SECRET.search(url) is not None
+        or _SECRET_OPTION.search(query) is not None
+        or ":" in unquote(user_and_password.partition("?")[0])
+    )
+
+
+def _plain(text: str) -> str:
+    return text if not text or _PLAIN.fullmatch(text) else _HIDDEN
+
+
+def _shown_options(query: str) -> str:
+    return "&".join(
+        f"{name}={value if name in _HARMLESS and _PLAIN_VALUE.fullmatch(value) else _HIDDEN}"
+        for name, value in _options(query)
+    )
 
 
 def _check_escapes(rest: str) -> None:
@@ -156,6 +216,11 @@ def _check_port(port: str) -> None:
 def _check_options(query: str) -> None:
     seen = set()
     for name, value in _options(query):
+        if name in _OURS:
+            raise ValueError(
+                f"{_FORM}; {name} is set by the service itself: what a session needs is given to"
+                " its role (ALTER ROLE ... SET)"
+            )
         if name not in _OPTIONS or not value:
             raise ValueError(
                 f"{_FORM}; behind the ? stand libpq's parameters, such as sslmode=require;"

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from points_grpc.config import Settings, handed_on, is_loopback, load, masked, split_address
+from points_grpc.database_url import has_secret
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -88,6 +89,14 @@ URLS = {
     "postgresql://db/points?sslpassword=s3cret&user=b": "postgresql://db/points?sslpassword=***&user=b",
     "postgresql://db/points?oauth_client_secret=s3cret": "postgresql://db/points?oauth_client_secret=***",
     "postgresql://db/points?scram_client_key=s3cret": "postgresql://db/points?scram_client_key=***",
+    "postgresql://u%3As3cret@h:5/db": "postgresql://***@h:5/db",
+    "postgresql://u%253As3cret@h/db": "postgresql://***@h/db",
+    "postgresql://h/u%3As3cret": "postgresql://h/***",
+    "postgresql://h/db?application_name=a%26password%3Ds3cret": "postgresql://h/db?application_name=***",
+    "postgresql://h/db?sslmode=s3%3Acr%40t&port=5": "postgresql://h/db?sslmode=***&port=5",
+    "postgresql://h/db?service=s3cret&sslmode=require": "postgresql://h/db?service=***&sslmode=require",
+    "postgresql://:s3cret@[::1]:5/db": "postgresql://:***@[::1]:5/db",
+    "postgresql://h": "postgresql://h",
 }
 
 
@@ -98,6 +107,34 @@ def test_a_password_is_never_shown(url: str) -> None:
     assert masked(settings.database_url) == URLS[url]
     for secret in ("s3cret", "s3:cr%40t"):
         assert secret not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "has"),
+    [
+        ("postgresql://u@h:5/db?sslmode=require", False),
+        ("postgresql://u%40x@h:5/db?application_name=a%40b%3Ac", False),
+        ("postgresql://h:5/db?application_name=a%40b", False),
+        ("postgresql://u:p@h/db", True),
+        ("postgresql://u%3As3cret@h/db", True),
+        ("postgresql://h/db?password=s3cret", True),
+        ("postgresql://h/db?application_name=a%26password%3Ds3cret", True),
+        ("postgresql://u:s3/cret@h/db", True),
+    ],
+)
+def test_a_secret_is_found_behind_escapes(url: str, has: bool) -> None:
+    """A password counts as one, written with escapes too, so no command line may have it."""
+    assert has_secret(url) is has
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["options", "connect_timeout", "client_encoding", "replication", "fallback_application_name"],
+)
+def test_what_the_service_sets_is_refused_in_a_url(name: str) -> None:
+    """A parameter that servers would silently replace is refused, with what to do instead."""
+    with pytest.raises(ValidationError, match=rf"{name} is set by the service itself.*ALTER ROLE"):
+        load(database_url=f"postgresql://h/db?{name}=1")
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])

@@ -64,9 +64,11 @@ class Database:
         engine = make_engine(
             url,
             connect_args={
+                # What is added here has to be refused in a URL, where it would do nothing.
                 "options": options,
+                "client_encoding": "UTF8",  # COPY is written in it
                 "connect_timeout": max(1, bounds.connect // 1000),
-                "application_name": "points-grpc",
+                "fallback_application_name": "points-grpc",
                 "prepare_threshold": 3,
             },
         )
