@@ -66,11 +66,16 @@ def test_the_packages_names_for_a_version_are_one() -> None:
     assert tzdata_version.rank("2026a") == tzdata_version.rank("2026.1") == (2026, 1)
 
 
-@pytest.mark.parametrize("text", ["", "2026", "26a", "2026A", "2026a ", "２０２６a", "2026-1"])
-def test_what_is_no_version_is_refused(text: str) -> None:
-    """Whatever is not a year with letters or a number is no version."""
-    with pytest.raises(ValueError, match="not a version"):
-        tzdata_version.rank(text)
+@pytest.mark.parametrize(
+    "text",
+    ["", "2026", "26a", "2026A", "2026a ", "２０２６a", "2026-1",
+     "2030a-rc1", "2026.1234567890", "2026" + "a" * 5000],
+)  # fmt: skip
+def test_what_cannot_be_read_is_newer_than_all(text: str) -> None:
+    """Whatever is not a year with letters or a number may be of a later release."""
+    assert not tzdata_version.is_readable(text)
+    assert tzdata_version.rank(text) > tzdata_version.rank("9999zzzzzzzzz")
+    assert tzdata_version.rank(text) > tzdata_version.rank("9999.999999999")
 
 
 def test_the_database_decides_nothing_by_time_zones() -> None:

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import tzdata
 
-_VERSION = re.compile(r"(\d{4})(?:([a-z]+)|\.(\d+))", re.ASCII)
+_VERSION = re.compile(r"(\d{4})(?:([a-z]{1,9})|\.(\d{1,9}))", re.ASCII)
+_UNREADABLE = (sys.maxsize, 0)
 
 
 def ours() -> str:
@@ -18,14 +20,19 @@ def ours() -> str:
     return version
 
 
+def is_readable(version: str) -> bool:
+    """Return whether a version has a form that this release can compare: 2026a or 2026.1."""
+    return _VERSION.fullmatch(version) is not None
+
+
 def rank(version: str) -> tuple[int, int]:
     """Return a version as numbers to compare: 2026a, or 2026.1 as the package says it.
 
-    Raises ValueError for what is no version.
+    A version of another form ranks above all that can be read: a later release may have written it.
     """
     found = _VERSION.fullmatch(version)
     if found is None:
-        raise ValueError("not a version of time zone data")
+        return _UNREADABLE
     year, letters, number = found.groups()
     if letters is None:
         return int(year), int(number)

@@ -15,6 +15,7 @@ from points_grpc.cli import older_tzdata
 from points_grpc.cli.main import app
 from points_grpc.config import Settings
 from points_grpc.service import newest_tzdata
+from points_grpc.storage import settings
 from points_grpc.storage.database import Database
 
 OURS = tzdata_version.ours()
@@ -103,6 +104,51 @@ def test_a_running_server_goes_on_and_warns(
         asyncio.run(older_tzdata.warn(database))
     database.close()
     assert (len(logged), waits) == (warnings, [60.0] * 3)
+
+
+@pytest.mark.parametrize("kept", ["2030a-rc1", "next"])
+def test_a_version_that_cannot_be_read_is_newer(database_url: str, kept: str) -> None:
+    """A kept version of a form that this release does not know stops all but a rollback."""
+    where = ("--database-url", database_url)
+    database = Database(database_url)
+    database.run(lambda at: settings.put(at, "tzdata_version", kept, NOW))
+    assert run("sweep", *where).exit_code == 1
+    assert f"({kept}): install a newer tzdata, or say --allow-older" in run("sweep", *where).output
+    assert run("sweep", "--allow-older-tzdata", *where).exit_code == 0
+    assert f"was written with {kept}" in run("doctor", *where).output
+    assert database.run(newest_tzdata.read) == kept
+    database.close()
+
+
+@pytest.mark.parametrize("kept", [None, OLDER, NEWER])
+def test_a_version_of_ours_that_cannot_be_read_is_refused(
+    database_url: str, kept: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data whose version cannot be compared writes only when told to, and is not recorded."""
+    where = ("--database-url", database_url)
+    if kept is not None:
+        write_with(database_url, kept, monkeypatch)
+    monkeypatch.setattr(tzdata_version, "ours", lambda: "2030a-rc1")
+    result = run("sweep", *where)
+    assert result.exit_code == 1
+    assert "(2030a-rc1) has a form that this release cannot compare" in result.output
+    assert run("sweep", "--allow-older-tzdata", *where).exit_code == 0
+    result = run("doctor", *where)
+    assert "NOT WELL  time zones: 2030a-rc1, a version that this release cannot" in result.output
+    database = Database(database_url)
+    assert database.run(newest_tzdata.read) == kept
+    assert database.run(lambda at: newest_tzdata.record(at, NOW)) == kept
+    database.close()
+
+
+def test_the_same_version_is_not_older(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data of the very version that the database was written with may go on, in any form."""
+    database = Database(database_url)
+    database.run(lambda at: settings.put(at, "tzdata_version", "2030a-rc1", NOW))
+    database.close()
+    monkeypatch.setattr(tzdata_version, "ours", lambda: "2030a-rc1")
+    assert run("sweep", "--database-url", database_url).exit_code == 0
+    assert run("doctor", "--database-url", database_url).exit_code == 0
 
 
 def test_doctor_says_the_version(database_url: str) -> None:

@@ -130,6 +130,8 @@ def _schema(url: str) -> Finding:
 
 def _time_zones(database: Database) -> Finding:
     ours, newest = tzdata_version.ours(), database.run(newest_tzdata.read)
+    if newest != ours and not tzdata_version.is_readable(ours):
+        return Finding("time zones", False, f"{ours}, a version that this release cannot compare")
     if newest_tzdata.is_newer(newest):
         return Finding("time zones", False, f"{ours}, but the database was written with {newest}")
     return Finding("time zones", True, f"{ours}, of the package tzdata")

@@ -15,7 +15,7 @@ from points_grpc.service import newest_tzdata
 from points_grpc.storage.database import Database
 
 WARNING_SECONDS = 60.0
-"""How often a server warns while it goes on with older data."""
+"""The time between two warnings of a server that goes on with older data."""
 
 log = structlog.get_logger("points_grpc")
 
@@ -27,15 +27,22 @@ def refuse(settings: Settings, database: Database) -> None:
     """
     now = SystemClock().now()
     newest = database.run(lambda at: newest_tzdata.record(at, now))
-    if not newest_tzdata.is_newer(newest):
+    ours = tzdata_version.ours()
+    if newest != ours and not tzdata_version.is_readable(ours):
+        said = (
+            f"the version of this process's time zone data ({ours}) has a form that this release"
+            " cannot compare: install the tzdata of its lock file"
+        )
+    elif newest_tzdata.is_newer(newest):
+        said = (
+            f"the time zone data of this process ({ours}) is older than what the database was"
+            f" written with ({newest}): install a newer tzdata"
+        )
+    else:
         return
-    said = (
-        f"the time zone data of this process ({tzdata_version.ours()}) is older than what the"
-        f" database was written with ({newest})"
-    )
     if not settings.allow_older_tzdata:
-        options.fail(f"{said}: install a newer tzdata, or say --allow-older-tzdata for a rollback")
-    log.warning("older time zone data", ours=tzdata_version.ours(), newest=newest)
+        options.fail(f"{said}, or say --allow-older-tzdata for a rollback")
+    log.warning("older time zone data", ours=ours, newest=newest)
 
 
 async def warn(database: Database) -> None:

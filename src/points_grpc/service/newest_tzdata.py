@@ -15,9 +15,14 @@ from points_grpc.storage.database import Connection
 _NAME = "tzdata_version"
 
 
-def record(connection: Connection, now: datetime) -> str:
-    """Raise the version to that of this process; return the newest from then on."""
+def record(connection: Connection, now: datetime) -> str | None:
+    """Raise the version to that of this process; return the newest from then on.
+
+    A version of our own that cannot be compared is not recorded: it would stop all other servers.
+    """
     ours = tzdata_version.ours()
+    if not tzdata_version.is_readable(ours):
+        return read(connection)
     return settings.raise_to(connection, _NAME, ours, now, order=tzdata_version.rank)
 
 
@@ -27,6 +32,11 @@ def read(connection: Connection) -> str | None:
 
 
 def is_newer(newest: str | None) -> bool:
-    """Return whether that version is newer than that of this process."""
-    rank = tzdata_version.rank
-    return newest is not None and rank(newest) > rank(tzdata_version.ours())
+    """Return whether that version may be newer than that of this process.
+
+    So may any where ours cannot be compared; one that cannot itself is newer than all others.
+    """
+    ours, rank = tzdata_version.ours(), tzdata_version.rank
+    if newest is None or newest == ours:
+        return False
+    return not tzdata_version.is_readable(ours) or rank(newest) > rank(ours)
