@@ -115,7 +115,8 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_checked_database_url)] | None = Field(
         None,
         description="The PostgreSQL database (postgresql://user:password@host/name); without it"
-        " an embedded server runs in the data folder.",
+        " an embedded server runs in the data folder. Parameters behind a ? are libpq's, but for"
+        " options and others that the service sets.",
     )
     data_dir: Path = Field(Path(".data"), description="The folder of the embedded database.")
     migrate: bool = Field(

@@ -112,7 +112,7 @@ def test_the_retention_is_the_servers(serve: Any, database_url: str) -> None:
     assert "request ids are remembered for longer" in shorter.errors.read_text()
     assert "remembered" not in sweep(database_url).stdout
     told = sweep(database_url, "--request-retention-days", "29").stdout
-    assert "request ids are remembered for 30 days, as was promised before" in told
+    assert "request ids are remembered for 30 days: a server has promised it" in told
     assert promised() == timedelta(days=30)
     assert "remembered" not in sweep(database_url, "--request-retention-days", "31").stdout
     sweep(database_url, "--request-retention-days", "32", "--dry-run")

@@ -36,7 +36,7 @@ class Finding:
 
     @property
     def mark(self) -> str:
-        """How the finding is marked."""
+        """Return the finding's mark, in colour."""
         if self.doubtful:
             return "[yellow]DOUBTFUL[/]"
         return "[green]well    [/]" if self.well else "[red]NOT WELL[/]"

@@ -1,4 +1,4 @@
-"""Which members have e-mails or phones that today's rules would have kept otherwise."""
+"""A count of the e-mails and phones that today's rules would have kept otherwise."""
 
 from __future__ import annotations
 

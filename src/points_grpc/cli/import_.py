@@ -122,7 +122,7 @@ def types_of(merge_by: str) -> frozenset[str]:
     """The types of identifiers in a list with commas; or leave."""
     given = [kind.strip() for kind in merge_by.split(",") if kind.strip()]
     if not all(can_merge(kind) for kind in given):
-        fail(f"--merge-by: types such as email, phone, {MEMBER_VENDOR_ID}, with commas", code=2)
+        fail(f"--merge-by: types, such as email,phone,{MEMBER_VENDOR_ID}", code=2)
     return frozenset(VENDOR_ID if kind == MEMBER_VENDOR_ID else kind for kind in given)
 
 

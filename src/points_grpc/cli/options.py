@@ -35,7 +35,7 @@ def _without_password(context: typer.Context, option: typer.CallbackParam, url: 
     """Every process of the machine may look at another's command line."""
     given = context.get_parameter_source(option.name or "")
     if given is not None and given.name == "COMMANDLINE" and database_url.has_secret(url or ""):
-        fail(f"a password belongs into {config.variable('database_url')} or PGPASSFILE", code=2)
+        fail(f"put a password into {config.variable('database_url')} or PGPASSFILE", code=2)
     return url
 
 

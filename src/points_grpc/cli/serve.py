@@ -148,7 +148,7 @@ def _prepare_schema(settings: Settings, there: place.Place) -> None:
     at, head = office.check_schema(there.url, remedy), migrate.head()
     if at != head:
         log = structlog.get_logger("points_grpc")
-        log.info("the schema is a later release's", schema=at, expected=head)
+        log.info("the schema is of a later release", schema=at, expected=head)
 
 
 def _count_connections(settings: Settings, database: Database) -> None:
@@ -165,7 +165,9 @@ def _promise_retention(settings: Settings, database: Database) -> None:
     kept = database.run(lambda at: retention.promise(at, days, now))
     if kept > days:
         log = structlog.get_logger("points_grpc")
-        log.warning("request ids are remembered for longer", promised_days=kept, setting=days)
+        log.warning(
+            "request ids are remembered for longer than set", promised_days=kept, setting=days
+        )
 
 
 def _announce(settings: Settings, there: place.Place, port: int, http: str, metrics: str) -> None:

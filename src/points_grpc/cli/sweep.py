@@ -77,7 +77,7 @@ def _promise(settings: Settings, database: Database) -> None:
         return
     kept = database.run(lambda at: retention.promise(at, days, now))
     if kept > days:
-        _console().print(f"request ids are remembered for {kept} days, as was promised before")
+        _console().print(f"request ids are remembered for {kept} days: a server has promised it")
 
 
 @dataclass

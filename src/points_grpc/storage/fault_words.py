@@ -23,7 +23,7 @@ _REASONS = (
     ("no such file or directory", "there is no such socket"),
     ("timeout expired", "it does not answer in time"),
     ("timed out", "it does not answer in time"),
-    ("password authentication failed", "it does not accept the user with this password"),
+    ("password authentication failed", "it refused the user or the password"),
     ("no password supplied", "it asks for a password"),
     ("pg_hba.conf", "it does not let this user in from here"),
     ("too many clients", "it has no connection left"),
@@ -33,15 +33,15 @@ _REASONS = (
     ("recovery", "it is recovering"),
     ("shutting down", "it is stopping"),
     ("terminating connection", "it is stopping"),
-    ("network is unreachable", "there is no way to its network"),
-    ("no route to host", "there is no way to its host"),
+    ("network is unreachable", "its network cannot be reached"),
+    ("no route to host", "its host cannot be reached"),
     ("server closed the connection", "it closed the connection"),
     ("certificate", "its certificate is not accepted, or ours is not"),
     ("ssl", "TLS cannot be agreed on with it"),
     ('role "', "it has no such user"),
     ('database "', "it has no database of this name"),
 )
-_UNKNOWN = "for a reason that its log may tell"
+_UNKNOWN = "its log may say why"
 
 
 def unreachable(error: BaseException) -> Unreachable:
@@ -63,5 +63,5 @@ def words_for(error: BaseException) -> str:
             return str(unreachable(cause))
         return f"the database refused: {type(cause).__name__} ({cause.sqlstate})"
     if isinstance(error, SQLAlchemyError) and not isinstance(error, CommandError):
-        return f"an error of the program's own: {type(error).__name__}"
+        return f"an internal error: {type(error).__name__}"
     return str(error).partition("\n")[0] or type(error).__name__
