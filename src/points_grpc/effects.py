@@ -1,4 +1,4 @@
-"""What may have come of a call that is ended before it is answered.
+"""The possible effect of a call that is ended before it is answered.
 
 A call that changes something says so here when it hands its change on, and takes it back where the
 change was withdrawn before it was begun. Whoever ends the call tells its caller by that.
@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 
 class Effect:
-    """Whether a call may have changed something: not before its change is handed on."""
+    """A note of whether a call may have changed something: not before its change is handed on."""
 
     __slots__ = ("possible",)
 

@@ -202,7 +202,7 @@ class StorageUnavailable(Refusal):
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the call may have taken effect: the answer to its COMMIT was lost."""
+        """Return whether the call may have taken effect: the answer to its COMMIT was lost."""
         return self.facts["outcome"] == UNKNOWN
 
 

@@ -1,4 +1,4 @@
-"""What is attached to an expiry change, kept as canonical JSON: the rules of its parts.
+"""The custom meta of an expiry change, kept as canonical JSON: the rules of its parts.
 
 Requests bring it as a message and files as JSON; both go by the same rules, so that whatever is
 kept can be shown.
@@ -13,7 +13,7 @@ from points_grpc.domain.limits import check_characters
 from points_grpc.errors import InvalidField
 
 DEPTH_MAX = 8
-"""How deep objects and lists may be nested, the outermost object included."""
+"""The levels of nested objects and lists, the outermost object included."""
 
 BYTES_MAX = 8 * 1024
 NUMBER_MAX = 2**53

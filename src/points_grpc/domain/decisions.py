@@ -59,7 +59,7 @@ BALANCE_MAX = 2**62
 """What an account may ever earn, in the smallest unit."""
 
 EARN_AHEAD_MAX = timedelta(seconds=5)
-"""How far an earn time may lie ahead of the decision, which then counts as its time."""
+"""The most that an earn time may lie ahead of the decision, whose time then counts instead."""
 
 
 def decide(case: Case, draft: Draft) -> Answer:

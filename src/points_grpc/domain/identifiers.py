@@ -24,7 +24,7 @@ EMAIL = "email"
 PHONE = "phone"
 
 IDENTIFIERS_MAX = 20
-"""How many identifiers one request, or one row of a file, may bring beside its own fields."""
+"""The most identifiers that one request, or one row of a file, may bring beside its own fields."""
 
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
@@ -77,7 +77,7 @@ def normal_form(kind: str, value: str, field: str) -> str:
 
 
 def can_merge(kind: str) -> bool:
-    """Whether somebody new may be taken for a member by an identifier of that type."""
+    """Return whether somebody new may be taken for a member by an identifier of that type."""
     return _TYPE.fullmatch(kind) is not None and kind not in (MEMBER_ID, EXTERNAL_ID)
 
 
@@ -89,7 +89,7 @@ def read_vendor_id(text: str, field: str) -> int:
 
 
 def is_doubtful(kind: str, value: str) -> bool:
-    """Whether a stored e-mail or phone may not be what was given, or can no longer be found.
+    """Return whether a stored e-mail or phone may differ from what was given, or be unfindable.
 
     Releases before these rules dropped digits of other scripts than ASCII and all letters from
     phones, and folded the case of e-mails. What they dropped cannot be recovered.
@@ -178,7 +178,7 @@ def check_identifier(name: MemberName, field: str) -> None:
 
 
 def is_vendor_id(value: str) -> bool:
-    """Whether `value` writes a vendor's id in its one normal form."""
+    """Return whether `value` is a vendor's id in its one normal form."""
     digits = value.isascii() and value.isdecimal() and len(value) <= len(str(VENDOR_ID_END))
     return digits and value[0] != "0" and int(value) < VENDOR_ID_END
 
@@ -191,7 +191,7 @@ def first_name(names: Sequence[MemberName]) -> MemberName | None:
 
 
 def label_of(names: Sequence[MemberName], before: MemberLabel) -> MemberLabel:
-    """How a member with these identifiers is shown.
+    """Return the identifiers that a member is shown by.
 
     By the vendor_id and external_id that it was shown by before, as long as it has them, else
     by the first in `names` of each type.

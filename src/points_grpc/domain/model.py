@@ -59,7 +59,7 @@ class TransactionType(IntEnum):
 
 
 class ExpirationSource(IntEnum):
-    """Where a lot's present expiry comes from."""
+    """The source of a lot's present expiry."""
 
     POLICY = 1
     EARN = 2

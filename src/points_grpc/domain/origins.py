@@ -1,4 +1,4 @@
-"""Where a lot's expiry comes from, and how a lot that is over has ended.
+"""The source of a lot's expiry, and the end of a lot that is over.
 
 Nothing of this is stored: it follows from what is.
 """

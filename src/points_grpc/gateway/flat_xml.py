@@ -65,7 +65,7 @@ class _Reader:
         self._field = name
 
     def texts(self) -> dict[str, str]:
-        """What was read. Each text is put together once, whatever pieces it came in."""
+        """Return what was read. Each text is put together once, whatever pieces it came in."""
         return {name: "".join(parts) for name, parts in self._parts.items()}
 
     def end(self, _: str) -> None:

@@ -17,7 +17,7 @@ from points_grpc.gateway.failures import Problem
 
 DEPTH_MAX = 64
 VALUES_MAX = 100_000
-"""How many values a body may have in all: members of objects and elements of arrays."""
+"""The most values that a body may have in all: members of objects and elements of arrays."""
 
 DIGITS_MAX = 40
 """How long a number may be: enough for every int64 and every amount."""
@@ -57,7 +57,7 @@ def shaped(value: Any, shape: type[Shape]) -> Shape:
 
 
 def has_more(value: Any, bound: int) -> bool:
-    """Whether objects and arrays in `value` have more than `bound` members and elements in all."""
+    """Return whether `value` has more than `bound` members and elements, at all levels."""
     held, count = [value], 0
     while held:
         inner = held.pop()
@@ -96,7 +96,7 @@ def _read(body: bytes, decoder: json.JSONDecoder) -> Any:
 
 
 def _values_in(body: bytes) -> int:
-    """How many values a body can have at most; what its texts hold counts as well."""
+    """Return the most values that a body can have; commas and brackets in its texts count, too."""
     return body.count(b",") + body.count(b"[") + body.count(b"{")
 
 

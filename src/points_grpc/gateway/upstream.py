@@ -48,7 +48,7 @@ _PLAIN = {
     "CANCELLED": "The call was cancelled.",
 }
 _READS = ("Get", "List")
-"""How the names of methods begin that change nothing."""
+"""The first words in the names of methods that change nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ from points.v1 import options_pb2
 from points_grpc.errors import InvalidField
 
 TAGS_MAX = 100_000
-"""How many fields a call may have in all, those of inner messages and unknown ones included."""
+"""The most fields of a call in all, those of inner messages and unknown ones included."""
 
 SMALL_BYTES = 1024
 """Inner messages up to this length are not looked into, unless they could hold too much."""
 
 UNSEEN_BYTES_MAX = 2**20
-"""How many bytes of such messages a call may have; all that are beyond are looked into."""
+"""The most bytes of such messages in a call; all that are beyond are looked into."""
 
 LOOP_BYTES_MAX = 64 * 1024
 """A longer request is walked outside of the event loop."""
@@ -52,7 +52,7 @@ class Unbounded(ValueError):
 
 
 class _Field(NamedTuple):
-    """What the walk does at a tag: count under `path` up to `bound` (0: nothing to count), and
+    """The walk's task at a tag: count under `path` up to `bound` (0: nothing to count), and
     look into what is longer than `small`. `width` is that of a packed element, 1 for varints."""
 
     path: str
@@ -65,9 +65,9 @@ class _Field(NamedTuple):
 
 @dataclass(slots=True)
 class Shape:
-    """What a message may hold: by tag what is to be counted, all paths relative to an element.
+    """The bounds of a message: by tag what is to be counted, all paths relative to an element.
 
-    What is no longer than `small` bytes cannot hold too much of anything.
+    A value that is no longer than `small` bytes cannot hold too much of anything.
     """
 
     fields: dict[int, _Field] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class Limits:
 
 
 class _Malformed(Exception):
-    """What no parser takes."""
+    """The bytes are no message that a parser would take."""
 
 
 def _walk(raw: bytes, shape: Shape) -> None:  # noqa: PLR0912  # a call for each tag would double its time
@@ -156,7 +156,7 @@ def _walk(raw: bytes, shape: Shape) -> None:  # noqa: PLR0912  # a call for each
 
 
 def _end_of_value(raw: bytes, at: int, kind: int, groups: int) -> tuple[int, int]:
-    """Where a value that has no length ends, and how many groups are open then."""
+    """Return the end of a value without a length, and the number of groups then open."""
     if kind == _VARINT:
         return (at + 1 if raw[at] < 128 else _varint(raw, at)[1]), groups
     if kind == _FIXED64:
@@ -181,7 +181,7 @@ def _varint(raw: bytes, at: int) -> tuple[int, int]:
 
 
 def _packed(raw: bytes, start: int, end: int, width: int, bound: int) -> int:
-    """How many elements a packed field has; if they are too many, at least that many."""
+    """Return the number of elements of a packed field; of too many, at least `bound` + 1."""
     size = end - start
     if width > 1:
         return size // width
@@ -194,7 +194,7 @@ def _packed(raw: bytes, start: int, end: int, width: int, bound: int) -> int:
 
 
 def bound_of(one: FieldDescriptor) -> int:
-    """How many elements the contract lets the field have; 0 where it does not say."""
+    """Return the most elements that the contract allows the field; 0 where it does not say."""
     return int(one.GetOptions().Extensions[options_pb2.max_items])  # type: ignore[index]  # the stubs know none
 
 

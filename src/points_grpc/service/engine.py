@@ -301,7 +301,7 @@ def _snapshots(
 
 
 def _is_large(job: Job[Any]) -> bool:
-    """Whether a read or preview may take long for what it asks."""
+    """Return whether a read or preview may take long for what it asks."""
     payload = job.payload
     if isinstance(payload, Call):
         return payload.heavy or payload.size >= BULK_FROM

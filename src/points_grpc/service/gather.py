@@ -38,13 +38,13 @@ SPENDABLE_NEXT = 32
 """How many of an account's streams whose first do not give what its calls ask for."""
 
 SPENDABLE_GROWTH = 8
-"""How many times as many are loaded with each step from there, up to SPENDABLE_FAST."""
+"""The factor by which each step from there loads more, up to SPENDABLE_FAST."""
 
 SPENDABLE_FAST = 2_048
 """From how many on each step only doubles: what is loaded in vain is at most half."""
 
 SPENDABLE_MAX = 50_000
-"""How many lots of a stream one call may take from."""
+"""The most lots of a stream that one call may take from."""
 
 _NOTHING = Decimal(0)
 
@@ -59,7 +59,7 @@ class Locking(Enum):
 
 @dataclass(slots=True)
 class Gathered:
-    """What was found, as of `now`. `missed` accounts are locked elsewhere, `crowded` ones need
+    """The accounts found, as of `now`. `missed` ones are locked elsewhere, `crowded` ones need
     more lots than the gatherer takes on; neither can be decided on."""
 
     now: datetime
@@ -152,7 +152,7 @@ class Gatherer:
 
     @property
     def hands_on(self) -> bool:
-        """Whether accounts that need more lots than it takes on are left to another gatherer."""
+        """Return whether accounts that need too many lots are left to another gatherer."""
         return self._lots_max is not None
 
     def load_more_spendable(self, holding: Holding) -> bool:

@@ -34,13 +34,13 @@ from points_grpc.storage.faults import Fault, Unreachable, fault_of, is_lock_tim
 from points_grpc.storage.ids import bucket_of_id
 
 LOTS_MAX = 256
-"""How many lots of an account a ledger takes on that decides many calls at once."""
+"""The most lots of an account for a ledger that decides many calls at once."""
 
 WAITS_MAX = 3
 """How often a call may wait in vain, up to lock_timeout each time, for the same account."""
 
 SLOW_MAX = 3
-"""How many groups of a call are let run into the timeout by themselves, one after the other."""
+"""The most groups of a call that may each run into the timeout alone, one after the other."""
 
 LARGE_FROM = 33
 """From how many commands on a group is large."""

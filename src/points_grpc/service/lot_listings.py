@@ -63,7 +63,7 @@ class Region:
         return (self.priority or 0, expiry, _FIRST_MICROS, 0)
 
     def is_over(self, place: _Rank) -> bool:
-        """Whether a place lies beyond the region."""
+        """Return whether a place lies beyond the region."""
         priority, expiry, _, _ = place
         own = self.priority or 0
         return priority > own or (priority == own and self.is_dated and expiry == NEVER_MICROS)
@@ -221,7 +221,7 @@ class RegionRun:
 
     @property
     def stream_count(self) -> int:
-        """How many runs a step reads."""
+        """Return the number of runs that a step reads."""
         walks = len(self._rules) if self.region.is_dated else 1
         ended = 0 if self._is_live_only else walks + self.region.is_dated
         return max(1, len(self._streams) + ended)

@@ -273,7 +273,7 @@ def rebuild(
 
 
 def _moved(connection: Connection, kept: Sequence[tuple[int, _Kept]]) -> set[tuple[int, int]]:
-    """Which lots had an expiry change by the account's version of their answer, or have one now."""
+    """Return the lots with an expiry change by the account's version of their answer, or now."""
     asked = [
         (tenant_id, k.number, version)
         for tenant_id, k in kept
@@ -333,7 +333,7 @@ class _Shelf:
         )
 
     def _source(self, kept: _Kept, program: Program, lot: Lot) -> ExpirationSource:
-        """Where the expiry came from when the answer was given."""
+        """Return the source of the expiry as of when the answer was given."""
         is_moved = (lot.lot_id, kept.version) in self.moved
         policy = program.versions[lot.policy_version_id]
         if policy.kind is PolicyKind.INACTIVITY and (lot.lot_id, _LAST) in self.moved:

@@ -91,7 +91,7 @@ def _cause_of(error: Exception) -> psycopg.Error | None:
 
 
 def is_unavailable(error: Exception) -> bool:
-    """Whether the database is away, or so slow that nothing came of the work."""
+    """Return whether the database is away, or so slow that nothing came of the work."""
     return fault_of(error) in (Fault.LOST, Fault.SLOW)
 
 

@@ -149,7 +149,7 @@ def _bare_put_of(field: FieldDescriptor) -> Fill:
 
 
 def bound_of(field: FieldDescriptor) -> int:
-    """How many elements the contract lets the field have; 0 where it does not say."""
+    """Return the most elements that the contract allows the field; 0 where it does not say."""
     return int(field.GetOptions().Extensions[options_pb2.max_items])  # type: ignore[index]  # the stubs know none
 
 

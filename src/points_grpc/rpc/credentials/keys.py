@@ -60,7 +60,7 @@ class SigningKey:
 
     @property
     def content(self) -> tuple[Any, str | None]:
-        """What makes it this key, for comparing."""
+        """Return the key's content, for comparing."""
         numbers = hasattr(self.key, "public_numbers")
         material = self.key.public_numbers() if numbers else self.key.public_bytes_raw()
         return material, self.algorithm
@@ -97,7 +97,7 @@ class KeySet:
 
     @property
     def content(self) -> Any:
-        """What makes it this set, for comparing."""
+        """Return the set's content, for comparing."""
         named = {key_id: [key.content for key in keys] for key_id, keys in self.named.items()}
         unnamed = [key.content for key in self.unnamed]
         return named, unnamed, None if self.for_all is None else self.for_all.content

@@ -13,7 +13,7 @@ STEP_SECONDS = 0.02
 """A call may run so much longer than it should: those that end within a step share a timer."""
 
 EARLY_SECONDS = 0.05
-"""How long before the caller's own deadline a call ends, so that its caller learns the outcome."""
+"""A call ends so long before its caller's deadline, so that the caller learns the outcome."""
 
 _Calls = set[asyncio.Task[Any]]
 
@@ -73,5 +73,5 @@ class Deadline:
 
 
 def _early(remaining: float) -> float:
-    """When to end a call whose caller waits for so long: a little before, if there is time."""
+    """Return when to end a call: a little before its caller's deadline, if there is time."""
     return remaining - EARLY_SECONDS if remaining > 10 * EARLY_SECONDS else remaining

@@ -15,7 +15,7 @@ Method: TypeAlias = Callable[[Any], Awaitable[Message]]
 """A servicer's method: answers a request message with a response message."""
 
 OPEN_BYTES_MAX = 4096
-"""How long a request may be that nobody needs a credential for."""
+"""The most bytes of a request that needs no credential."""
 
 StreamMethod: TypeAlias = Callable[[AsyncIterator[Any], Context], AsyncIterator[Message]]
 """A servicer's method: answers request messages, as they come, with response messages."""

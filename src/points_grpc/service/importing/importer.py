@@ -43,7 +43,7 @@ CSV, JSON_LINES = "csv", "jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to import, and where to: `form` is CSV or JSON_LINES, `chunk` a number of rows.
+    """The file to import, and its target: `form` is CSV or JSON_LINES, `chunk` a number of rows.
 
     `merge_by` has the types of identifiers by which somebody new is taken for a member that has
     one of them. `identifiers_max` is the most identifiers of a member.

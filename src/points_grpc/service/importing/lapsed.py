@@ -18,7 +18,7 @@ from points_grpc.storage.imports import LOT, TRANSACTION
 
 
 class Stand(NamedTuple):
-    """What had lapsed by an instant, by account; more may from `until` on, None means never."""
+    """The lots that had lapsed by an instant, by account; from `until` on more may, None: never."""
 
     standing: dict[int, Standing]
     until: datetime | None = None
@@ -46,7 +46,7 @@ def find_standing(
     now: datetime,
     first_number: int,
 ) -> Stand:
-    """What had lapsed by `now` in accounts as they are stored.
+    """Return what had lapsed by `now` in accounts as they are stored.
 
     The import's own lots, whose numbers begin with `first_number`, are not among them: what is
     still to come of the file may say that they had not.

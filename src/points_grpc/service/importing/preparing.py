@@ -221,7 +221,7 @@ class Preparer:
             raise InvalidField(field, "is that of an earlier row, perhaps of a merged member")
 
     def _is_own(self, an_id: int) -> bool:
-        """Whether this import has made it, in this attempt or an earlier one."""
+        """Return whether this import has made it, in this attempt or an earlier one."""
         return an_id // BUCKETS >= self._scope.first_number
 
     def _history(self, holding: Recipient, row: ParsedHistory) -> HistoryRow:

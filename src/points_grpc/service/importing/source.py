@@ -110,7 +110,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[bytes | None, int]]:
 
 
 def _values_in(text: bytes) -> int:
-    """How many values a record can have at most."""
+    """Return the most values that a record can have."""
     return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
