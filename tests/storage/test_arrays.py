@@ -200,7 +200,7 @@ def test_faults_without_a_state() -> None:
         (psycopg.errors.CannotConnectNow, Fault.LOST, False),
         (psycopg.errors.ConnectionException, Fault.LOST, False),
         (psycopg.errors.IdleInTransactionSessionTimeout, Fault.LOST, False),
-        (psycopg.errors.QueryCanceled, Fault.LOST, False),
+        (psycopg.errors.QueryCanceled, Fault.SLOW, False),
         (psycopg.errors.ReadOnlySqlTransaction, Fault.LOST, False),
         (psycopg.errors.DiskFull, Fault.LOST, False),
         (psycopg.errors.OutOfMemory, Fault.LOST, False),

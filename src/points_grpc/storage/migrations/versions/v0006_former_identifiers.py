@@ -1,5 +1,7 @@
 """Whose an identifier was before, and until when request ids may be those of members as named."""
 
+from datetime import UTC, timedelta
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -30,11 +32,15 @@ def upgrade() -> None:
         ["unlinked_at"],
         postgresql_using="brin",
     )
-    op.execute(
-        "INSERT INTO settings (name, value, updated_at)"
-        " SELECT 'requests_by_name_until',"
-        " to_char((now() + interval '7 days') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')"
-        " || '+00:00', now() WHERE EXISTS (SELECT FROM tenants)"
+    connection = op.get_bind()
+    now = connection.execute(sa.select(sa.func.now())).scalar_one()
+    until = (now + timedelta(days=7)).astimezone(UTC).isoformat(timespec="seconds")
+    connection.execute(
+        sa.text(
+            "INSERT INTO settings (name, value, updated_at)"
+            " SELECT 'requests_by_name_until', :until, :now WHERE EXISTS (SELECT FROM tenants)"
+        ),
+        {"until": until, "now": now},
     )
 
 
