@@ -14,6 +14,7 @@ from points_grpc.clock import TestClock
 from points_grpc.domain.tokens import Token, digest, written
 from points_grpc.errors import TokenInvalid
 from points_grpc.service import remembered
+from points_grpc.service.checked_clock import CheckedClock
 from points_grpc.service.credentials import CredentialBook, make_token
 from points_grpc.storage import programs, tokens
 from points_grpc.storage.database import Database
@@ -166,6 +167,28 @@ def test_the_last_use_is_written_when_told(desk: Desk) -> None:
     [about] = [token for token in desk.database.run(tokens.every) if token.last_used_at]
     desk.database.run(lambda at: tokens.note_use(at, {about.token_id: NOW}))
     assert last_uses() == {None, NOW + timedelta(seconds=5)}
+
+
+def test_a_use_at_a_wrong_time_is_not_written(database: Database, desk: Desk) -> None:
+    """While the machine's clock is wrong tokens are let in, and no last use is noted."""
+    machine = TestClock(NOW)
+    checked = CheckedClock(database, machine, read=lambda _: NOW)
+    book = CredentialBook(database, machine, checked)
+    token, _ = desk.make("points.read")
+
+    def last_use() -> datetime | None:
+        async def use() -> None:
+            checked.compare()
+            await book.grant_of(token)
+            await book.note_uses()
+
+        run(use)
+        return desk.database.run(tokens.every)[0].last_used_at
+
+    assert last_use() == NOW
+    machine.set(NOW + timedelta(days=400))
+    assert last_use() == NOW
+    book.close()
 
 
 def test_a_tenant_is_known_by_name(desk: Desk) -> None:

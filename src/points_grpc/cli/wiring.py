@@ -103,7 +103,7 @@ def parts(
     sweeper = Sweeper(database, cache, ids, writing)
     quotas = quotas_of(settings)
     programs, members = ProgramBook(desk, ids, quotas), MemberBook(desk, ids, quotas)
-    credentials = CredentialBook(database, clock)
+    credentials = CredentialBook(database, clock, checked)
     engine.start()
     try:
         books = (programs, members, sweeper, credentials)

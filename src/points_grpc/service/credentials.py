@@ -12,6 +12,7 @@ from points_grpc.domain.commands import Caller
 from points_grpc.domain.grants import Grant
 from points_grpc.domain.tokens import SECRET_BYTES, Token, digest, is_token, written
 from points_grpc.errors import TokenInvalid
+from points_grpc.service.checked_clock import CheckedClock
 from points_grpc.service.desk import Clerk
 from points_grpc.service.remembered import Remembered
 from points_grpc.storage import programs, tokens
@@ -38,8 +39,11 @@ class CredentialBook:
     seconds; that one has expired, at once. Belongs to one event loop.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, checked: CheckedClock | None = None
+    ) -> None:
         self._clock = clock
+        self._checked = checked
         self._clerk = Clerk("credentials", database.link(), _WAITING_MAX)
         self._tokens = Remembered(self._find_token)
         self._tenants = Remembered(self._find_tenant)
@@ -59,7 +63,9 @@ class CredentialBook:
         now = self._clock.now()
         if held.expires_at is not None and held.expires_at <= now:
             raise TokenInvalid
-        if len(self._used) < _USES_MAX:
+        # A wrong time would stay: the last use is only ever raised.
+        is_right = self._checked is None or not self._checked.problem
+        if is_right and len(self._used) < _USES_MAX:
             self._used[held.grant.caller.principal] = now
         return held.grant
 
