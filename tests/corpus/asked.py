@@ -45,6 +45,7 @@ MORE: dict[str, dict[str, Any]] = {
 }
 IDS = {
     "GetTransaction": {"transaction_id": "transaction_id"},
+    "ListAllocations": {"transaction_id": "transaction_id"},
     "GetLot": {"lot_id": "lot_id"},
     "UpdateTransactionStatus": {"transaction_id": "open_id"},
 }

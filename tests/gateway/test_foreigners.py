@@ -67,6 +67,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
     "PointsService/GetExpirationSchedule": [*OF_MEMBER, *WITH_CURRENCY],
     "PointsService/GetAccount": [*OF_MEMBER, *WITH_CURRENCY, {"account_id": "$account"}],
     "PointsService/GetTransaction": [{"transaction_id": "$transaction"}],
+    "PointsService/ListAllocations": [{"transaction_id": "$transaction"}],
     "PointsService/GetLot": [
         {"lot_id": "$lot"},
         *(of | {"lot_id": lot} for of in OF_MEMBER for lot in ("$lot", "$lot_vendor")),
@@ -347,6 +348,7 @@ def test_the_way_of_what_is_there_is_another(street: Street, statements: list[st
         "PointsService/GetTransaction",
         "PointsService/GetAccount",
         "PointsService/ListTransactions",
+        "PointsService/ListAllocations",
         "ProgramService/GetProgram",
         "ProgramService/GetPolicy",
         "MemberService/GetMember",

@@ -10,6 +10,7 @@ START = "2022-01-31T10:00:00Z"
 P = "PointsService/"
 ERIN = {"external_id": "erin"}
 FRANK = {"external_id": "frank"}
+TOKEN = "next_page_token"
 BONUS = {"program_id": 123, "currency_code": "bonus_points"}
 
 
@@ -105,6 +106,13 @@ def _spending() -> list[Step]:
         rpc(P + "GetTransaction", "acme", transaction_id="$spent"),
         rpc(P + "GetTransaction", transaction_id=3),
         rpc(P + "GetTransaction"),
+        rpc(P + "ListAllocations", transaction_id="$spent", page_size=1, save={"rest": TOKEN}),
+        rpc(P + "ListAllocations", transaction_id="$spent", page_token="$rest"),
+        rpc(P + "ListAllocations", transaction_id="$first", page_token="$rest"),
+        rpc(P + "ListAllocations", transaction_id="$first"),
+        rpc(P + "ListAllocations", "acme", transaction_id="$spent"),
+        rpc(P + "ListAllocations", transaction_id=3),
+        rpc(P + "ListAllocations", transaction_id="$spent", page_size=-1),
     ]
 
 

@@ -40,6 +40,7 @@ from points_grpc.errors import (
     MemberNotFound,
     RequestIdReused,
 )
+from points_grpc.service import replay
 from points_grpc.storage.tables import former_identifiers, requests, transactions
 
 DAY = timedelta(days=1)
@@ -524,3 +525,20 @@ def test_forgotten_ids_are_new_again(till: Till) -> None:
     assert till.sweeper.purge() >= 2
     assert not till.do(command).replayed
     assert till.do(earn(5, request_id="s")).replayed
+
+
+@pytest.mark.parametrize("packed", [3, 1000])
+def test_a_replay_shows_the_first_allocations_in_their_order(
+    till: Till, monkeypatch: pytest.MonkeyPatch, packed: int
+) -> None:
+    """Of many allocations the first ones are kept and shown; earlier rows kept the order of all."""
+    for policy in ("never", "month", "idle-first", "month", "idle-first"):
+        till.do(earn(10, policy=policy))
+    monkeypatch.setattr(replay, "ALLOCATIONS_MAX", packed)
+    first = till.do(redeem(45, request_id="r"))
+    monkeypatch.setattr(replay, "ALLOCATIONS_MAX", 3)
+    again = till.do(redeem(45, request_id="r"))
+    taken = first.transaction.allocations
+    assert len(taken) == 5 and list(taken) != sorted(taken)
+    assert again.replayed and again.transaction.allocations == taken[:3]
+    assert again.transaction.allocation_count == 5

@@ -16,11 +16,13 @@ from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Tra
 from points_grpc.domain.model import AwardKind, LotState, TransactionType
 from points_grpc.storage import (
     accounts,
+    change_listings,
     expiration_causes,
     expiry_changes,
     former_identifiers,
     imports,
     lapsing,
+    listings,
     lots,
     members,
     requests,
@@ -31,6 +33,7 @@ from points_grpc.storage import (
 from points_grpc.storage import tables as t
 from points_grpc.storage.database import Database
 from points_grpc.storage.ids import BUCKETS
+from points_grpc.storage.listings import ID_END, Wanted
 
 NOW = datetime(2031, 5, 6, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -223,7 +226,32 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "lots.redate": lambda at: lots.redate(at, [(1, lot_of(m, 1)) for m in SOME]),
     "transactions.by_id": lambda at: transactions.by_id(at, LOT_KEYS),
     "transactions.existing": lambda at: transactions.existing(at, LOT_KEYS),
-    "transactions.allocations_of": lambda at: transactions.allocations_of(at, LOT_KEYS),
+    "transactions.references": lambda at: transactions.references(at, LOT_KEYS),
+    "transactions.allocations_of": lambda at: transactions.allocations_of(
+        at, dict.fromkeys(LOT_KEYS, 100)
+    ),
+    "transactions.allocations_of cut": lambda at: transactions.allocations_of(
+        at, dict.fromkeys(LOT_KEYS, 1)
+    ),
+    "transactions.allocations_after": lambda at: transactions.allocations_after(
+        at, LOT_KEYS[0], 0, 50
+    ),
+    "change_listings.changes": lambda at: change_listings.changes(
+        at, 1, (number(1, 100), 0), (None, None), after=ID_END, quota=50
+    ),
+    "change_listings.changes of a lot": lambda at: change_listings.changes(
+        at, 1, (number(1, 100), number(2, 100)), (None, None), after=0, quota=50, ascending=True
+    ),
+    "listings.history": lambda at: listings.history(
+        at, (1, number(1, 100)), Wanted(), after=ID_END, quota=50
+    ),
+    "listings.newest": lambda at: listings.newest(
+        at, 1, range(BUCKETS), Wanted(), after=ID_END, quota=50
+    ),
+    "listings.largest": lambda at: listings.largest(
+        at, 1, range(BUCKETS), Wanted(currency_id=7), after=(ID_END, ID_END), quota=50
+    ),
+    "listings.referred": lambda at: listings.referred(at, 1, range(BUCKETS), "order-1", 50),
     "transactions.parts": lambda at: transactions.parts(at, [(*k, k[1]) for k in LOT_KEYS]),
     "expiry_changes.by_id": lambda at: expiry_changes.by_id(at, [(1, number(3, m)) for m in SOME]),
     "expiry_changes.moved": lambda at: expiry_changes.moved(at, LOT_KEYS),

@@ -86,10 +86,12 @@ class BatchEarnRequest(_message.Message):
     def __init__(self, earns: _Optional[_Iterable[_Union[EarnRequest, _Mapping]]] = ..., return_partial_success: _Optional[bool] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class BatchEarnResponse(_message.Message):
-    __slots__ = ("results",)
+    __slots__ = ("results", "texts_omitted")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_OMITTED_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[BatchEarnResult]
-    def __init__(self, results: _Optional[_Iterable[_Union[BatchEarnResult, _Mapping]]] = ...) -> None: ...
+    texts_omitted: bool
+    def __init__(self, results: _Optional[_Iterable[_Union[BatchEarnResult, _Mapping]]] = ..., texts_omitted: _Optional[bool] = ...) -> None: ...
 
 class BatchEarnResult(_message.Message):
     __slots__ = ("earn", "error")

@@ -55,14 +55,16 @@ class GetExpirationScheduleRequest(_message.Message):
     def __init__(self, program_id: _Optional[int] = ..., member: _Optional[_Union[_member_pb2.MemberRef, _Mapping]] = ..., currency_code: _Optional[str] = ..., currency_id: _Optional[int] = ..., trailing_months: _Optional[int] = ..., forward_months: _Optional[int] = ...) -> None: ...
 
 class GetExpirationScheduleResponse(_message.Message):
-    __slots__ = ("months", "inactivity", "as_of_time")
+    __slots__ = ("months", "inactivity", "as_of_time", "inactivity_count")
     MONTHS_FIELD_NUMBER: _ClassVar[int]
     INACTIVITY_FIELD_NUMBER: _ClassVar[int]
     AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
+    INACTIVITY_COUNT_FIELD_NUMBER: _ClassVar[int]
     months: _containers.RepeatedCompositeFieldContainer[ExpirationMonth]
     inactivity: _containers.RepeatedCompositeFieldContainer[InactivityExpiration]
     as_of_time: _timestamp_pb2.Timestamp
-    def __init__(self, months: _Optional[_Iterable[_Union[ExpirationMonth, _Mapping]]] = ..., inactivity: _Optional[_Iterable[_Union[InactivityExpiration, _Mapping]]] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    inactivity_count: int
+    def __init__(self, months: _Optional[_Iterable[_Union[ExpirationMonth, _Mapping]]] = ..., inactivity: _Optional[_Iterable[_Union[InactivityExpiration, _Mapping]]] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., inactivity_count: _Optional[int] = ...) -> None: ...
 
 class ExpirationMonth(_message.Message):
     __slots__ = ("month", "last_day", "expire_time", "expired", "expiring", "redeemed", "redeemed_from_lots")

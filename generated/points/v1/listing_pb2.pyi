@@ -119,3 +119,21 @@ class ListExpiryChangesResponse(_message.Message):
     expiry_changes: _containers.RepeatedCompositeFieldContainer[_expiry_change_pb2.ExpiryChange]
     next_page_token: str
     def __init__(self, expiry_changes: _Optional[_Iterable[_Union[_expiry_change_pb2.ExpiryChange, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListAllocationsRequest(_message.Message):
+    __slots__ = ("transaction_id", "page_size", "page_token")
+    TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    transaction_id: int
+    page_size: int
+    page_token: str
+    def __init__(self, transaction_id: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListAllocationsResponse(_message.Message):
+    __slots__ = ("allocations", "next_page_token")
+    ALLOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    allocations: _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Allocation]
+    next_page_token: str
+    def __init__(self, allocations: _Optional[_Iterable[_Union[_transaction_pb2.Allocation, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

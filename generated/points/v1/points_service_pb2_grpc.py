@@ -39,7 +39,8 @@ class PointsServiceStub:
     refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or STORAGE_UNAVAILABLE, and
     every change with TIME_IN_DOUBT; other reasons (see ErrorReason) are named where they apply. A method that refuses has changed nothing.
     Texts are valid Unicode without NUL; their limits count characters. Instants are kept to the
-    microsecond, finer digits are cut off.
+    microsecond, finer digits are cut off. No answer is longer than 4 MiB, which is what clients of
+    gRPC receive by default: pages end early, and answers to many items leave texts out.
     """
 
     def __init__(self, channel):
@@ -93,6 +94,11 @@ class PointsServiceStub:
                 request_serializer=points_dot_v1_dot_lookup__pb2.GetTransactionRequest.SerializeToString,
                 response_deserializer=points_dot_v1_dot_lookup__pb2.GetTransactionResponse.FromString,
                 _registered_method=True)
+        self.ListAllocations = channel.unary_unary(
+                '/points.v1.PointsService/ListAllocations',
+                request_serializer=points_dot_v1_dot_listing__pb2.ListAllocationsRequest.SerializeToString,
+                response_deserializer=points_dot_v1_dot_listing__pb2.ListAllocationsResponse.FromString,
+                _registered_method=True)
         self.GetLot = channel.unary_unary(
                 '/points.v1.PointsService/GetLot',
                 request_serializer=points_dot_v1_dot_lookup__pb2.GetLotRequest.SerializeToString,
@@ -132,7 +138,8 @@ class PointsServiceServicer:
     refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or STORAGE_UNAVAILABLE, and
     every change with TIME_IN_DOUBT; other reasons (see ErrorReason) are named where they apply. A method that refuses has changed nothing.
     Texts are valid Unicode without NUL; their limits count characters. Instants are kept to the
-    microsecond, finer digits are cut off.
+    microsecond, finer digits are cut off. No answer is longer than 4 MiB, which is what clients of
+    gRPC receive by default: pages end early, and answers to many items leave texts out.
     """
 
     def Earn(self, request, context):
@@ -203,7 +210,14 @@ class PointsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTransaction(self, request, context):
-        """Reads one transaction with its allocations. TRANSACTION_NOT_FOUND.
+        """Reads one transaction with its first 1000 allocations. TRANSACTION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAllocations(self, request, context):
+        """Lists all allocations of one transaction. TRANSACTION_NOT_FOUND, INVALID_PAGE_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -305,6 +319,11 @@ def add_PointsServiceServicer_to_server(servicer, server):
                     request_deserializer=points_dot_v1_dot_lookup__pb2.GetTransactionRequest.FromString,
                     response_serializer=points_dot_v1_dot_lookup__pb2.GetTransactionResponse.SerializeToString,
             ),
+            'ListAllocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAllocations,
+                    request_deserializer=points_dot_v1_dot_listing__pb2.ListAllocationsRequest.FromString,
+                    response_serializer=points_dot_v1_dot_listing__pb2.ListAllocationsResponse.SerializeToString,
+            ),
             'GetLot': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLot,
                     request_deserializer=points_dot_v1_dot_lookup__pb2.GetLotRequest.FromString,
@@ -350,7 +369,8 @@ class PointsService:
     refuse with INVALID_FIELD, TOKEN_INVALID, SCOPE_MISSING, OVERLOADED or STORAGE_UNAVAILABLE, and
     every change with TIME_IN_DOUBT; other reasons (see ErrorReason) are named where they apply. A method that refuses has changed nothing.
     Texts are valid Unicode without NUL; their limits count characters. Instants are kept to the
-    microsecond, finer digits are cut off.
+    microsecond, finer digits are cut off. No answer is longer than 4 MiB, which is what clients of
+    gRPC receive by default: pages end early, and answers to many items leave texts out.
     """
 
     @staticmethod
@@ -586,6 +606,33 @@ class PointsService:
             '/points.v1.PointsService/GetTransaction',
             points_dot_v1_dot_lookup__pb2.GetTransactionRequest.SerializeToString,
             points_dot_v1_dot_lookup__pb2.GetTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAllocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/points.v1.PointsService/ListAllocations',
+            points_dot_v1_dot_listing__pb2.ListAllocationsRequest.SerializeToString,
+            points_dot_v1_dot_listing__pb2.ListAllocationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,7 +56,7 @@ class Allocation(_message.Message):
     def __init__(self, lot_id: _Optional[int] = ..., amount: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ...) -> None: ...
 
 class Transaction(_message.Message):
-    __slots__ = ("transaction_id", "type", "state", "amount", "balance_before", "balance_after", "lot_id", "allocations", "source", "reason", "description", "reference", "request_id", "related_transaction_id", "expire_time", "create_time", "update_time", "effective_time", "account_id", "program_id", "currency_code", "currency_id", "member", "principal", "expiration_cause")
+    __slots__ = ("transaction_id", "type", "state", "amount", "balance_before", "balance_after", "lot_id", "allocations", "source", "reason", "description", "reference", "request_id", "related_transaction_id", "expire_time", "create_time", "update_time", "effective_time", "account_id", "program_id", "currency_code", "currency_id", "member", "principal", "expiration_cause", "allocation_count")
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,7 @@ class Transaction(_message.Message):
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     EXPIRATION_CAUSE_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_COUNT_FIELD_NUMBER: _ClassVar[int]
     transaction_id: int
     type: TransactionType
     state: _lot_pb2.LotState
@@ -107,4 +108,5 @@ class Transaction(_message.Message):
     member: _member_pb2.MemberInfo
     principal: str
     expiration_cause: ExpirationCause
-    def __init__(self, transaction_id: _Optional[int] = ..., type: _Optional[_Union[TransactionType, str]] = ..., state: _Optional[_Union[_lot_pb2.LotState, str]] = ..., amount: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., balance_before: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., balance_after: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., lot_id: _Optional[int] = ..., allocations: _Optional[_Iterable[_Union[Allocation, _Mapping]]] = ..., source: _Optional[str] = ..., reason: _Optional[str] = ..., description: _Optional[str] = ..., reference: _Optional[str] = ..., request_id: _Optional[str] = ..., related_transaction_id: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_id: _Optional[int] = ..., program_id: _Optional[int] = ..., currency_code: _Optional[str] = ..., currency_id: _Optional[int] = ..., member: _Optional[_Union[_member_pb2.MemberInfo, _Mapping]] = ..., principal: _Optional[str] = ..., expiration_cause: _Optional[_Union[ExpirationCause, str]] = ...) -> None: ...
+    allocation_count: int
+    def __init__(self, transaction_id: _Optional[int] = ..., type: _Optional[_Union[TransactionType, str]] = ..., state: _Optional[_Union[_lot_pb2.LotState, str]] = ..., amount: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., balance_before: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., balance_after: _Optional[_Union[_decimal_pb2.Decimal, _Mapping]] = ..., lot_id: _Optional[int] = ..., allocations: _Optional[_Iterable[_Union[Allocation, _Mapping]]] = ..., source: _Optional[str] = ..., reason: _Optional[str] = ..., description: _Optional[str] = ..., reference: _Optional[str] = ..., request_id: _Optional[str] = ..., related_transaction_id: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_id: _Optional[int] = ..., program_id: _Optional[int] = ..., currency_code: _Optional[str] = ..., currency_id: _Optional[int] = ..., member: _Optional[_Union[_member_pb2.MemberInfo, _Mapping]] = ..., principal: _Optional[str] = ..., expiration_cause: _Optional[_Union[ExpirationCause, str]] = ..., allocation_count: _Optional[int] = ...) -> None: ...

@@ -29,7 +29,7 @@ from points.v1 import options_pb2 as points_dot_v1_dot_options__pb2
 from points.v1 import transaction_pb2 as points_dot_v1_dot_transaction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"points/v1/transaction_status.proto\x12\tpoints.v1\x1a\x17google/rpc/status.proto\x1a\x17points/v1/account.proto\x1a\x13points/v1/lot.proto\x1a\x17points/v1/options.proto\x1a\x1bpoints/v1/transaction.proto\"\x87\x01\n\x1eUpdateTransactionStatusRequest\x12\x16\n\x0etransaction_id\x18\x01 \x01(\x03\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.points.v1.LotState\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\xa2\x01\n\x1fUpdateTransactionStatusResponse\x12+\n\x0btransaction\x18\x01 \x01(\x0b\x32\x16.points.v1.Transaction\x12\x1b\n\x03lot\x18\x02 \x01(\x0b\x32\x0e.points.v1.Lot\x12#\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0b\x32\x12.points.v1.Account\x12\x10\n\x08replayed\x18\x04 \x01(\x08\"\xab\x01\n\x1a\x41pproveTransactionsRequest\x12\x1e\n\x0ftransaction_ids\x18\x01 \x03(\x03\x42\x05\xe0\xb5\x18\xe8\x07\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.points.v1.LotState\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x1e\n\x16return_partial_success\x18\x04 \x01(\x08\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"T\n\x1b\x41pproveTransactionsResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.points.v1.ApproveTransactionsResult\"r\n\x19\x41pproveTransactionsResult\x12&\n\x05moved\x18\x01 \x01(\x0b\x32\x15.points.v1.StateMovedH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"\x8d\x01\n\nStateMoved\x12+\n\x0btransaction\x18\x01 \x01(\x0b\x32\x16.points.v1.Transaction\x12\x1b\n\x03lot\x18\x02 \x01(\x0b\x32\x0e.points.v1.Lot\x12#\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0b\x32\x12.points.v1.Account\x12\x10\n\x08replayed\x18\x04 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"points/v1/transaction_status.proto\x12\tpoints.v1\x1a\x17google/rpc/status.proto\x1a\x17points/v1/account.proto\x1a\x13points/v1/lot.proto\x1a\x17points/v1/options.proto\x1a\x1bpoints/v1/transaction.proto\"\x87\x01\n\x1eUpdateTransactionStatusRequest\x12\x16\n\x0etransaction_id\x18\x01 \x01(\x03\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.points.v1.LotState\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\xa2\x01\n\x1fUpdateTransactionStatusResponse\x12+\n\x0btransaction\x18\x01 \x01(\x0b\x32\x16.points.v1.Transaction\x12\x1b\n\x03lot\x18\x02 \x01(\x0b\x32\x0e.points.v1.Lot\x12#\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0b\x32\x12.points.v1.Account\x12\x10\n\x08replayed\x18\x04 \x01(\x08\"\xab\x01\n\x1a\x41pproveTransactionsRequest\x12\x1e\n\x0ftransaction_ids\x18\x01 \x03(\x03\x42\x05\xe0\xb5\x18\xe8\x07\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.points.v1.LotState\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x1e\n\x16return_partial_success\x18\x04 \x01(\x08\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"k\n\x1b\x41pproveTransactionsResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.points.v1.ApproveTransactionsResult\x12\x15\n\rtexts_omitted\x18\x02 \x01(\x08\"r\n\x19\x41pproveTransactionsResult\x12&\n\x05moved\x18\x01 \x01(\x0b\x32\x15.points.v1.StateMovedH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"\x8d\x01\n\nStateMoved\x12+\n\x0btransaction\x18\x01 \x01(\x0b\x32\x16.points.v1.Transaction\x12\x1b\n\x03lot\x18\x02 \x01(\x0b\x32\x0e.points.v1.Lot\x12#\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0b\x32\x12.points.v1.Account\x12\x10\n\x08replayed\x18\x04 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,9 +45,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPROVETRANSACTIONSREQUEST']._serialized_start=478
   _globals['_APPROVETRANSACTIONSREQUEST']._serialized_end=649
   _globals['_APPROVETRANSACTIONSRESPONSE']._serialized_start=651
-  _globals['_APPROVETRANSACTIONSRESPONSE']._serialized_end=735
-  _globals['_APPROVETRANSACTIONSRESULT']._serialized_start=737
-  _globals['_APPROVETRANSACTIONSRESULT']._serialized_end=851
-  _globals['_STATEMOVED']._serialized_start=854
-  _globals['_STATEMOVED']._serialized_end=995
+  _globals['_APPROVETRANSACTIONSRESPONSE']._serialized_end=758
+  _globals['_APPROVETRANSACTIONSRESULT']._serialized_start=760
+  _globals['_APPROVETRANSACTIONSRESULT']._serialized_end=874
+  _globals['_STATEMOVED']._serialized_start=877
+  _globals['_STATEMOVED']._serialized_end=1018
 # @@protoc_insertion_point(module_scope)

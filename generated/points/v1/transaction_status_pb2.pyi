@@ -50,10 +50,12 @@ class ApproveTransactionsRequest(_message.Message):
     def __init__(self, transaction_ids: _Optional[_Iterable[int]] = ..., state: _Optional[_Union[_lot_pb2.LotState, str]] = ..., request_id: _Optional[str] = ..., return_partial_success: _Optional[bool] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class ApproveTransactionsResponse(_message.Message):
-    __slots__ = ("results",)
+    __slots__ = ("results", "texts_omitted")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_OMITTED_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[ApproveTransactionsResult]
-    def __init__(self, results: _Optional[_Iterable[_Union[ApproveTransactionsResult, _Mapping]]] = ...) -> None: ...
+    texts_omitted: bool
+    def __init__(self, results: _Optional[_Iterable[_Union[ApproveTransactionsResult, _Mapping]]] = ..., texts_omitted: _Optional[bool] = ...) -> None: ...
 
 class ApproveTransactionsResult(_message.Message):
     __slots__ = ("moved", "error")

@@ -69,7 +69,7 @@ class UpdateExpiryRequest(_message.Message):
     def __init__(self, updates: _Optional[_Iterable[_Union[ExpiryUpdate, _Mapping]]] = ..., request_id: _Optional[str] = ..., return_partial_success: _Optional[bool] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class UpdateExpiryResponse(_message.Message):
-    __slots__ = ("results", "time_zones")
+    __slots__ = ("results", "time_zones", "texts_omitted")
     class TimeZonesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -79,9 +79,11 @@ class UpdateExpiryResponse(_message.Message):
         def __init__(self, key: _Optional[int] = ..., value: _Optional[str] = ...) -> None: ...
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONES_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_OMITTED_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[UpdateExpiryResult]
     time_zones: _containers.ScalarMap[int, str]
-    def __init__(self, results: _Optional[_Iterable[_Union[UpdateExpiryResult, _Mapping]]] = ..., time_zones: _Optional[_Mapping[int, str]] = ...) -> None: ...
+    texts_omitted: bool
+    def __init__(self, results: _Optional[_Iterable[_Union[UpdateExpiryResult, _Mapping]]] = ..., time_zones: _Optional[_Mapping[int, str]] = ..., texts_omitted: _Optional[bool] = ...) -> None: ...
 
 class UpdateExpiryResult(_message.Message):
     __slots__ = ("moved", "error")

@@ -82,7 +82,10 @@ class LotView:
 
 @record
 class TransactionView:
-    """A ledger row; balances are available plus held. Only an EXPIRE has a cause."""
+    """A ledger row; balances are available plus held. Only an EXPIRE has a cause.
+
+    What was read has its first allocations only; `allocation_count` is how many there are.
+    """
 
     owner: Owner
     transaction_id: int
@@ -105,6 +108,16 @@ class TransactionView:
     effective_at: datetime
     principal: str
     expiration_cause: ExpirationCause | None = None
+    allocation_count: int = 0
+
+
+@record
+class AllocationView:
+    """The part of a transaction that concerns one lot, in the currency's smallest unit."""
+
+    currency: Currency
+    lot_id: int
+    amount: int
 
 
 @record

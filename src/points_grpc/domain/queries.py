@@ -7,7 +7,12 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Generic, TypeVar
 
-from points_grpc.domain.answers import ExpiryChangeView, LotView, TransactionView
+from points_grpc.domain.answers import (
+    AllocationView,
+    ExpiryChangeView,
+    LotView,
+    TransactionView,
+)
 from points_grpc.domain.commands import CurrencyName, MemberName
 from points_grpc.domain.model import Currency, LotCategory, LotState, TransactionType
 
@@ -179,9 +184,18 @@ class ListExpiryChanges:
     cursor: Cursor = ()
 
 
-Listing = ListTransactions | ListLots | ListExpiryChanges
+@dataclass(frozen=True, slots=True)
+class ListAllocations:
+    """The allocations of one transaction by lot id; a page of AllocationView."""
 
-Row = TypeVar("Row", TransactionView, LotView, ExpiryChangeView)
+    transaction_id: int
+    page_size: int = 50
+    cursor: Cursor = ()
+
+
+Listing = ListTransactions | ListLots | ListExpiryChanges | ListAllocations
+
+Row = TypeVar("Row", TransactionView, LotView, ExpiryChangeView, AllocationView)
 
 
 @dataclass(frozen=True, slots=True)

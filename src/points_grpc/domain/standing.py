@@ -83,9 +83,13 @@ def view_transaction_now(
     lot: Lot | None,
     allocations: Sequence[Allocation],
     cause: ExpirationCause | None = None,
+    *,
+    allocation_count: int = 0,
 ) -> TransactionView:
     """A ledger row as callers see it at the holding's `now`; an EARN shows its lot's state."""
     if row.type is not TransactionType.EARN or lot is None:
-        return view_transaction(holding.owner, row, allocations, cause=cause)
+        return view_transaction(
+            holding.owner, row, allocations, cause=cause, allocation_count=allocation_count
+        )
     lot = lot_now(holding, lot)
     return view_transaction(holding.owner, row, state=lot.state, updated_at=lot.state_at)

@@ -92,8 +92,13 @@ def view_transaction(
     state: LotState = LotState.APPROVED,
     updated_at: datetime | None = None,
     cause: ExpirationCause | None = None,
+    allocation_count: int = 0,
 ) -> TransactionView:
-    """A ledger row; for an EARN `state` and `updated_at` are its lot's, for an EXPIRE its cause."""
+    """A ledger row; for an EARN `state` and `updated_at` are its lot's, for an EXPIRE its cause.
+
+    `allocation_count` 0: `allocations` are all.
+    """
+    parts = tuple((a.lot_id, a.amount) for a in allocations)
     balance = row.available_after + row.held_after
     lot_id = 0
     if row.type is TransactionType.EARN:
@@ -109,7 +114,7 @@ def view_transaction(
         balance_before=balance - balance_change(row),
         balance_after=balance,
         lot_id=lot_id,
-        allocations=tuple((a.lot_id, a.amount) for a in allocations),
+        allocations=parts,
         source=row.source,
         reason=row.reason,
         description=row.description,
@@ -122,6 +127,7 @@ def view_transaction(
         effective_at=row.effective_at,
         principal=row.principal,
         expiration_cause=cause,
+        allocation_count=allocation_count or len(parts),
     )
 
 

@@ -25,10 +25,7 @@ from points_grpc.domain.commands import Caller, Command, MoveExpiry
 from points_grpc.domain.queries import (
     GetExpiring,
     GetSchedule,
-    ListExpiryChanges,
     Listing,
-    ListLots,
-    ListTransactions,
     Page,
     Read,
 )
@@ -227,7 +224,7 @@ class Engine:
         reads: list[tuple[Question, Read]] = []
         for question in questions:
             query = question.query
-            if not isinstance(query, ListTransactions | ListLots | ListExpiryChanges):
+            if not isinstance(query, Listing):
                 reads.append((question, query))
                 continue
             try:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from points_grpc.clock import Clock
-from points_grpc.domain.answers import ExpiryChangeView, LotView, TransactionView
-from points_grpc.domain.books import ExpiryChange, Holding, Lot
+from points_grpc.domain.answers import (
+    AllocationView,
+    ExpiryChangeView,
+    LotView,
+    TransactionView,
+)
+from points_grpc.domain.books import Allocation, ExpiryChange, Holding, Lot
 from points_grpc.domain.commands import VENDOR_ID_END, Caller, MemberName
 from points_grpc.domain.model import Currency, Program
 from points_grpc.domain.queries import (
     Cursor,
+    ListAllocations,
     ListExpiryChanges,
     Listing,
     ListLots,
@@ -17,18 +23,18 @@ from points_grpc.domain.queries import (
     Page,
 )
 from points_grpc.domain.views import view_change
-from points_grpc.errors import InvalidField, LotNotFound, MemberNotFound
+from points_grpc.errors import InvalidField, LotNotFound, MemberNotFound, TransactionNotFound
 from points_grpc.service.holdings import Holdings
 from points_grpc.service.lot_listings import LotPages
 from points_grpc.service.paging import Chunk, Collector, Found, numbers
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.resolution import currency_of, member_ids, program_key, program_of
 from points_grpc.service.transaction_listings import TransactionPages
-from points_grpc.storage import accounts, change_listings, lots
+from points_grpc.storage import accounts, change_listings, lots, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.listings import ID_END
 
-AnyPage = Page[TransactionView] | Page[LotView] | Page[ExpiryChangeView]
+AnyPage = Page[TransactionView] | Page[LotView] | Page[ExpiryChangeView] | Page[AllocationView]
 
 
 class Lister:
@@ -48,6 +54,8 @@ class Lister:
             return asked.transactions(listing)
         if isinstance(listing, ListLots):
             return asked.lots(listing)
+        if isinstance(listing, ListAllocations):
+            return asked.allocations(listing)
         return asked.changes(listing)
 
 
@@ -106,6 +114,26 @@ class _Asked:
         lot_id = lot.lot_id if lot else 0
         rows, cursor = ChangePages(self._connection, holding, listing, lot_id).page()
         return Page(tuple(rows), cursor)
+
+    def allocations(self, listing: ListAllocations) -> Page[AllocationView]:
+        """Of one transaction."""
+        key = (self._tenant_id, listing.transaction_id)
+        row = transactions.by_id(self._connection, [key]).get(listing.transaction_id)
+        holding = None if row is None else self._holding_of(row.account_id)
+        if holding is None:
+            raise TransactionNotFound("transaction_id")
+        collector: Collector[Allocation] = Collector(listing.page_size)
+
+        def fetch(cursor: Cursor, quota: int) -> Chunk[Allocation]:
+            (after,) = numbers(cursor, 1, (0,))
+            rows = transactions.allocations_after(self._connection, key, after, quota)
+            found = [Found((a.lot_id,), (a.lot_id,), a) for a in rows]
+            return Chunk(found, found[-1].key if len(found) >= quota else None)
+
+        cursor = collector.collect(fetch, listing.cursor)
+        taken = collector.taken
+        views = [AllocationView(holding.currency, a.lot_id, a.amount) for a in taken]
+        return Page(tuple(views), cursor)
 
     def _program(self, program_id: int) -> Program:
         key = program_key(self._caller, program_id)
@@ -181,7 +209,8 @@ class ChangePages:
         tenant_id = self._holding.account.tenant_id
         of = lots.by_id(self._connection, {(tenant_id, row.lot_id) for row in collector.taken})
         owner = self._holding.owner
-        return [view_change(owner, row, of[row.lot_id]) for row in collector.taken], cursor
+        views = [view_change(owner, row, of[row.lot_id]) for row in collector.taken]
+        return collector.fit(views, cursor)
 
     def _fetch(self, cursor: Cursor, quota: int) -> Chunk[ExpiryChange]:
         account = self._holding.account
@@ -197,9 +226,9 @@ class ChangePages:
         )
         rows = [self._found(row, row) for row in run.changes]
         if run.cut_at is None:
-            return Chunk(rows, None)
+            return Chunk(rows, None, run.text_bytes)
         end = self._found(run.cut_at, None)
-        return Chunk([*rows, end], end.key)
+        return Chunk([*rows, end], end.key, run.text_bytes)
 
     def _found(self, row: ExpiryChange, thing: ExpiryChange | None) -> Found[ExpiryChange]:
         key = row.version if self._is_oldest_first else -row.version

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from points_grpc.domain.answers import LotView
-from points_grpc.domain.books import Holding, Lot, Transaction
+from points_grpc.domain.books import Holding, Lot
 from points_grpc.domain.model import LotCategory, LotState, PolicyKind
 from points_grpc.domain.queries import Cursor, ListLots, Order
 from points_grpc.domain.schedule import last_earn_lapsing
@@ -86,7 +86,7 @@ class LotPages:
             cursor = collector.collect(self._latest(), self._listing.cursor)
         else:
             cursor = self._collect_regions(collector)
-        return self._views(collector.taken), cursor
+        return collector.fit(self._views(collector.taken), cursor)
 
     # By expiry
 
@@ -162,8 +162,8 @@ class LotPages:
         listing = self._listing
         matching = {lot.lot_id for lot in found if self._matches(lot)}
         if listing.reference and matching:
-            earns = self._earns(matching)
-            matching = {n for n in matching if earns[n].reference == listing.reference}
+            references = transactions.references(self._connection, self._keys(matching))
+            matching = {n for n in matching if references[n] == listing.reference}
         return matching
 
     def _matches(self, lot: Lot) -> bool:
@@ -180,13 +180,12 @@ class LotPages:
         expires_at = self._holding.expiry_of(lot)
         return expires_at is not None and _is_within(expires_at, *self._period)
 
-    def _earns(self, lot_ids: Iterable[int]) -> dict[int, Transaction]:
-        tenant_id = self._account[0]
-        return transactions.by_id(self._connection, {(tenant_id, n) for n in lot_ids})
+    def _keys(self, lot_ids: Iterable[int]) -> set[tuple[int, int]]:
+        return {(self._account[0], lot_id) for lot_id in lot_ids}
 
     def _views(self, taken: Sequence[Lot]) -> list[LotView]:
-        earns = self._earns([lot.lot_id for lot in taken])
-        keys = {(self._account[0], lot.lot_id) for lot in taken}
+        keys = self._keys(lot.lot_id for lot in taken)
+        earns = transactions.by_id(self._connection, keys)
         moved = expiry_changes.moved(self._connection, keys)
         return [
             view_lot_now(self._holding, lot, earns[lot.lot_id], lot.lot_id in moved)

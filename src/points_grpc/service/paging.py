@@ -2,7 +2,8 @@
 
 A stream is a run of rows that an index gives in the listing's order: an account's history, or
 one bucket's. A page takes rows from all of its streams, the first in order first, and examines
-at most EXAMINED_MAX of them, so that it may hold fewer than were asked for.
+at most EXAMINED_MAX of them, so that it may hold fewer than were asked for. So it does where its
+rows would take more than PAGE_BYTES_MAX, and once READ_BYTES_MAX of texts were read for it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from points_grpc.domain.queries import Cursor
+from points_grpc.domain.answer_sizes import PAGE_BYTES_MAX, READ_BYTES_MAX, size_of
+from points_grpc.domain.queries import Cursor, Row
 from points_grpc.errors import InvalidPageToken
 
 EXAMINED_MAX = 10_000
@@ -46,10 +48,12 @@ class Chunk(Generic[T]):
     """Rows of all streams in order, complete up to the key `cut` (None: to the end).
 
     Of the rows that are filtered out it need only have those that a stream was cut at.
+    `text_bytes` is how long the texts are that were read.
     """
 
     rows: Sequence[Found[T]]
     cut: SortKey | None
+    text_bytes: int = 0
 
 
 Fetch = Callable[[Cursor, int], Chunk[T]]
@@ -63,11 +67,17 @@ class Collector(Generic[T]):
         self.taken: list[T] = []
         self._size = size
         self._examined = 0
+        self._text_bytes = 0
+        self._places: list[Cursor] = []
 
     @property
     def is_done(self) -> bool:
-        """Whether the page has all rows that were asked for, or may examine no more."""
-        return len(self.taken) >= self._size or self._examined >= EXAMINED_MAX
+        """Whether the page has all rows that were asked for, or may examine or read no more."""
+        return (
+            len(self.taken) >= self._size
+            or self._examined >= EXAMINED_MAX
+            or (self._text_bytes >= READ_BYTES_MAX and bool(self.taken))
+        )
 
     def collect(self, fetch: Fetch[T], cursor: Cursor, streams: int = 1) -> Cursor:
         """Take rows after `cursor`; where to continue, or () at the end of the streams."""
@@ -76,6 +86,7 @@ class Collector(Generic[T]):
             quota = max(1, min(quota, (EXAMINED_MAX - self._examined) // streams))
             chunk = fetch(cursor, quota)
             self._examined += quota * streams
+            self._text_bytes += chunk.text_bytes
             cursor, at_end = self._take(chunk, cursor)
             if at_end:
                 return ()
@@ -92,7 +103,20 @@ class Collector(Generic[T]):
             cursor = row.cursor
             if row.thing is not None:
                 self.taken.append(row.thing)
+                self._places.append(cursor)
         return cursor, chunk.cut is None and not left
+
+    def fit(self, views: list[Row], cursor: Cursor) -> tuple[list[Row], Cursor]:
+        """Return the first rows, as many as an answer has room for, and where to continue.
+
+        `views` show what was taken, one by one; `cursor` is where all of them end.
+        """
+        room = PAGE_BYTES_MAX
+        for place, view in enumerate(views):
+            room -= size_of(view)
+            if room < 0 and place:
+                return views[:place], self._places[place - 1]
+        return views, cursor
 
 
 def to_micros(at: datetime) -> int:

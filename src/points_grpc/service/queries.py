@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from points_grpc.clock import Clock
+from points_grpc.domain.answer_sizes import ALLOCATIONS_MAX
 from points_grpc.domain.answers import AccountView, LotView, TransactionView
-from points_grpc.domain.books import Allocation, Holding, Lot, Transaction
+from points_grpc.domain.books import Holding, Lot, Transaction
 from points_grpc.domain.commands import VENDOR_ID_END, Caller
 from points_grpc.domain.model import Currency, ExpirationCause, Program, TransactionType
 from points_grpc.domain.queries import (
@@ -45,6 +46,7 @@ from points_grpc.storage import expiry_changes, lots, programs, transactions
 from points_grpc.storage.accounts import AccountKey
 from points_grpc.storage.database import Connection
 from points_grpc.storage.expiration_causes import causes
+from points_grpc.storage.transactions import FirstAllocations
 from points_grpc.storage.wire import together
 
 View = AccountView | LotView | TransactionView | Expiring | Schedule
@@ -81,7 +83,7 @@ class _Rows:
 
     earns: Mapping[int, Transaction] = field(default_factory=dict)
     lots: Mapping[int, Lot] = field(default_factory=dict)
-    allocations: Mapping[int, Sequence[Allocation]] = field(default_factory=dict)
+    allocations: Mapping[int, FirstAllocations] = field(default_factory=dict)
     causes: Mapping[int, ExpirationCause] = field(default_factory=dict)
     moved: Collection[int] = ()
 
@@ -214,7 +216,7 @@ def _find(connection: Connection, asks: Sequence[_Ask]) -> _Rows:
     return _Rows(
         earns=transactions.by_id(connection, earns),
         lots=lots.by_id(connection, earned),
-        allocations=transactions.allocations_of(connection, moved),
+        allocations=transactions.allocations_of(connection, dict.fromkeys(moved, ALLOCATIONS_MAX)),
         causes=causes(
             connection,
             [(ask.tenant_id, ask.transaction) for ask in asks if ask.transaction is not None],
@@ -291,9 +293,14 @@ def _answer_rows(holdings: Holdings, asks: Sequence[_Ask], rows: _Rows) -> None:
             if holding is None:
                 ask.answer = TransactionNotFound("transaction_id")
             else:
-                lot, parts = rows.lots.get(number), rows.allocations.get(number, ())
+                parts, count = rows.allocations.get(number, FirstAllocations())
                 ask.answer = view_transaction_now(
-                    holding, ask.transaction, lot, parts, rows.causes.get(number)
+                    holding,
+                    ask.transaction,
+                    rows.lots.get(number),
+                    parts,
+                    rows.causes.get(number),
+                    allocation_count=count,
                 )
 
 

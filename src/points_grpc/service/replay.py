@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from struct import Struct
 
+from points_grpc.domain.answer_sizes import ALLOCATIONS_MAX
 from points_grpc.domain.answers import (
     AccountView,
     Answer,
@@ -25,7 +26,7 @@ from points_grpc.domain.answers import (
     StateMoved,
     TransactionView,
 )
-from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Transaction
+from points_grpc.domain.books import Account, ExpiryChange, Lot, Transaction
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.model import (
     ExpirationCause,
@@ -40,6 +41,7 @@ from points_grpc.domain.views import view_change, view_lot, view_transaction
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.storage import accounts, expiry_changes, lots, transactions
 from points_grpc.storage.database import Connection
+from points_grpc.storage.transactions import FirstAllocations
 
 APART = b""
 """Kept for a call whose items have rows of their own."""
@@ -79,6 +81,16 @@ class _Kept:
     def version(self) -> int:
         """The account's version that was answered."""
         return self.figures[_VERSION]
+
+    @property
+    def takes_lots(self) -> bool:
+        """Whether it is a transaction that may have allocations."""
+        return bool(self.number) and self.kind in _OF_MANY_LOTS
+
+    @property
+    def read_until(self) -> int:
+        """How many allocations by lot id have those that are shown among them."""
+        return max(self.order[:ALLOCATIONS_MAX], default=ALLOCATIONS_MAX - 1) + 1
 
 
 def pack(answer: Answer) -> bytes:
@@ -166,14 +178,17 @@ def _pack_lot(view: LotView, updated_at: datetime) -> bytes:
 
 
 def _pack_order(view: TransactionView | None) -> bytes:
-    """Each allocation's place among those by lot id; nothing where that is their order."""
+    """The places of the allocations that are shown among those by lot id.
+
+    Nothing where that is their order.
+    """
     taken = [lot_id for lot_id, _ in view.allocations] if view is not None else []
     by_id = sorted(taken)
     if taken == by_id:
         return _COUNT.pack(0)
     places = {lot_id: place for place, lot_id in enumerate(by_id)}
-    order = Struct(f"<{len(taken)}I").pack(*(places[lot_id] for lot_id in taken))
-    return _COUNT.pack(len(taken)) + order
+    shown = [places[lot_id] for lot_id in taken[:ALLOCATIONS_MAX]]
+    return _COUNT.pack(len(shown)) + Struct(f"<{len(shown)}I").pack(*shown)
 
 
 def _unpack(row: bytes) -> _Kept:
@@ -259,7 +274,9 @@ def rebuild(
     wanted |= {(t, changes[k.number].lot_id) for t, k in kept if k.kind == _EXPIRY_MOVED}
     shelf = _Shelf(
         transactions=transactions.by_id(connection, posted),
-        allocations=transactions.allocations_of(connection, posted),
+        allocations=transactions.allocations_of(
+            connection, {(t, k.number): k.read_until for t, k in kept if k.takes_lots}
+        ),
         lots=lots.by_id(connection, wanted),
         changes=changes,
         moved=_moved(connection, kept),
@@ -288,7 +305,7 @@ class _Shelf:
     """What was read to rebuild a batch of answers."""
 
     transactions: Mapping[int, Transaction]
-    allocations: Mapping[int, Sequence[Allocation]]
+    allocations: Mapping[int, FirstAllocations]
     lots: Mapping[int, Lot]
     changes: Mapping[int, ExpiryChange]
     moved: Collection[tuple[int, int]]
@@ -306,10 +323,12 @@ class _Shelf:
         if kept.kind in _OF_A_LOT:
             return self._of_a_lot(kept, owner, program, account_view)
         row = self.transactions.get(kept.number)
-        parts = self.allocations.get(kept.number, ())
-        parts = [parts[place] for place in kept.order] or parts
+        parts, count = self.allocations.get(kept.number, FirstAllocations())
+        parts = [parts[place] for place in kept.order[:ALLOCATIONS_MAX]] or parts
         cause = ExpirationCause.ON_DEMAND if kept.kind == _EXPIRED else None
-        shown = None if row is None else view_transaction(owner, row, parts, cause=cause)
+        shown = None
+        if row is not None:
+            shown = view_transaction(owner, row, parts, cause=cause, allocation_count=count)
         if kept.kind == _EXPIRED:
             requested, settled = kept.settled
             return Expired(shown, requested, settled, account_view, True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from points_grpc.domain.answer_sizes import LISTED_ALLOCATIONS_MAX
 from points_grpc.domain.answers import TransactionView
 from points_grpc.domain.books import Holding, Transaction
 from points_grpc.domain.model import Currency, LotState, TransactionType
@@ -29,6 +30,7 @@ from points_grpc.storage.database import Connection
 from points_grpc.storage.expiration_causes import causes
 from points_grpc.storage.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.listings import ID_END, Run, Wanted
+from points_grpc.storage.transactions import FirstAllocations
 
 _ALL_BUCKETS = tuple(range(BUCKETS))
 _EARN = frozenset((TransactionType.EARN,))
@@ -80,7 +82,7 @@ class TransactionPages:
             cursor = collector.collect(self._history, cursor)
         else:
             cursor = collector.collect(self._newest, cursor, len(self._buckets))
-        return self._views(collector.taken), cursor
+        return collector.fit(self._views(collector.taken), cursor)
 
     # What can be read whole
 
@@ -99,7 +101,8 @@ class TransactionPages:
             and self._holding.account.version < EXAMINED_MAX
         ):
             run = self._run_of(self._holding, ID_END, EXAMINED_MAX)
-            return run.transactions
+            if run.cut_at is None:
+                return run.transactions
         return None
 
     def _sorted(self, known: Sequence[Transaction], cursor: Cursor) -> Chunk[Transaction]:
@@ -159,7 +162,7 @@ class TransactionPages:
         cuts = [self._place(run.cut_at) for run in runs if run.cut_at is not None]
         cut = min(map(self._key, cuts), default=None)
         rows += [Found(self._key(place), place, None) for place in cuts]
-        return Chunk(sorted(rows, key=_by_key), cut)
+        return Chunk(sorted(rows, key=_by_key), cut, sum(run.text_bytes for run in runs))
 
     # Order
 
@@ -204,15 +207,17 @@ class TransactionPages:
         self._load_accounts(rows)
         self._holdings.load_labels({(self._tenant_id, row.account_id) for row in rows})
         of_earns = lots.by_id(self._connection, self._keys(rows, is_earn=True))
-        parts = transactions.allocations_of(self._connection, self._keys(rows, is_earn=False))
+        bounds = dict.fromkeys(self._keys(rows, is_earn=False), LISTED_ALLOCATIONS_MAX)
+        parts = transactions.allocations_of(self._connection, bounds)
         why = causes(self._connection, [(self._tenant_id, row) for row in rows])
         return [
             view_transaction_now(
                 self._holding_of(row.account_id),
                 row,
                 of_earns.get(row.transaction_id),
-                parts.get(row.transaction_id, ()),
+                (first := parts.get(row.transaction_id, FirstAllocations())).rows,
                 why.get(row.transaction_id),
+                allocation_count=first.total,
             )
             for row in rows
         ]

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, select
 
+from points_grpc.domain.answer_sizes import READ_BYTES_MAX
 from points_grpc.domain.books import ExpiryChange
 from points_grpc.storage.arrays import BIGINT, INT
 from points_grpc.storage.expiry_changes import EXPIRY_CHANGE_COLUMNS, to_expiry_change
 from points_grpc.storage.ids import bucket_of_id
-from points_grpc.storage.listings import BEGINNING, END
+from points_grpc.storage.listings import BEGINNING, END, is_kept, measured
 from points_grpc.storage.tables import INSTANT, expiry_changes
 
 _TENANT = bindparam("of_tenant", type_=INT)
@@ -22,6 +23,17 @@ _AFTER = bindparam("after", type_=BIGINT)
 _QUOTA = bindparam("quota", type_=BIGINT)
 _LOT = bindparam("of_lot", type_=BIGINT)
 _version = expiry_changes.c.version
+_TEXTS = tuple(
+    expiry_changes.c[name]
+    for name in (
+        "reason_note",
+        "who_raised",
+        "who_approved",
+        "reason_for_trigger",
+        "custom_meta",
+        "request_id",
+    )
+)
 
 
 def _in_time(row: Any) -> ColumnElement[bool]:
@@ -36,7 +48,7 @@ def _changes(ascending: bool, of_lot: bool) -> Select[Any]:
     order = _version.asc() if ascending else _version.desc()
     whose = expiry_changes.c.lot_id == _LOT if of_lot else expiry_changes.c.account_id == _ACCOUNT
     run = (
-        select(*EXPIRY_CHANGE_COLUMNS, func.row_number().over(order_by=order).label("examined"))
+        select(*EXPIRY_CHANGE_COLUMNS, *measured(_TEXTS, order))
         .where(
             expiry_changes.c.bucket == _BUCKET,
             expiry_changes.c.tenant_id == _TENANT,
@@ -49,9 +61,10 @@ def _changes(ascending: bool, of_lot: bool) -> Select[Any]:
     )
     by_version = run.c.version.asc() if ascending else run.c.version.desc()
     is_wanted = _in_time(run.c)
+    shown = (run.c[column.name] for column in EXPIRY_CHANGE_COLUMNS)
     return (
-        select(*run.c, is_wanted)
-        .where(or_(is_wanted, run.c.examined == _QUOTA))
+        select(*shown, run.c.text_bytes, run.c.examined, is_wanted.label("is_wanted"))
+        .where(is_kept(run.c, is_wanted))
         .order_by(by_version)
     )
 
@@ -65,10 +78,14 @@ _CHANGES = {
 
 @dataclass(frozen=True, slots=True)
 class ChangeRun:
-    """Matching changes of one run; `cut_at` is the last examined one if there are more."""
+    """Matching changes of one run; `cut_at` is the last examined one if there are more.
+
+    `text_bytes` is how long the texts are that were read.
+    """
 
     changes: list[ExpiryChange]
     cut_at: ExpiryChange | None
+    text_bytes: int
 
 
 def changes(
@@ -91,18 +108,19 @@ def changes(
         "of_tenant": tenant_id,
         "after": after,
         "quota": quota,
+        "most_text": READ_BYTES_MAX,
         "start_at": period[0] or BEGINNING,
         "end_at": period[1] or END,
     }
     params |= {"of_lot": lot_id} if lot_id else {"of_account": account_id}
     matching: list[ExpiryChange] = []
-    cut_at = None
-    for *columns, examined, is_wanted in connection.execute(
+    cut_at, read = None, 0
+    for *columns, read, examined, is_wanted in connection.execute(
         _CHANGES[ascending, bool(lot_id)], params
     ):
         change = to_expiry_change(columns)
         if is_wanted:
             matching.append(change)
-        if examined == quota:
+        if examined == quota or read > READ_BYTES_MAX:
             cut_at = change
-    return ChangeRun(matching, cut_at)
+    return ChangeRun(matching, cut_at, read)

@@ -1,7 +1,8 @@
 """Transactions in pages: each statement reads a bounded run of an index.
 
-Every row comes with `examined`, its rank in the run that it was found in. Rows that the filter
-leaves out are left out by the database, except the last of a run that was cut short.
+Every row comes with `examined`, its rank in the run that it was found in, and `text_bytes`, how
+long the texts are up to it. A run ends with the row whose texts pass its bound. Rows that the
+filter leaves out are left out by the database, except the last of a run that was cut short.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from points_grpc.domain.answer_sizes import READ_BYTES_MAX
 from points_grpc.domain.books import Transaction
 from points_grpc.domain.model import TransactionType
 from points_grpc.storage.arrays import BIGINT, INT, SMALL, TEXT, PackedArray, Params, fill, rows
@@ -44,6 +46,13 @@ _BUCKET = bindparam("of_bucket", type_=INT)
 _ACCOUNT = bindparam("of_account", type_=BIGINT)
 _AFTER = bindparam("after", type_=BIGINT)
 _QUOTA = bindparam("quota", type_=BIGINT)
+_TEXT_BYTES = bindparam("most_text", type_=BIGINT)
+
+ROW_BYTES = 128
+"""What a row counts for beside its texts."""
+
+TEXTS = ("request_id", "reference", "source", "reason", "description")
+_TEXTS = tuple(transactions.c[name] for name in TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +94,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Matching transactions of one run; `cut_at` is the last examined one if there are more."""
+    """Matching transactions of one run; `cut_at` is the last examined one if there are more.
+
+    `text_bytes` is how long the texts are that were read.
+    """
 
     transactions: list[Transaction]
     cut_at: Transaction | None
+    text_bytes: int = 0
 
 
 def _any_or(name: str, kind: Any, nothing: Any, column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -109,13 +122,31 @@ def _is_wanted(row: Any) -> ColumnElement[bool]:
     return wanted
 
 
-def _is_kept(row: Any) -> ColumnElement[bool]:
-    """A matching row, or the one that its run was cut at."""
-    return or_(_is_wanted(row), row.examined == _QUOTA)
+def is_kept(row: Any, is_wanted: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A matching row, or the one that its run was cut at; none behind that."""
+    is_cut = or_(row.examined == _QUOTA, row.text_bytes > _TEXT_BYTES)
+    kept: ColumnElement[bool] = (row.text_bytes - row.own_bytes <= _TEXT_BYTES) & or_(
+        is_wanted, is_cut
+    )
+    return kept
 
 
-def _ranked(*order: ColumnElement[Any]) -> ColumnElement[int]:
-    return func.row_number().over(order_by=order).label("examined")
+def measured(
+    texts: Sequence[ColumnElement[Any]], *order: ColumnElement[Any]
+) -> tuple[ColumnElement[int], ...]:
+    """Return what tells how far a run was read: `own_bytes`, `text_bytes` and `examined`."""
+    own = sum((func.coalesce(func.octet_length(c), 0) for c in texts), start=literal(ROW_BYTES))
+    return (
+        own.label("own_bytes"),
+        func.sum(own).over(order_by=order).label("text_bytes"),
+        func.row_number().over(order_by=order).label("examined"),
+    )
+
+
+def _columns(row: Any) -> list[ColumnElement[Any]]:
+    """What is read of a run: the transaction, how far the run was read, whether it is wanted."""
+    shown = [row[column.name] for column in TRANSACTION_COLUMNS]
+    return [*shown, row.text_bytes, row.examined, _is_wanted(row).label("is_wanted")]
 
 
 # One account's history
@@ -125,7 +156,7 @@ def _history(ascending: bool) -> Select[Any]:
     version = transactions.c.version
     order = version.asc() if ascending else version.desc()
     run = (
-        select(*TRANSACTION_COLUMNS, _ranked(order))
+        select(*TRANSACTION_COLUMNS, *measured(_TEXTS, order))
         .where(
             transactions.c.bucket == _BUCKET,
             transactions.c.tenant_id == _TENANT,
@@ -137,7 +168,8 @@ def _history(ascending: bool) -> Select[Any]:
         .subquery("run")
     )
     by_version = run.c.version.asc() if ascending else run.c.version.desc()
-    return select(*run.c, _is_wanted(run.c)).where(_is_kept(run.c)).order_by(by_version)
+    kept = is_kept(run.c, _is_wanted(run.c))
+    return select(*_columns(run.c)).where(kept).order_by(by_version)
 
 
 _HISTORY = {ascending: _history(ascending) for ascending in (True, False)}
@@ -163,9 +195,10 @@ def history(
         "of_account": account_id,
         "after": after,
         "quota": quota,
+        "most_text": READ_BYTES_MAX,
     }
     found = connection.execute(_HISTORY[ascending], params | wanted.params())
-    return _runs(found, quota)[0]
+    return _runs(found, quota, READ_BYTES_MAX)[0]
 
 
 # Across accounts
@@ -173,10 +206,7 @@ def history(
 _places = rows("places", bucket=INT)
 
 _newest_run = (
-    select(
-        *TRANSACTION_COLUMNS,
-        _ranked(transactions.c.transaction_id.desc()),
-    )
+    select(*TRANSACTION_COLUMNS, *measured(_TEXTS, transactions.c.transaction_id.desc()))
     .where(
         transactions.c.bucket == _places.c.bucket,
         transactions.c.tenant_id == _TENANT,
@@ -187,10 +217,10 @@ _newest_run = (
     .lateral("run")
 )
 _newest = (
-    select(*_newest_run.c, _is_wanted(_newest_run.c))
+    select(*_columns(_newest_run.c))
     .select_from(_places)
     .join(_newest_run, true())
-    .where(_is_kept(_newest_run.c))
+    .where(is_kept(_newest_run.c, _is_wanted(_newest_run.c)))
 )
 
 _largest_first = (transactions.c.amount.desc(), transactions.c.transaction_id.desc())
@@ -200,7 +230,7 @@ _is_earn = transactions.c.type == literal(1, SmallInteger, literal_execute=True)
 _OF_CURRENCY = bindparam("of_currency", type_=BIGINT)
 
 _largest_run = (
-    select(*TRANSACTION_COLUMNS, _ranked(*_largest_first))
+    select(*TRANSACTION_COLUMNS, *measured(_TEXTS, *_largest_first))
     .where(
         transactions.c.bucket == _places.c.bucket,
         transactions.c.tenant_id == _TENANT,
@@ -214,10 +244,10 @@ _largest_run = (
     .lateral("run")
 )
 _largest = (
-    select(*_largest_run.c, _is_wanted(_largest_run.c))
+    select(*_columns(_largest_run.c))
     .select_from(_places)
     .join(_largest_run, true())
-    .where(_is_kept(_largest_run.c))
+    .where(is_kept(_largest_run.c, _is_wanted(_largest_run.c)))
 )
 
 
@@ -231,9 +261,10 @@ def newest(
     quota: int,
 ) -> list[Run]:
     """Of each bucket's `quota` transactions below an id, highest first, the wanted ones."""
-    params = {"of_tenant": tenant_id, "after": after, "quota": quota}
+    most = READ_BYTES_MAX // len(buckets)
+    params = {"of_tenant": tenant_id, "after": after, "quota": quota, "most_text": most}
     places = fill("places", ("bucket",), [(bucket,) for bucket in buckets])
-    return _runs(connection.execute(_newest, params | places | wanted.params()), quota)
+    return _runs(connection.execute(_newest, params | places | wanted.params()), quota, most)
 
 
 def largest(
@@ -255,12 +286,13 @@ def largest(
         "after_amount": after[0],
         "after": after[1],
         "quota": quota,
+        "most_text": (most := READ_BYTES_MAX // len(buckets)),
     }
     places = fill("places", ("bucket",), [(bucket,) for bucket in buckets])
-    return _runs(connection.execute(_largest, params | places | wanted.params()), quota)
+    return _runs(connection.execute(_largest, params | places | wanted.params()), quota, most)
 
 
-_referred_run = (
+_with_reference = (
     select(*TRANSACTION_COLUMNS)
     .where(
         transactions.c.bucket == _places.c.bucket,
@@ -268,9 +300,18 @@ _referred_run = (
         transactions.c.reference == bindparam("of_reference", type_=TEXT),
     )
     .limit(_QUOTA)
-    .lateral("run")
+    .correlate(_places)
+    .subquery("referred")
 )
-_referred = select(*_referred_run.c).select_from(_places).join(_referred_run, true())
+_referred_run = select(
+    *_with_reference.c, *measured([_with_reference.c[text] for text in TEXTS])
+).lateral("run")
+_referred = (
+    select(*(_referred_run.c[c.name] for c in TRANSACTION_COLUMNS), _referred_run.c.text_bytes)
+    .select_from(_places)
+    .join(_referred_run, true())
+    .where(or_(_referred_run.c.text_bytes <= _TEXT_BYTES, _referred_run.c.examined == 1))
+)
 
 
 def referred(
@@ -278,25 +319,40 @@ def referred(
 ) -> list[Transaction] | None:
     """The transactions with this reference, in no order; None where a bucket has too many.
 
-    Too many are `quota` and more.
+    Too many are `quota` and more, or such that have too long texts.
     """
-    params = {"of_tenant": tenant_id, "of_reference": reference, "quota": quota}
+    most = READ_BYTES_MAX // len(buckets)
+    params = {
+        "of_tenant": tenant_id,
+        "of_reference": reference,
+        "quota": quota,
+        "most_text": most,
+    }
     places = fill("places", ("bucket",), [(bucket,) for bucket in buckets])
-    found = [to_transaction(row) for row in connection.execute(_referred, params | places)]
+    found = []
     counts = [0] * BUCKETS
-    for transaction in found:
+    for *columns, text_bytes in connection.execute(_referred, params | places):
+        if text_bytes > most:
+            return None
+        transaction = to_transaction(columns)
+        found.append(transaction)
         counts[bucket_of_id(transaction.transaction_id)] += 1
     return found if max(counts) < quota else None
 
 
-def _runs(found: Iterable[Any], quota: int) -> list[Run]:
+def _runs(found: Iterable[Any], quota: int, most_text: int) -> list[Run]:
     """One run for each bucket that rows were found in, or an empty one."""
     runs: dict[int, Run] = {}
-    for *columns, examined, is_wanted in found:
+    for *columns, text_bytes, examined, is_wanted in found:
         transaction = to_transaction(columns)
         bucket = bucket_of_id(transaction.transaction_id)
         run = runs.get(bucket) or Run([], None)
         if is_wanted:
             run.transactions.append(transaction)
-        runs[bucket] = Run(run.transactions, transaction if examined == quota else run.cut_at)
+        is_cut = examined == quota or text_bytes > most_text
+        runs[bucket] = Run(
+            run.transactions,
+            transaction if is_cut else run.cut_at,
+            max(run.text_bytes, text_bytes),
+        )
     return list(runs.values()) or [Run([], None)]

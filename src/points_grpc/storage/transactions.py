@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, func, select, true
 
 from points_grpc.domain.books import Allocation, Transaction
 from points_grpc.domain.model import LotState, TransactionType
@@ -61,16 +61,58 @@ _existing = (
         & (transactions.c.transaction_id == _asked.c.transaction_id),
     )
 )
-_allocations_of = (
-    select(allocations.c.transaction_id, allocations.c.lot_id, allocations.c.amount)
+_references = (
+    select(transactions.c.transaction_id, transactions.c.reference)
     .select_from(_asked)
     .join(
-        allocations,
-        (allocations.c.bucket == _asked.c.bucket)
-        & (allocations.c.tenant_id == _asked.c.tenant_id)
-        & (allocations.c.transaction_id == _asked.c.transaction_id),
+        transactions,
+        (transactions.c.bucket == _asked.c.bucket)
+        & (transactions.c.tenant_id == _asked.c.tenant_id)
+        & (transactions.c.transaction_id == _asked.c.transaction_id),
     )
-    .order_by(allocations.c.transaction_id, allocations.c.lot_id)
+)
+
+_bounded = rows("bounded", bucket=INT, tenant_id=INT, transaction_id=BIGINT, most=BIGINT)
+_first_parts = (
+    select(allocations.c.transaction_id, allocations.c.lot_id, allocations.c.amount)
+    .where(
+        allocations.c.bucket == _bounded.c.bucket,
+        allocations.c.tenant_id == _bounded.c.tenant_id,
+        allocations.c.transaction_id == _bounded.c.transaction_id,
+    )
+    .order_by(allocations.c.lot_id)
+    .limit(_bounded.c.most)
+    .lateral("parts")
+)
+_allocations_of = (
+    select(*_first_parts.c)
+    .select_from(_bounded)
+    .join(_first_parts, true())
+    .order_by(_first_parts.c.transaction_id, _first_parts.c.lot_id)
+)
+_all_parts = (
+    select(func.count().label("parts"))
+    .select_from(allocations)
+    .where(
+        allocations.c.bucket == _asked.c.bucket,
+        allocations.c.tenant_id == _asked.c.tenant_id,
+        allocations.c.transaction_id == _asked.c.transaction_id,
+    )
+    .lateral("counted")
+)
+_counts = (
+    select(_asked.c.transaction_id, _all_parts.c.parts).select_from(_asked).join(_all_parts, true())
+)
+_following = (
+    select(allocations.c.transaction_id, allocations.c.lot_id, allocations.c.amount)
+    .where(
+        allocations.c.bucket == bindparam("of_bucket", type_=INT),
+        allocations.c.tenant_id == bindparam("of_tenant", type_=INT),
+        allocations.c.transaction_id == bindparam("of_transaction", type_=BIGINT),
+        allocations.c.lot_id > bindparam("after", type_=BIGINT),
+    )
+    .order_by(allocations.c.lot_id)
+    .limit(bindparam("quota", type_=BIGINT))
 )
 
 _parts = rows("parts", bucket=INT, tenant_id=INT, transaction_id=BIGINT, lot_id=BIGINT)
@@ -93,6 +135,13 @@ _insert = insert_rows(transactions, (*_KEY, *_COLUMNS))
 _insert_allocations = insert_rows(allocations, ALLOCATION)
 
 
+class FirstAllocations(NamedTuple):
+    """A transaction's first allocations by lot id, and how many it has in all."""
+
+    rows: Sequence[Allocation] = ()
+    total: int = 0
+
+
 def by_id(connection: Connection, keys: Iterable[tuple[int, int]]) -> dict[int, Transaction]:
     """The transactions with these (tenant_id, transaction_id)."""
     found = _by_transaction(connection, _by_id, keys)
@@ -104,15 +153,42 @@ def existing(connection: Connection, keys: Iterable[tuple[int, int]]) -> set[tup
     return {(row[0], row[1]) for row in _by_transaction(connection, _existing, keys)}
 
 
+def references(connection: Connection, keys: Iterable[tuple[int, int]]) -> dict[int, str]:
+    """The references of these (tenant_id, transaction_id), by transaction."""
+    return {row[0]: row[1] or "" for row in _by_transaction(connection, _references, keys)}
+
+
 def allocations_of(
-    connection: Connection, keys: Iterable[tuple[int, int]]
-) -> dict[int, list[Allocation]]:
-    """By transaction, the allocations of these (tenant_id, transaction_id), by lot id."""
+    connection: Connection, bounds: Mapping[tuple[int, int], int]
+) -> dict[int, FirstAllocations]:
+    """By transaction, as many of the first allocations of these (tenant_id, transaction_id)."""
+    if not bounds:
+        return {}
+    values = sorted((bucket_of_id(n), tenant, n, most) for (tenant, n), most in bounds.items())
+    names = ("bucket", "tenant_id", "transaction_id", "most")
     grouped: dict[int, list[Allocation]] = {}
-    for row in _by_transaction(connection, _allocations_of, keys):
+    for row in execute(connection, _allocations_of, fill("bounded", names, values)):
         transaction_id, lot_id, amount = row
         grouped.setdefault(transaction_id, []).append(Allocation(transaction_id, lot_id, amount))
-    return grouped
+    # Only what was cut short has to be counted, which is rare.
+    cut = [key for key, most in bounds.items() if len(grouped.get(key[1], ())) >= most]
+    counts = {row[0]: row[1] for row in _by_transaction(connection, _counts, cut)}
+    return {n: FirstAllocations(found, counts.get(n, len(found))) for n, found in grouped.items()}
+
+
+def allocations_after(
+    connection: Connection, key: tuple[int, int], after: int, quota: int
+) -> list[Allocation]:
+    """The `quota` allocations of a (tenant_id, transaction_id) behind a lot id, by lot id."""
+    tenant_id, transaction_id = key
+    params = {
+        "of_bucket": bucket_of_id(transaction_id),
+        "of_tenant": tenant_id,
+        "of_transaction": transaction_id,
+        "after": after,
+        "quota": quota,
+    }
+    return [Allocation(*row) for row in connection.execute(_following, params)]
 
 
 def parts(connection: Connection, keys: Collection[tuple[int, int, int]]) -> dict[int, int]:

@@ -15,8 +15,10 @@ from points.v1 import (
     update_expiry_pb2,
 )
 from points_grpc.domain.amounts import print_units
+from points_grpc.domain.answer_sizes import ALLOCATIONS_MAX
 from points_grpc.domain.answers import (
     AccountView,
+    AllocationView,
     Earned,
     Expired,
     ExpiryChangeView,
@@ -116,11 +118,12 @@ def put_transaction(message: transaction_pb2.Transaction, view: TransactionView)
     message.balance_after.value = print_units(view.balance_after, scale)
     if view.lot_id > 0:
         message.lot_id = view.lot_id
-    for lot_id, units in view.allocations:
+    for lot_id, units in view.allocations[:ALLOCATIONS_MAX]:
         allocation = message.allocations.add()
         if lot_id > 0:
             allocation.lot_id = lot_id
         allocation.amount.value = print_units(units, scale)
+    message.allocation_count = view.allocation_count
     if view.source:
         message.source = view.source
     if view.reason:
@@ -141,6 +144,12 @@ def put_transaction(message: transaction_pb2.Transaction, view: TransactionView)
     message.principal = view.principal
     if view.expiration_cause is not None:
         message.expiration_cause = view.expiration_cause  # type: ignore[assignment]  # the same numbers
+
+
+def put_allocation(message: transaction_pb2.Allocation, view: AllocationView) -> None:
+    """Show a lot's part of a transaction."""
+    message.lot_id = view.lot_id
+    message.amount.value = print_units(view.amount, view.currency.scale)
 
 
 def put_expiry_change(message: expiry_change_pb2.ExpiryChange, view: ExpiryChangeView) -> None:

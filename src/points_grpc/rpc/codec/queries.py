@@ -15,6 +15,7 @@ from points_grpc.domain.queries import (
     GetLot,
     GetSchedule,
     GetTransaction,
+    ListAllocations,
     ListExpiryChanges,
     ListLots,
     ListTransactions,
@@ -173,6 +174,13 @@ def read_list_expiry_changes(message: listing_pb2.ListExpiryChangesRequest) -> L
         needs = "with a vendor's lot_id" if listing.lot_id else "where lot_id is not set"
         raise InvalidField("member", f"is required {needs}")
     return listing
+
+
+def read_list_allocations(message: listing_pb2.ListAllocationsRequest) -> ListAllocations:
+    """The listing, from its beginning. Raises InvalidField."""
+    return ListAllocations(
+        read_id(message.transaction_id, "transaction_id"), read_page_size(message.page_size)
+    )
 
 
 def read_page_size(page_size: int) -> int:

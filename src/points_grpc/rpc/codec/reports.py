@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from points.v1 import expiring_pb2
 from points_grpc.domain.amounts import print_units
+from points_grpc.domain.answer_sizes import INACTIVITY_MAX
 from points_grpc.domain.queries import Expiring, InactivityEntry, Schedule, ScheduleMonth
 from points_grpc.rpc.codec.instants import put_date, put_instant
 
@@ -20,8 +21,9 @@ def put_schedule(message: expiring_pb2.GetExpirationScheduleResponse, report: Sc
     scale = report.currency.scale
     for month in report.months:
         _put_month(message.months.add(), month, scale)
-    for entry in report.inactivity:
+    for entry in report.inactivity[:INACTIVITY_MAX]:
         _put_inactivity(message.inactivity.add(), entry, scale)
+    message.inactivity_count = len(report.inactivity)
     put_instant(message.as_of_time, report.as_of)
 
 

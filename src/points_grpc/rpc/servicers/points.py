@@ -31,6 +31,7 @@ from points_grpc.errors import InvalidField, LotNotFound, Refusal
 from points_grpc.rpc.backends import Engine
 from points_grpc.rpc.codec import answers, commands, queries, reports
 from points_grpc.rpc.codec.moves import draft_moves, finish_moves
+from points_grpc.rpc.codec.short_answers import shorten
 from points_grpc.rpc.interceptors.context import caller
 from points_grpc.rpc.interceptors.log import count_items
 from points_grpc.rpc.page_token import read_page_token, write_page_token
@@ -76,6 +77,7 @@ class PointsServicer:
                 result.error.CopyFrom(status_of(outcome))
             else:
                 answers.put_earned(result.earn, _as(Earned, outcome), tenant)
+        shorten(response)
         return response
 
     async def Expire(self, request: expire_pb2.ExpireRequest) -> expire_pb2.ExpireResponse:
@@ -117,6 +119,7 @@ class PointsServicer:
                 moved = _as(ExpiryMoved, outcome)
                 zones[moved.change.owner.program_id] = moved.time_zone
                 answers.put_expiry_moved(result.moved, moved)
+        shorten(response)
         response.time_zones.update(zones)
         return response
 
@@ -152,6 +155,7 @@ class PointsServicer:
                 result.error.CopyFrom(status_of(_at_the_id(outcome)))
             else:
                 answers.put_state_moved(result.moved, _as(StateMoved, outcome), tenant)
+        shorten(response)
         return response
 
     async def GetAccount(
@@ -220,6 +224,16 @@ class PointsServicer:
         response = listing_pb2.ListExpiryChangesResponse(next_page_token=token)
         async for view in self._steps.through(page.rows):
             answers.put_expiry_change(response.expiry_changes.add(), view)
+        return response
+
+    async def ListAllocations(
+        self, request: listing_pb2.ListAllocationsRequest
+    ) -> listing_pb2.ListAllocationsResponse:
+        listing = queries.read_list_allocations(request)
+        page, token = await self._list(listing, request.page_token)
+        response = listing_pb2.ListAllocationsResponse(next_page_token=token)
+        async for view in self._steps.through(page.rows):
+            answers.put_allocation(response.allocations.add(), view)
         return response
 
     def _admit(self, items: int, field: str, validate_only: bool) -> None:

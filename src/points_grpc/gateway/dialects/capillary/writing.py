@@ -29,6 +29,8 @@ def written(request: UpdateExpiryRequest, response: UpdateExpiryResponse) -> dic
     for update, result in zip(request.updates, response.results, strict=True):
         if result.HasField("moved"):
             change = result.moved.change
+            if response.texts_omitted:
+                _put_texts(change, update)
             changed.append(_changed(change, zones[change.program_id]))
         else:
             failures.append(_failed(update, refusal_of(result.error)))
@@ -36,6 +38,15 @@ def written(request: UpdateExpiryRequest, response: UpdateExpiryResponse) -> dic
     if failures:
         body["failures"] = failures
     return body
+
+
+def _put_texts(change: ExpiryChange, update: ExpiryUpdate) -> None:
+    """Give back to a change what a long answer leaves out, as the request has it."""
+    change.reason_note = update.reason_note
+    if update.HasField("standard_meta"):
+        change.standard_meta.CopyFrom(update.standard_meta)
+    if len(update.custom_meta.fields):
+        change.custom_meta.CopyFrom(update.custom_meta)
 
 
 def _changed(change: ExpiryChange, zone: tzinfo) -> dict[str, Any]:
