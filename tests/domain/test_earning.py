@@ -21,7 +21,7 @@ from points_grpc.domain.model import (
     PolicyKind,
     TransactionType,
 )
-from points_grpc.domain.policy import ExpireOn, Immediate, InDays, InMonths, Never
+from points_grpc.domain.policy import ExpireAt, ExpireOn, Immediate, InDays, InMonths, Never
 from points_grpc.errors import (
     ExpiryInPast,
     IdentifierTaken,
@@ -220,6 +220,31 @@ def test_an_earn_further_ahead_is_refused() -> None:
     with story.refused(InvalidField) as refusal:
         story.earn(10, earned=instant("2025-01-01") + timedelta(seconds=5) + TICK)
     assert (refusal.value.field, bool(refusal.value.problem)) == ("earn_time", True)
+
+
+@pytest.mark.parametrize("past", [timedelta(0), TICK, timedelta(seconds=2)])
+def test_nothing_expires_before_the_earn_time_that_was_sent(past: timedelta) -> None:
+    """An earn that counts as now must expire after the time that was sent, not only after now."""
+    now = instant("2025-01-01")
+    sent = now + timedelta(seconds=5)
+    story = Story()
+    with story.refused(ExpiryInPast) as refusal:
+        story.earn(10, earned=sent, expires=ExpireAt(sent - past))
+    assert refusal.value.field == "expire_time"
+    story.earn(10, "a", earned=sent, expires=ExpireAt(sent + TICK))
+    assert (story.lot("a").earned_at, story.lot("a").expires_at) == (now, sent + TICK)
+
+
+@pytest.mark.parametrize("past", [timedelta(0), TICK])
+def test_the_last_second_of_a_day_counts(past: timedelta) -> None:
+    """A date whose end lies at or before the time that was sent is refused as well."""
+    end = instant("2025-01-01 23:59:59")
+    story = Story().at(end - timedelta(seconds=3))
+    with story.refused(ExpiryInPast) as refusal:
+        story.earn(10, earned=end + past, expires=ExpireOn(date(2025, 1, 1)))
+    assert refusal.value.field == "expire_date"
+    story.earn(10, "a", earned=end - TICK, expires=ExpireOn(date(2025, 1, 1)))
+    assert story.expiry("a") == "2025-01-01 23:59:59"
 
 
 def test_backdated() -> None:

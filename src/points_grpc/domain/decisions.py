@@ -157,7 +157,8 @@ def _expiry_for(
         expires_at = resolve_expiration(expiration, zone, earned_at)
     except OutOfCalendar as error:
         raise InvalidField("expiration", "gives an expiry beyond the calendar") from error
-    if expires_at is not None and expires_at <= earned_at:
+    # A time slightly ahead counts as now, but nothing may expire before the time that was sent.
+    if expires_at is not None and expires_at <= max(earned_at, command.earn_at or earned_at):
         raise ExpiryInPast(field)
     return 0, expires_at
 
