@@ -85,3 +85,20 @@ def test_the_documents_show_the_bounds() -> None:
     arrays = [f for one in sent for f in one["properties"].values() if f.get("type") == "array"]
     assert arrays
     assert all("maxItems" in array for array in arrays)
+
+
+def test_the_documents_show_the_bounds_of_parameters() -> None:
+    """OpenAPI says of each parameter that may be repeated how often, as the contract does."""
+    paths = json.loads(DOCUMENT.read_text())["paths"]
+    found = {
+        (operation["operationId"], one["name"]): one["schema"]
+        for path in paths.values()
+        for operation in path.values()
+        for one in operation["parameters"]
+        if one.get("schema", {}).get("type") == "array"
+    }
+    assert {schema.get("maxItems") for schema in found.values()} == {32}
+    for name in (("ListTransactions", "states"), ("ListLots", "categories")):
+        assert name in found
+    meta = json.loads(DOCUMENT.read_text())["components"]["schemas"]["ExpiryUpdateInput"]
+    assert "every depth" in meta["properties"]["customMeta"]["description"]

@@ -17,6 +17,7 @@ from points_grpc.gateway.openapi import answers, credentials, examples
 from points_grpc.gateway.openapi.messages import Schema, Schemas
 from points_grpc.gateway.transcoding import all_bindings
 from points_grpc.gateway.transcoding.binding import SIMPLE, Binding
+from points_grpc.gateway.transcoding.parsing import bound_of
 
 _ABOUT = """\
 The canonical API: every method of the contract `points.v1`, by its `google.api.http` annotation.
@@ -161,6 +162,8 @@ def _parameter(
     where: str, name: str, field: FieldDescriptor, schemas: Schemas, is_bare: bool = False
 ) -> Schema:
     schema = schemas.field(field, is_sent=False)
+    if schema.get("type") == "array" and (bound := bound_of(field)):
+        schema["maxItems"] = bound
     said = schema.pop("description", "")
     schema.pop("examples", None)
     parameter = {
