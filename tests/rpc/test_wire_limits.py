@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -145,15 +145,69 @@ def test_a_call_has_so_many_fields_at_most(piece: bytes) -> None:
     assert refused(message, piece * (TAGS_MAX // each + 1)) == ""
 
 
+def batch(items: int, item: bytes) -> bytes:
+    """A request with so many elements, each with these bytes, of 128 to 16,383."""
+    return (b"\x0a" + bytes((len(item) & 127 | 128, len(item) >> 7)) + item) * items
+
+
 def test_fields_of_inner_messages_count() -> None:
     """Fields count wherever they are, also in messages of which each is small."""
-    item = b"\x12\x04\x1a\x00\x32\x00" * 150  # a member that is now an e-mail, now an identifier
-    raw = b"".join(
-        b"\x0a" + bytes((len(item) & 127 | 128, len(item) >> 7)) + item for _ in range(1000)
+    member = b"\x12\x04\x1a\x00\x32\x00"  # now an e-mail, now an identifier: 3 fields
+    most = batch(999, member * 33) + batch(1, member * 33)  # 1000 of 1 + 99
+    assert refused(earn_pb2.BatchEarnRequest(), most) is None
+    assert refused(earn_pb2.BatchEarnRequest(), most + b"\xb8\x3e\x00") == ""
+    assert refused(earn_pb2.BatchEarnRequest(), batch(1000, member * 150)) == ""
+
+
+@pytest.mark.parametrize(("nulls", "field"), [(40, None), (60, ""), (240, "")])
+def test_lists_in_many_small_metas_count(nulls: int, field: str | None) -> None:
+    """Elements of a KiB that are full of short values have no more fields than others."""
+    update = update_expiry_pb2.ExpiryUpdate()
+    update.custom_meta.update({"a": [None] * nulls})
+    raw = batch(1000, update.SerializeToString())
+    assert refused(update_expiry_pb2.UpdateExpiryRequest(), raw) is field
+
+
+def short(text: int) -> Iterator[Message]:
+    """1000 updates and 1000 earns with texts of this length."""
+    update = update_expiry_pb2.ExpiryUpdate(
+        member={"external_id": "customer-172440986"}, lot_id=INT64_MAX, reason_type=2,
+        reason_note="x" * text, expire_time={"seconds": 2**31},
+        standard_meta=dict.fromkeys(("who_raised", "who_approved"), "x" * 20),
+    )  # fmt: skip
+    update.custom_meta.update({"campaign": "spring", "ticket": 4711, "shops": ["a", "b"]})
+    yield update_expiry_pb2.UpdateExpiryRequest(updates=[update] * 1000)
+    earn = earn_pb2.EarnRequest(
+        program_id=469, member={"external_id": "customer-172440986"}, amount={"value": "100"},
+        request_id="x" * 36, reference="x" * 20, description="x" * text, source="till",
+        earn_time={"seconds": 2**31},
+    )  # fmt: skip
+    yield earn_pb2.BatchEarnRequest(earns=[earn] * 1000)
+
+
+@pytest.mark.parametrize("text", [0, 100, 700, 1024])
+def test_ordinary_batches_pass(text: int) -> None:
+    """1000 items with texts and metas pass, however much of them has to be looked into."""
+    for message in short(text):
+        assert refused(message) is None
+
+
+def test_ordinary_items_are_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of short items costs a step an item: what they are too short for is not searched."""
+    earn = earn_pb2.EarnRequest(
+        member={"external_id": "customer-172440986"}, amount={"value": "100"}, reference="x" * 40
     )
+    raw = earn_pb2.BatchEarnRequest(earns=[earn] * 1000).SerializeToString()
+    monkeypatch.setattr(wire_limits, "TAGS_MAX", 1000 + 1000 * earn.ByteSize() // 2)
+    monkeypatch.setattr(wire_limits, "deque", Untouched)
     assert refused(earn_pb2.BatchEarnRequest(), raw) is None
-    twice = b"\x0a" + bytes((2 * len(item) & 127 | 128, 2 * len(item) >> 7)) + item * 2
-    assert refused(earn_pb2.BatchEarnRequest(), twice * 1000) == ""
+
+
+class Untouched(deque[Any]):
+    """Messages that are put off and must not be taken up again."""
+
+    def popleft(self) -> Any:
+        raise AssertionError("a message was looked into")
 
 
 # Random messages, also malformed

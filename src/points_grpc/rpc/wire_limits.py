@@ -7,6 +7,7 @@ how many elements and fields it has, not by its length. One walk over the tags c
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,10 +22,13 @@ TAGS_MAX = 100_000
 """The most fields of a call in all, those of inner messages and unknown ones included."""
 
 SMALL_BYTES = 1024
-"""Inner messages up to this length are not looked into, unless they could hold too much."""
+"""Inner messages up to this length are looked into last, and only if that can change anything."""
 
-UNSEEN_BYTES_MAX = 2**20
-"""The most bytes of such messages in a call; all that are beyond are looked into."""
+FIELD_BYTES_MIN = 2
+"""The length of the shortest field: what has not been looked into has no more than that allows."""
+
+TINY_BYTES = 16
+"""Within a message that was put off, those up to this length are not put off again."""
 
 LOOP_BYTES_MAX = 64 * 1024
 """A longer request is walked outside of the event loop."""
@@ -53,7 +57,8 @@ class Unbounded(ValueError):
 
 class _Field(NamedTuple):
     """The walk's task at a tag: count under `path` up to `bound` (0: nothing to count), and
-    look into what is longer than `small`. `width` is that of a packed element, 1 for varints."""
+    look into what is longer than `small` at once. `width` is that of a packed element, 1 for
+    varints."""
 
     path: str
     bound: int
@@ -106,14 +111,32 @@ class _Malformed(Exception):
     """The bytes are no message that a parser would take."""
 
 
-def _walk(raw: bytes, shape: Shape) -> None:  # noqa: PLR0912  # a call for each tag would double its time
-    at, end, tags, unseen, groups = 0, len(raw), 0, 0, 0
-    fields, counts, place = shape.fields, dict[str, int](), ""
+_Part = tuple[dict[int, _Field], int, int]
+"""A message by its fields, and where it begins and ends."""
+
+
+def _walk(raw: bytes, shape: Shape) -> None:
+    put_off: deque[_Part] = deque()
+    tags, unseen = _count(raw, (shape.fields, 0, len(raw)), 0, put_off)
+    while put_off and tags + unseen // FIELD_BYTES_MIN > TAGS_MAX:
+        part = put_off.popleft()
+        tags, more = _count(raw, part, tags, put_off, is_short=True)
+        unseen += more - (part[2] - part[1])
+
+
+def _count(  # noqa: PLR0912  # a call for each tag would double its time
+    raw: bytes, part: _Part, tags: int, put_off: deque[_Part], is_short: bool = False
+) -> tuple[int, int]:
+    """The tags, with those before; and how many bytes are put off. Raises _Malformed."""
+    (fields, at, end), counts, place = part, dict[str, int](), ""
+    unseen = groups = 0
     around: list[tuple[dict[int, _Field], dict[str, int], str, int]] = []
     while True:
         if at >= end:
-            if at > end or groups or not around:
-                return
+            if at > end or groups:
+                raise _Malformed
+            if not around:
+                return tags, unseen
             fields, counts, place, end = around.pop()
             continue
         tags += 1
@@ -146,8 +169,9 @@ def _walk(raw: bytes, shape: Shape) -> None:  # noqa: PLR0912  # a call for each
             counts[path] = count
         if inner is None:
             continue
-        if at - start <= small and unseen + at - start <= UNSEEN_BYTES_MAX:
+        if at - start > TINY_BYTES if is_short else at - start <= small:
             unseen += at - start
+            put_off.append((inner.fields, start, at))
             continue
         around.append((fields, counts, place, end))
         fields, end, at = inner.fields, at, start
