@@ -317,6 +317,7 @@ def read_everything(desk: Desk) -> None:
     walks = [(rule, *lot_listings.START[1:]) for rule in (0, RULE)]
     lot_listings.ended_undated(c, (1, ONE), walks, 50)
     lot_listings.lot_ids(c, (1, ONE))
+    lot_listings.marks(c, (1, ONE))
     lot_listings.lot_ids_of_bucket(c, (1, ONE), 2**62, 50)
 
 

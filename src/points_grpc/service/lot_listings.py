@@ -2,7 +2,8 @@
 
 SPENDING and EXPIRY order sort by what spending does not change: priority (SPENDING only), expiry,
 earn and lot id. So a lot keeps its place whatever is taken from it between two pages. Each page
-merges runs of several indexes, because no single one has live and finished lots in that order.
+merges runs of several indexes, because no single one has live and finished lots in that order;
+where that would be very many runs, the lots of an account that has not too many are sorted here.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from points_grpc.service.paging import (
     numbers,
     to_micros,
 )
+from points_grpc.service.sorted_lots import SortedLots, has_many_runs
 from points_grpc.storage import expiry_changes, listings, lot_listings, lots, transactions
 from points_grpc.storage.database import Connection
 from points_grpc.storage.lot_listings import START, Place, Stream
@@ -84,6 +86,9 @@ class LotPages:
         collector: Collector[Lot] = Collector(self._listing.page_size)
         if self._listing.order is Order.LATEST_LOT:
             cursor = collector.collect(self._latest(), self._listing.cursor)
+        elif self._holding.account.version < EXAMINED_MAX and has_many_runs(self._holding):
+            every = SortedLots(self._connection, self._holding, self._listing)
+            cursor = collector.collect(partial(self._sorted, every), self._listing.cursor)
         else:
             cursor = self._collect_regions(collector)
         return collector.fit(self._views(collector.taken), cursor)
@@ -123,6 +128,14 @@ class LotPages:
             for key, lot in sorted(keyed, key=lambda pair: pair[0])
         ]
         return Chunk(rows, cut)
+
+    def _sorted(self, every: SortedLots, cursor: Cursor, quota: int) -> Chunk[Lot]:
+        ranks, is_cut = every.after(_place(cursor), quota)
+        tenant_id = self._account[0]
+        found = lots.by_id(self._connection, {(tenant_id, rank[-1]) for rank in ranks})
+        kept = self._kept(list(found.values()))
+        rows = [Found(rank, rank, found[rank[-1]] if rank[-1] in kept else None) for rank in ranks]
+        return Chunk(rows, ranks[-1] if is_cut else None)
 
     # By id
 

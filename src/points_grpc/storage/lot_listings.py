@@ -179,6 +179,25 @@ _ids = select(transactions.c.transaction_id).where(
     transactions.c.version > 0,
     transactions.c.type == _EARN,
 )
+_earned = _ids.subquery("earned")
+_mark = (
+    select(
+        lots.c.lot_id,
+        lots.c.rule,
+        lots.c.priority,
+        lots.c.earned_at,
+        lots.c.expires_at,
+        lots.c.unfinished,
+    )
+    .where(
+        lots.c.bucket == _BUCKET,
+        lots.c.tenant_id == _TENANT,
+        lots.c.lot_id == _earned.c.transaction_id,
+    )
+    .limit(1)  # keeps the planner from joining with all lots of the bucket
+    .lateral("mark")
+)
+_marks = select(*_mark.c).select_from(_earned).join(_mark, true())
 _of_bucket = (
     select(
         lots.c.lot_id,
@@ -277,6 +296,22 @@ def lot_ids(connection: Connection, account: tuple[int, int]) -> list[int]:
     """Return the ids of all lots of the (tenant_id, account_id), the highest first."""
     found = connection.execute(_ids, _of(account, 0))
     return sorted((row[0] for row in found), reverse=True)
+
+
+class Mark(NamedTuple):
+    """What sorts a lot."""
+
+    lot_id: int
+    rule: int
+    priority: int
+    earned_at: datetime
+    expires_at: datetime | None
+    unfinished: bool
+
+
+def marks(connection: Connection, account: tuple[int, int]) -> list[Mark]:
+    """Return what sorts each lot of the (tenant_id, account_id), in no order."""
+    return [Mark(*row) for row in connection.execute(_marks, _of(account, 0))]
 
 
 def lot_ids_of_bucket(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from bank import IDLE, IDLE_MONTHLY, NEVER, START, YEAR, Bank, instant, named
+from sqlalchemy import Engine, event
 
 from points_grpc.domain.commands import MemberName, MoveExpiry, MoveState
 from points_grpc.domain.model import LotCategory, LotState, TransactionType
@@ -331,6 +332,30 @@ def test_many_lots_are_listed_once_in_bounded_steps(
     listed = ids(mixed, LOTS, 7, order=order)
     assert len(listed) == len(everyone) == len(set(listed))
     assert set(listed) == everyone
+
+
+@pytest.mark.parametrize("order", [Order.SPENDING, Order.EXPIRY])
+def test_many_policies_cost_no_statement_each(new_bank: Callable[..., Bank], order: Order) -> None:
+    """With 1,000 priorities, half of inactivity, each page is full, by a few statements."""
+    every = [replace(NEVER, code=f"p{n}", priority=n) for n in range(500)]
+    every += [replace(IDLE, code=f"p{n}", priority=n) for n in range(500, 1000)]
+    bank = new_bank(*every)
+    wanted = [bank.earn(1, policy=f"p{n}") for n in (999, 700, 500, 499, 3, 0)][::-1]
+    if order is Order.EXPIRY:
+        wanted = [*sorted(wanted[3:]), *sorted(wanted[:3])]
+    sent: list[str] = []
+
+    def before(_: object, __: object, statement: str, *___: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", before)
+    try:
+        pages = bank.pages(from_cursor(LOTS, page_size=2, order=order))
+    finally:
+        event.remove(Engine, "before_cursor_execute", before)
+    listed = [[row.lot_id for row in page] for page in pages]
+    assert listed == [wanted[:2], wanted[2:4], wanted[4:]]
+    assert 0 < len(sent) <= 20 * len(pages)
 
 
 def test_lots_in_spending_order_are_spent_in_that_order(mixed: Bank) -> None:

@@ -173,8 +173,19 @@ def lot_keys(bank: Bank, **changes: Any) -> dict[int, tuple[Any, ...]]:
     ],
 )
 @pytest.mark.parametrize("order", [Order.SPENDING, Order.EXPIRY])
-def test_lots_by_expiry(traffic: Traffic, order: Order, changes: dict[str, Any]) -> None:
-    """A lot that does not move is listed once, by priority, expiry, earn and id."""
+@pytest.mark.parametrize("runs_max", [0, 8])
+def test_lots_by_expiry(
+    traffic: Traffic,
+    order: Order,
+    changes: dict[str, Any],
+    runs_max: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A lot that does not move is listed once, by priority, expiry, earn and id.
+
+    So it is from the indexes' runs, and where the lots are sorted by the service.
+    """
+    monkeypatch.setattr("points_grpc.service.sorted_lots.RUNS_MAX", runs_max)
     listing = replace(LOTS, order=order, **changes)
     shown, seen = listed(traffic, listing, 2, lambda: lot_keys(traffic.bank, **changes))
     first = 0 if order is Order.SPENDING else 1
