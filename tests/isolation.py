@@ -47,7 +47,7 @@ _FOR_ALL = re.compile(
 
 _APPENDED = re.compile(
     r"\b(?:UPDATE|DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?"
-    r"(?:transactions|allocations|expiry_changes)\b",
+    r"(?:transactions|allocations|expiry_changes|audit_events)\b",
     re.IGNORECASE,
 )
 

@@ -39,6 +39,7 @@ MORE: dict[str, dict[str, Any]] = {
     "GetPolicy": POLICY,
     "ListPolicies": {"program_id": 469, "currency_code": "POINTS"},
     "UpdatePolicy": POLICY,
+    "ListAuditEvents": {"principal": "dev", "resource": "AUDIT_RESOURCE_PROGRAM"} | PERIOD,
     "GetMember": {"member": ERIN},
     # As often as asked, and as late as can be undone by nobody: nowhere.
     "SetClock": {"time": "2023-08-15T00:00:00Z"},

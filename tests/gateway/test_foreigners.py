@@ -127,6 +127,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         IN_PROGRAM | {"policy": "default", "definition": {"never": {}}},
         {"currency_id": "$currency", "policy": "default", "definition": {"never": {}}},
     ],
+    "ProgramService/ListAuditEvents": [{}, {"principal": "acme"}],
     "MemberService/CreateMember": [
         {"external_id": "$external"},
         {"email": "$email"},

@@ -140,4 +140,29 @@ def _clock() -> list[Step]:
     ]
 
 
-STORY: list[Step] = [*_programs(), *_currencies(), *_policies(), *_members(), *_clock()]
+def _audit_events() -> list[Step]:
+    listed = "ProgramService/ListAuditEvents"
+    return [
+        rpc(listed),
+        rpc(listed, page_size=2, save={"page": "next_page_token"}),
+        rpc(listed, page_size=3, page_token="$page"),
+        rpc(listed, page_size=3, page_token="$page", principal="dev"),
+        rpc(listed, resource="AUDIT_RESOURCE_POLICY", page_size=2),
+        rpc(listed, principal="nobody"),
+        rpc(listed, start_time="2022-01-31T10:00:00Z", end_time="2022-01-31T10:00:00Z"),
+        rpc(listed, start_time="2022-02-01T00:00:00Z", end_time="2022-01-31T10:00:00Z"),
+        rpc(listed, page_size=-1),
+        rpc(listed, "acme"),
+        rpc(listed, "reader"),
+        rpc(listed, ""),
+    ]
+
+
+STORY: list[Step] = [
+    *_programs(),
+    *_currencies(),
+    *_policies(),
+    *_members(),
+    *_audit_events(),
+    *_clock(),
+]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from points.v1 import (
+    audit_pb2,
     currency_pb2,
     member_pb2,
     member_service_pb2,
@@ -14,6 +15,7 @@ from points.v1 import (
     program_pb2,
     program_service_pb2,
 )
+from points_grpc.domain.admin_events import AdminEvent, FieldChange, ListAdminEvents, Resource
 from points_grpc.domain.administration import (
     CreateMember,
     CurrencyCreated,
@@ -27,6 +29,7 @@ from points_grpc.domain.administration import (
 )
 from points_grpc.domain.commands import MemberName
 from points_grpc.domain.model import Period, Policy, PolicyKind
+from points_grpc.domain.queries import Page
 from points_grpc.errors import IdentifierTaken, InvalidField
 from points_grpc.rpc.page_token import write_page_token
 from points_grpc.rpc.servicers import programs
@@ -219,6 +222,61 @@ def test_a_place_of_another_kind_is_refused(serve, book, method, kind, listing, 
 
     expected = "OK" if cursor == good else "INVALID_PAGE_TOKEN"
     assert serve(scenario, backends={"programs": book}) == expected
+
+
+def test_audit_events_are_listed_as_asked(serve, book, samples):
+    """ListAuditEvents passes its filters and its place on, and shows every field of an event."""
+    event = AdminEvent(
+        principal="token-1",
+        action="UpdatePolicy",
+        resource=Resource.POLICY,
+        at=samples.now,
+        changes=(FieldChange("version", "1", "2"),),
+        program_id=469,
+        currency_id=9,
+        policy="year",
+        member_id=7,
+        token_id="token-2",
+        request_id="r",
+        event_id=2**46,
+    )
+    fields = {"principal": "token-1", "resource": audit_pb2.AUDIT_RESOURCE_POLICY, "page_size": 1}
+    book.answers = {"list_audit_events": Page((event,), (5, 2**46))}
+
+    async def scenario(served):
+        call, kind = served.programs.ListAuditEvents, audit_pb2.ListAuditEventsRequest
+        first = await call(kind(**fields))
+        book.answers = {"list_audit_events": Page((), ())}
+        second = await call(kind(**fields, page_token=first.next_page_token))
+        other = kind(page_token=first.next_page_token)
+        return first, second, await served.refusal(call(other))
+
+    first, second, refused = serve(scenario, backends={"programs": book})
+    [shown] = first.audit_events
+    assert all(shown.HasField(f.name) if f.message_type and not f.is_repeated
+               else getattr(shown, f.name) for f in shown.DESCRIPTOR.fields)  # fmt: skip
+    assert (shown.event_id, shown.policy, shown.resource) == (2**46, "year", 3)
+    assert (shown.changes[0].old_value, shown.changes[0].new_value) == ("1", "2")
+    assert not second.audit_events and not second.next_page_token
+    assert refused.reason == "INVALID_PAGE_TOKEN"
+    asked = ListAdminEvents("token-1", Resource.POLICY, page_size=1)
+    assert book.asked == [
+        ("list_audit_events", asked),
+        ("list_audit_events", replace(asked, cursor=(5, 2**46))),
+    ]
+
+
+@pytest.mark.parametrize("number", [8, -1, 2**31 - 1])
+def test_a_kind_of_things_that_is_not_known_is_refused(serve, book, number):
+    """A filter by a resource that the contract does not have is INVALID_FIELD."""
+
+    async def scenario(served):
+        request = audit_pb2.ListAuditEventsRequest(resource=number)
+        return await served.refusal(served.programs.ListAuditEvents(request))
+
+    status = serve(scenario, backends={"programs": book})
+    assert (status.reason, status.metadata["field"]) == ("INVALID_FIELD", "resource")
+    assert not book.asked
 
 
 # Members

@@ -30,6 +30,7 @@ LOST = {
     "0004": {"imports.first_number"},
     "0005": {"settings"},
     "0006": {"former_identifiers"},
+    "0007": {"audit_events"},
 }
 """What undoing a migration loses: tables, or columns as `table.column`. All else is kept."""
 

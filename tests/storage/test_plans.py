@@ -12,10 +12,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import DDL, Connection, Table, column, func, select, table
 
+from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents, Resource
 from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Transaction
 from points_grpc.domain.model import AwardKind, LotState, TransactionType
 from points_grpc.storage import (
     accounts,
+    admin_events,
     change_listings,
     expiration_causes,
     expiry_changes,
@@ -32,7 +34,7 @@ from points_grpc.storage import (
 )
 from points_grpc.storage import tables as t
 from points_grpc.storage.database import Database
-from points_grpc.storage.ids import BUCKETS
+from points_grpc.storage.ids import BUCKETS, IdSource
 from points_grpc.storage.listings import ID_END, Wanted
 
 NOW = datetime(2031, 5, 6, tzinfo=UTC)
@@ -44,6 +46,7 @@ IDLE_RULE = 77
 FACTS = (
     t.accounts,
     t.allocations,
+    t.audit_events,
     t.expiry_changes,
     t.former_identifiers,
     t.identifiers,
@@ -163,6 +166,14 @@ def add(connection: Connection, range_of_members: range) -> None:
     imports.insert_keys(connection, 1, keys)
 
 
+def add_events(connection: Connection, ids: IdSource, tenant_id: int) -> None:
+    """A change of each second."""
+    for second in range(MEMBERS):
+        at = NOW + timedelta(seconds=second)
+        event = AdminEvent("p", "UpdateProgram", Resource.PROGRAM, at, program_id=469)
+        admin_events.append(connection, ids, tenant_id, event)
+
+
 @pytest.fixture(scope="module")
 def filled(module_database_url: str) -> Iterator[Database]:
     """A database with some thousands of rows in every table that is never analyzed."""
@@ -174,6 +185,9 @@ def filled(module_database_url: str) -> Iterator[Database]:
             )
         )
     database.run(lambda at: add(at, range(MEMBERS)))
+    ids = IdSource(database.run, admin_events.EVENT_NUMBERS)
+    for tenant_id in (1, 2):
+        database.run(lambda at, of=tenant_id: add_events(at, ids, of))
     yield database
     database.close()
 
@@ -187,6 +201,7 @@ CUT_STREAMS = [(*stream, (0, at, NOW, 1)) for stream in STREAMS for at in (NOW, 
 PAIRS = [(1, number(0, m), 7) for m in SOME]
 VENDORS = [(1, number(0, m), 2) for m in SOME]
 PLACES = [accounts.DuePlace(b, 1, 469, NOW - DAY, 1) for b in range(BUCKETS)]
+AFTER = (NOW + timedelta(seconds=MEMBERS // 2), 2**50)
 LAPSING = [(account_of(m), NOW + 40 * DAY) for m in SOME]
 
 HOT: dict[str, Callable[[Connection], object]] = {
@@ -199,6 +214,10 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "accounts.redate": lambda at: accounts.redate(at, [account_of(m) for m in SOME]),
     "accounts.due": lambda at: accounts.due(at, PLACES, NOW + 40 * DAY, 10),
     "accounts.count_due": lambda at: accounts.count_due(at, PLACES, NOW + 40 * DAY),
+    "admin_events.page": lambda at: admin_events.page(at, 1, ListAdminEvents(), None),
+    "admin_events.page after": lambda at: admin_events.page(
+        at, 1, ListAdminEvents(principal="q", resource=Resource.POLICY), AFTER
+    ),
     "imports.targets": lambda at: imports.targets(
         at, 1, [(number(0, m), f"row-{m}") for m in SOME]
     ),
@@ -321,6 +340,20 @@ def test_analyzed_tables_are_read_by_index(filled: Database, plans: Plans) -> No
     for fact in FACTS:
         filled.run(lambda at, fact=fact: at.execute(DDL(f"ANALYZE {fact.name}")))
     assert scanned(filled, plans) == {}
+
+
+def test_a_page_of_audit_events_begins_at_its_place(filled: Database, plans: Plans) -> None:
+    """The place of a page is in the index's condition, and no event is sorted."""
+
+    def explain(at: Connection) -> None:
+        for after in (None, AFTER):
+            plan = plans(at, lambda after=after: admin_events.page(at, 1, ListAdminEvents(), after))
+            [condition] = re.findall("Index Cond: .*", plan)
+            assert "audit_events_by_time" in plan
+            assert "ROW(created_at, event_id) < ROW(" in condition
+            assert "Sort" not in plan
+
+    filled.run(explain)
 
 
 def updated(connection: Connection, of: Table) -> tuple[int, int]:

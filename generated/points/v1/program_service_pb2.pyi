@@ -1,4 +1,5 @@
 from google.api import annotations_pb2 as _annotations_pb2
+from points.v1 import audit_pb2 as _audit_pb2
 from points.v1 import currency_pb2 as _currency_pb2
 from points.v1 import options_pb2 as _options_pb2
 from points.v1 import policy_pb2 as _policy_pb2

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from points.v1 import audit_pb2 as points_dot_v1_dot_audit__pb2
 from points.v1 import currency_pb2 as points_dot_v1_dot_currency__pb2
 from points.v1 import policy_pb2 as points_dot_v1_dot_policy__pb2
 from points.v1 import program_pb2 as points_dot_v1_dot_program__pb2
@@ -100,6 +101,11 @@ class ProgramServiceStub:
                 '/points.v1.ProgramService/UpdatePolicy',
                 request_serializer=points_dot_v1_dot_policy__pb2.UpdatePolicyRequest.SerializeToString,
                 response_deserializer=points_dot_v1_dot_policy__pb2.UpdatePolicyResponse.FromString,
+                _registered_method=True)
+        self.ListAuditEvents = channel.unary_unary(
+                '/points.v1.ProgramService/ListAuditEvents',
+                request_serializer=points_dot_v1_dot_audit__pb2.ListAuditEventsRequest.SerializeToString,
+                response_deserializer=points_dot_v1_dot_audit__pb2.ListAuditEventsResponse.FromString,
                 _registered_method=True)
 
 
@@ -204,6 +210,15 @@ class ProgramServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAuditEvents(self, request, context):
+        """Lists what administrators changed for the tenant (programs, currencies, policies, members and
+        their identifiers, tokens), newest first. Events that come while pages are read do not disturb
+        them: none is shown twice. INVALID_PAGE_TOKEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProgramServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -266,6 +281,11 @@ def add_ProgramServiceServicer_to_server(servicer, server):
                     servicer.UpdatePolicy,
                     request_deserializer=points_dot_v1_dot_policy__pb2.UpdatePolicyRequest.FromString,
                     response_serializer=points_dot_v1_dot_policy__pb2.UpdatePolicyResponse.SerializeToString,
+            ),
+            'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEvents,
+                    request_deserializer=points_dot_v1_dot_audit__pb2.ListAuditEventsRequest.FromString,
+                    response_serializer=points_dot_v1_dot_audit__pb2.ListAuditEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -597,6 +617,33 @@ class ProgramService:
             '/points.v1.ProgramService/UpdatePolicy',
             points_dot_v1_dot_policy__pb2.UpdatePolicyRequest.SerializeToString,
             points_dot_v1_dot_policy__pb2.UpdatePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/points.v1.ProgramService/ListAuditEvents',
+            points_dot_v1_dot_audit__pb2.ListAuditEventsRequest.SerializeToString,
+            points_dot_v1_dot_audit__pb2.ListAuditEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

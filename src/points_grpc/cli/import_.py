@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from points_grpc.cli import clocks, logs, office, older_tzdata, options
+from points_grpc.cli.administering import CommandLog, principal
 from points_grpc.cli.garbage import collect_seldom
 from points_grpc.cli.options import fail
+from points_grpc.clock import Clock
+from points_grpc.domain.admin_events import AdminEvent, Resource, differences
 from points_grpc.domain.commands import VENDOR_ID
 from points_grpc.domain.identifiers import can_merge
 from points_grpc.errors import ProgramNotFound, StorageUnavailable
@@ -23,6 +27,7 @@ from points_grpc.service.importing.source import BadFile
 from points_grpc.service.importing.writing import ImportedElsewhere
 from points_grpc.storage import programs
 from points_grpc.storage.database import Database
+from points_grpc.storage.imports import Progress as Progressed
 
 Tenant = Annotated[str, typer.Option("--tenant", help="The tenant, by name.")]
 ProgramId = Annotated[
@@ -99,8 +104,12 @@ def import_(
             fail(f"the tenant has no program {program_id}")
         except ImportedElsewhere as problem:
             fail(str(problem))
+        log = ImportLog(database, clock, tenant_id, program_id)
+        log.append("import begin", {"merge_by": ",".join(sorted(merged_types))})
         try:
-            _run(importer, report)
+            done = _run(importer)
+            log.append("import end", counts_of(done, report))
+            _tell(done, report)
         except (BadFile, ImportedElsewhere) as problem:
             fail(str(problem))
         except StorageUnavailable:
@@ -135,7 +144,30 @@ def form_of(form: str | None, file: Path) -> str:
     return str(found)
 
 
-def _run(importer: Importer, report: Path) -> None:
+class ImportLog:
+    """Tells the log of administration of an import: that it begins, and what it came to."""
+
+    def __init__(self, database: Database, clock: Clock, tenant_id: int, program_id: int) -> None:
+        self._database, self._log, self._clock = database, CommandLog(database), clock
+        self._tenant_id, self._program_id = tenant_id, program_id
+
+    def append(self, action: str, told: Mapping[str, object]) -> None:
+        """Add an event with what is told of the import; what is empty is left out."""
+        changes = differences({}, told)
+        now = self._clock.now()
+        event = AdminEvent(
+            principal(), action, Resource.IMPORT, now, changes, program_id=self._program_id
+        )
+        self._database.run(lambda at: self._log.append(at, self._tenant_id, event))
+
+
+def counts_of(done: Progressed, report: Path) -> dict[str, int]:
+    """Count the rows of all runs of the file, and those merged by the type of identifier."""
+    merged = {f"merged_by_{kind}": count for kind, count in sorted(count_merged(report).items())}
+    return {"imported": done.imported, "known": done.known, "refused": done.refused, **merged}
+
+
+def _run(importer: Importer) -> Progressed:
     done, began = importer.resumed, time.monotonic()
     if done.lines_done:
         typer.echo(f"going on after line {done.lines_done}", err=True)
@@ -148,8 +180,12 @@ def _run(importer: Importer, report: Path) -> None:
             rows = done.imported + done.known + done.refused - before
             rate = rows / max(time.monotonic() - began, 1e-3)
             progress.update(task, completed=done.bytes_done, rate=f"{rate:,.0f} rows/s")
+    return done
+
+
+def _tell(done: Progressed, report: Path) -> None:
     typer.echo(f"{done.imported} rows imported, {done.known} were there, {done.refused} refused")
-    if merged := count_merged(report):
+    if merged := count_merged(report).total():
         typer.echo(f"{merged} of them merged with members that were there: {report}")
     if done.refused:
         typer.echo(f"refused rows: {report}")

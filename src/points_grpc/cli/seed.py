@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from points_grpc.cli.administering import CommandLog, create_tenant, set_default_program
 from points_grpc.clock import Clock
 from points_grpc.domain.administration import (
     CreateCurrency,
@@ -43,10 +44,12 @@ _CURRENCIES = (
 def tenant(database: Database, now: datetime) -> Caller:
     """The demo tenant's caller; the tenant is made if there is none."""
 
+    log = CommandLog(database)
+
     def find_or_make(connection: Connection) -> Caller:
         found = storage.tenant_by_name(connection, TENANT)
         if found is None:
-            found = storage.create_tenant(connection, TENANT, now)
+            found = create_tenant(connection, log, TENANT, PRINCIPAL, now)
         return Caller(found.tenant_id, TENANT, PRINCIPAL, found.default_program_id)
 
     return database.run(find_or_make)
@@ -65,7 +68,7 @@ async def everything(demo: bool, database: Database, clock: Clock, book: Program
             most = refusal.facts["limit"]
             problem = f"the demo's {refusal.field} is one more than a tenant may have ({most})"
             raise RuntimeError(problem) from refusal
-        caller = make_default(database, caller)
+        caller = make_default(database, caller, clock.now())
     return caller
 
 
@@ -89,9 +92,11 @@ async def programs(book: ProgramBook, caller: Caller) -> None:
                 await book.create_policy(caller, CreatePolicy(program_id, code, policy))
 
 
-def make_default(database: Database, caller: Caller) -> Caller:
+def make_default(database: Database, caller: Caller, now: datetime) -> Caller:
     """Make the demo program the tenant's default; the caller that knows it."""
     if caller.default_program_id:
         return caller
-    database.run(lambda at: storage.set_default_program(at, caller.tenant_id, PROGRAM))
+    log = CommandLog(database)
+    made = storage.Tenant(caller.tenant_id, caller.tenant, caller.default_program_id)
+    database.run(lambda at: set_default_program(at, log, made, PROGRAM, PRINCIPAL, now))
     return Caller(caller.tenant_id, caller.tenant, caller.principal, PROGRAM)

@@ -7,6 +7,12 @@ from typing import Annotated
 import typer
 
 from points_grpc.cli import office, options
+from points_grpc.cli.administering import (
+    CommandLog,
+    create_tenant,
+    principal,
+    set_default_program,
+)
 from points_grpc.clock import SystemClock
 from points_grpc.storage import programs
 from points_grpc.storage.database import Connection
@@ -28,10 +34,10 @@ def create(
     """Make a tenant. Its programs are made by a token of its own with points.admin."""
     if not name.isprintable() or name != name.strip() or not 0 < len(name) <= NAME_MAX:
         options.fail(f"a name has 1 to {NAME_MAX} printable characters", code=2)
-    now = SystemClock().now()
     with office.opened(database_url=database_url, data_dir=data_dir) as database:
+        log, now = CommandLog(database), SystemClock().now()
         try:
-            made = database.run(lambda at: programs.create_tenant(at, name, now))
+            made = database.run(lambda at: create_tenant(at, log, name, principal(), now))
         except Exception as error:
             if fault_of(error) is not Fault.CONFLICT:
                 raise
@@ -60,15 +66,17 @@ def default_program(
     Servers that run notice within five seconds.
     """
 
-    def change(connection: Connection) -> None:
+    def change(connection: Connection, log: CommandLog) -> None:
         tenant = programs.tenant_by_name(connection, name)
         if tenant is None:
             options.fail(f"there is no tenant {name}")
             return
         if program_id and programs.view(connection, tenant.tenant_id, program_id) is None:
             options.fail(f"{name} has no program {program_id}")
-        programs.set_default_program(connection, tenant.tenant_id, program_id)
+        now = SystemClock().now()
+        set_default_program(connection, log, tenant, program_id, principal(), now)
 
     with office.opened(database_url=database_url, data_dir=data_dir) as database:
-        database.run(change)
+        log = CommandLog(database)
+        database.run(lambda at: change(at, log))
         typer.echo(f"default program of {name}: {program_id or 'none'}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from points_grpc.cli import office, options
+from points_grpc.cli.administering import CommandLog, principal
 from points_grpc.clock import SystemClock
+from points_grpc.domain.admin_events import AdminEvent, FieldChange, Resource, differences
 from points_grpc.domain.grants import SCOPES
 from points_grpc.domain.tokens import NAME_MAX, Token
 from points_grpc.service.credentials import make_token
@@ -47,14 +50,19 @@ def create(  # noqa: PLR0917  # each is an option, given by name
         options.fail(f"--name: at most {NAME_MAX} printable characters", code=2)
     now = SystemClock().now()
 
-    def make(connection: Connection) -> tuple[str, Token] | None:
+    def make(connection: Connection, log: CommandLog) -> tuple[str, Token] | None:
         owner = programs.tenant_by_name(connection, tenant)
         if owner is None:
             return None
-        return make_token(connection, owner, name, wanted, now=now, lifetime=lifetime)
+        made = make_token(connection, owner, name, wanted, now=now, lifetime=lifetime)
+        changes = differences({}, _settings(made[1]))
+        event = AdminEvent(principal(), "token create", Resource.TOKEN, now, changes)
+        log.append(connection, owner.tenant_id, replace(event, token_id=made[1].token_id))
+        return made
 
     with office.opened(database_url=database_url, data_dir=data_dir) as database:
-        made = database.run(make)
+        log = CommandLog(database)
+        made = database.run(lambda at: make(at, log))
     if made is None:
         options.fail(f"there is no tenant {tenant}: points-grpc tenant create makes one")
         return
@@ -82,7 +90,17 @@ def revoke(
     """Make a token invalid for good. Servers that run notice within five seconds."""
     now = SystemClock().now()
     with office.opened(database_url=database_url, data_dir=data_dir) as database:
-        if not database.run(lambda at: tokens.revoke(at, token_id, now)):
+        log = CommandLog(database)
+
+        def work(connection: Connection) -> bool:
+            found = tokens.revoke(connection, token_id, now)
+            if found is not None and found.is_new:
+                changes = (FieldChange("revoke_time", "", now.isoformat()),)
+                event = AdminEvent(principal(), "token revoke", Resource.TOKEN, now, changes)
+                log.append(connection, found.tenant_id, replace(event, token_id=token_id))
+            return found is not None
+
+        if not database.run(work):
             options.fail(f"there is no token {token_id}")
     typer.echo(f"{token_id} revoked")
 
@@ -96,6 +114,12 @@ def _line(token: Token, state: str) -> str:
     times = (f"{what} {at:%Y-%m-%d %H:%M} UTC" for what, at in shown.items() if at is not None)
     parts = (token.token_id, state, token.tenant, ",".join(token.scopes), token.name, *times)
     return "  ".join(part for part in parts if part)
+
+
+def _settings(token: Token) -> dict[str, object]:
+    """What the log tells of a token, which is nothing of its secret."""
+    expires_at = None if token.expires_at is None else token.expires_at.isoformat()
+    return {"name": token.name, "scopes": " ".join(token.scopes), "expire_time": expires_at}
 
 
 def _scopes(text: str) -> list[str]:

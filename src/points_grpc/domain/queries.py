@@ -7,12 +7,6 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Generic, TypeVar
 
-from points_grpc.domain.answers import (
-    AllocationView,
-    ExpiryChangeView,
-    LotView,
-    TransactionView,
-)
 from points_grpc.domain.commands import CurrencyName, MemberName
 from points_grpc.domain.model import Currency, LotCategory, LotState, TransactionType
 
@@ -195,7 +189,7 @@ class ListAllocations:
 
 Listing = ListTransactions | ListLots | ListExpiryChanges | ListAllocations
 
-Row = TypeVar("Row", TransactionView, LotView, ExpiryChangeView, AllocationView)
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents
 from points_grpc.domain.administration import (
     CreateCurrency,
     CreateMember,
@@ -143,6 +144,10 @@ class ProgramBook(Protocol):
 
     async def update_policy(self, caller: Caller, change: UpdatePolicy) -> Outcome[PolicyView]:
         """A policy's next version."""
+        ...
+
+    async def list_audit_events(self, caller: Caller, listing: ListAdminEvents) -> Page[AdminEvent]:
+        """A page of what administrators changed, newest first."""
         ...
 
 

@@ -18,8 +18,10 @@ from points_grpc.domain.commands import MEMBER_ID, VENDOR_ID, Caller, MemberName
 from points_grpc.domain.identifiers import check_identifier, check_identifiers, first_name, label_of
 from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas, check_room
 from points_grpc.errors import IdentifierTaken, InvalidField, LimitReached, MemberNotFound
+from points_grpc.service.admin_log import AdminRecorder
 from points_grpc.service.desk import AnswerForm, Desk, Instant, Task
 from points_grpc.storage import members
+from points_grpc.storage.admin_events import EVENT_NUMBERS
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import IdSource, bucket_of_name
 
@@ -36,6 +38,7 @@ class MemberBook:
         self._desk = desk
         self._ids = ids
         self._quotas = quotas
+        self._event_ids = ids.of_series(EVENT_NUMBERS)
 
     async def create_member(self, caller: Caller, change: CreateMember) -> Outcome[MemberView]:
         """A new member, known by any number of identifiers, none included.
@@ -51,7 +54,9 @@ class MemberBook:
             caller.tenant_id,
             scope,
             change,
-            lambda at, now: _create(at, now(), caller.tenant_id, change, self._ids.new_id),
+            lambda at, now: _create(
+                AdminRecorder(at, caller, change, now, self._event_ids), change, self._ids.new_id
+            ),
             _MEMBER,
         )
         return await self._desk.carry_out(task)
@@ -95,7 +100,13 @@ class MemberBook:
     ) -> Outcome[MemberView]:
         def decide_at(at: Connection, now: Instant) -> MemberView:
             member = _locked(at, caller.tenant_id, change.member)
-            return decide(at, caller.tenant_id, member, change.identifier, now())
+            after = decide(at, caller.tenant_id, member, change.identifier, now())
+            if after != member:
+                added = tuple(name for name in after.identifiers if name not in member.identifiers)
+                gone = tuple(name for name in member.identifiers if name not in after.identifiers)
+                recorder = AdminRecorder(at, caller, change, now, self._event_ids)
+                recorder.member(after.member_id, added, gone)
+            return after
 
         scope = ("member", change.member.type, change.member.value)
         task = Task(caller.tenant_id, scope, change, decide_at, _MEMBER)
@@ -128,14 +139,12 @@ def _locked(connection: Connection, tenant_id: int, name: MemberName) -> MemberV
 
 
 def _create(
-    connection: Connection,
-    now: datetime,
-    tenant_id: int,
-    change: CreateMember,
-    new_id: Callable[[int], int],
+    recorder: AdminRecorder, change: CreateMember, new_id: Callable[[int], int]
 ) -> MemberView:
+    connection, tenant_id = recorder.connection, recorder.caller.tenant_id
     names = tuple(dict.fromkeys(change.identifiers))
     _refuse_known(connection, tenant_id, change.identifiers)
+    now = recorder.now()
     number = new_id(0)
     first = first_name(names) or MemberName(MEMBER_ID, str(number))
     member_id = number + bucket_of_name(tenant_id, first.type, first.value)
@@ -143,6 +152,7 @@ def _create(
     members.insert_identifiers(connection, [(tenant_id, n.type, n.value, member_id) for n in names])
     row = (tenant_id, member_id, label.vendor_id or None, label.external_id or None, now)
     members.insert_members(connection, [row])
+    recorder.member(member_id, names)
     return _view(label, names, now)
 
 

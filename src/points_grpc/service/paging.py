@@ -14,12 +14,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from points_grpc.domain.answer_sizes import PAGE_BYTES_MAX, READ_BYTES_MAX, size_of
-from points_grpc.domain.queries import Cursor, Row
+from points_grpc.domain.answers import (
+    AllocationView,
+    ExpiryChangeView,
+    LotView,
+    TransactionView,
+)
+from points_grpc.domain.queries import Cursor
 from points_grpc.errors import InvalidPageToken
 
 EXAMINED_MAX = 10_000
 
 T = TypeVar("T")
+View = TypeVar("View", TransactionView, LotView, ExpiryChangeView, AllocationView)
 
 SortKey = tuple[Any, ...]
 
@@ -106,7 +113,7 @@ class Collector(Generic[T]):
                 self._places.append(cursor)
         return cursor, chunk.cut is None and not left
 
-    def fit(self, views: list[Row], cursor: Cursor) -> tuple[list[Row], Cursor]:
+    def fit(self, views: list[View], cursor: Cursor) -> tuple[list[View], Cursor]:
         """Return the first rows, as many as an answer has room for, and where to continue.
 
         `views` show what was taken, one by one; `cursor` is where all of them end.

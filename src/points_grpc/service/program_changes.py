@@ -23,6 +23,7 @@ from points_grpc.domain.commands import Caller, CurrencyName
 from points_grpc.domain.model import Policy
 from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas, check_room
 from points_grpc.errors import CurrencyNotFound, IdentifierTaken, PolicyNotFound, ProgramNotFound
+from points_grpc.service.admin_log import AdminRecorder
 from points_grpc.storage import currencies, policies, programs, tenant_counts
 from points_grpc.storage.database import Connection
 
@@ -84,11 +85,12 @@ class ProgramWriter(ProgramReader):
     """Carries out changes. Each locks its program first, and reads it only then.
 
     `instant` gives that of the change, first asked for under the lock; `new_id` makes the ids
-    that were not chosen.
+    that were not chosen; `recorder` is told of every change that is made.
     """
 
     instant: Callable[[], datetime]
     new_id: Callable[[], int]
+    recorder: AdminRecorder
     quotas: Quotas = DEFAULT_QUOTAS
 
     @property
@@ -113,6 +115,7 @@ class ProgramWriter(ProgramReader):
             updated_at=self.now,
         )
         programs.insert_program(self.connection, self.caller.tenant_id, program)
+        self.recorder.program(None, program)
         return program
 
     def update_program(self, change: UpdateProgram) -> ProgramView:
@@ -132,6 +135,7 @@ class ProgramWriter(ProgramReader):
             currency_id = self._currency_id(before.program_id, after.default_currency_code)
             programs.set_default_currency(self.connection, key, currency_id)
         programs.update_program(self.connection, key, after.name, after.auto_enroll, self.now)
+        self.recorder.program(before, after)
         return replace(after, version=before.version + 1, updated_at=self.now)
 
     def create_currency(self, change: CreateCurrency) -> CurrencyCreated:
@@ -159,9 +163,11 @@ class ProgramWriter(ProgramReader):
             updated_at=self.now,
         )
         currencies.insert_currency(self.connection, self.caller.tenant_id, currency)
+        self.recorder.currency(None, currency)
         if not program.default_currency_code:
             key = (self.caller.tenant_id, program.program_id)
             programs.set_default_currency(self.connection, key, currency_id)
+            self.recorder.program(program, replace(program, default_currency_code=change.code))
         return CurrencyCreated(currency, self._add_version(currency, policy))
 
     def update_currency(self, change: UpdateCurrency) -> CurrencyView:
@@ -180,6 +186,7 @@ class ProgramWriter(ProgramReader):
             raise PolicyNotFound("default_policy")
         after = replace(after, updated_at=self.now)
         currencies.update_currency(self.connection, self.caller.tenant_id, after)
+        self.recorder.currency(before, after)
         self._touch(before.program_id)
         return after
 
@@ -202,7 +209,7 @@ class ProgramWriter(ProgramReader):
             return newest
         self._check_room(policy_versions="policy")
         version = newest.policy.version + 1
-        return self._add_version(currency, replace(definition, version=version))
+        return self._add_version(currency, replace(definition, version=version), newest)
 
     def _locked_program(self, program_id: int) -> ProgramView:
         found = self.program(program_id)
@@ -220,12 +227,15 @@ class ProgramWriter(ProgramReader):
                 return currency.currency_id
         raise CurrencyNotFound("default_currency_code")
 
-    def _add_version(self, currency: CurrencyView, policy: Policy) -> PolicyView:
+    def _add_version(
+        self, currency: CurrencyView, policy: Policy, before: PolicyView | None = None
+    ) -> PolicyView:
         numbered = replace(policy, policy_version_id=self.new_id())
         view = PolicyView(
             numbered, currency.program_id, currency.currency_id, currency.code, self.now
         )
         policies.insert_policy(self.connection, self.caller.tenant_id, view)
+        self.recorder.policy(before, view)
         self._touch(currency.program_id)
         return view
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from points_grpc.domain import settings
+from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents
 from points_grpc.domain.administration import (
     CreateCurrency,
     CreatePolicy,
@@ -20,11 +22,14 @@ from points_grpc.domain.administration import (
     UpdateProgram,
 )
 from points_grpc.domain.commands import Caller, CurrencyName
+from points_grpc.domain.queries import Page
 from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas
+from points_grpc.service.admin_log import AdminRecorder, read_place, write_place
 from points_grpc.service.desk import AnswerForm, Desk, Instant, Task
 from points_grpc.service.program_answers import CURRENCY, CURRENCY_CREATED, POLICY, PROGRAM
 from points_grpc.service.program_changes import ProgramReader, ProgramWriter
-from points_grpc.storage import programs
+from points_grpc.storage import admin_events, programs
+from points_grpc.storage.admin_events import EVENT_NUMBERS
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import IdSource
 
@@ -51,6 +56,7 @@ class ProgramBook:
         self._desk = desk
         self._ids = ids
         self._quotas = quotas
+        self._event_ids = ids.of_series(EVENT_NUMBERS)
 
     async def create_program(self, caller: Caller, change: CreateProgram) -> Outcome[ProgramView]:
         """A new program without currencies. IdentifierTaken (program_id)."""
@@ -182,6 +188,16 @@ class ProgramBook:
             caller, change, lambda writer: writer.update_policy(change), POLICY
         )
 
+    async def list_audit_events(self, caller: Caller, listing: ListAdminEvents) -> Page[AdminEvent]:
+        """A page of the tenant's audit events, newest first. InvalidPageToken."""
+        after = read_place(listing.cursor)
+
+        def read(at: Connection) -> Page[AdminEvent]:
+            events, place = admin_events.page(at, caller.tenant_id, listing, after)
+            return Page(tuple(events), write_place(place))
+
+        return await self._desk.read(read)
+
     async def _read(self, caller: Caller, work: Callable[[ProgramReader], T]) -> T:
         return await self._desk.read(lambda at: work(ProgramReader(at, caller)))
 
@@ -193,7 +209,9 @@ class ProgramBook:
         form: AnswerForm[T],
     ) -> Outcome[T]:
         def decide_at(at: Connection, now: Instant) -> T:
-            return decide(ProgramWriter(at, caller, now, lambda: self._ids.new_id(0), self._quotas))
+            recorder = AdminRecorder(at, caller, change, now, self._event_ids)
+            new_id = partial(self._ids.new_id, 0)
+            return decide(ProgramWriter(at, caller, now, new_id, recorder, self._quotas))
 
         if isinstance(change, CreateProgram):
             scope: tuple[str, ...] = ("programs",)

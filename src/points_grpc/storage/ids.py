@@ -39,11 +39,19 @@ class IdSource:
     never locked for longer than the taking.
     """
 
-    def __init__(self, run: Callable[[Callable[[Connection], int]], int]) -> None:
+    def __init__(
+        self, run: Callable[[Callable[[Connection], int]], int], series: str = _NAME
+    ) -> None:
+        """`series` is a row of id_blocks; ids of two series may be the same number."""
         self._run = run
+        self._series = series
         self._lock = threading.Lock()
         self._next = 0
         self._end = 0
+
+    def of_series(self, series: str) -> IdSource:
+        """Another source over the same database, whose ids are of `series`."""
+        return IdSource(self._run, series)
 
     def new_id(self, bucket: int) -> int:
         """A new id in `bucket`; takes a block from the database when none is left."""
@@ -53,18 +61,18 @@ class IdSource:
         """The first of so many numbers in a row, at most BLOCK, for ids in any buckets."""
         with self._lock:
             if self._end - self._next < count:
-                self._next = self._run(take_block)
+                self._next = self._run(lambda at: take_block(at, self._series))
                 self._end = self._next + BLOCK
             first = self._next
             self._next += count
         return first
 
 
-def take_block(connection: Connection) -> int:
+def take_block(connection: Connection, series: str = _NAME) -> int:
     """The first number of a block of BLOCK that is now the caller's alone."""
     taken = connection.execute(
         update(id_blocks)
-        .where(id_blocks.c.name == _NAME)
+        .where(id_blocks.c.name == series)
         .values(next=id_blocks.c.next + BLOCK)
         .returning(id_blocks.c.next)
     ).scalar_one()

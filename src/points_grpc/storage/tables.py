@@ -24,7 +24,14 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 
 from points_grpc.domain.model import TransactionType
-from points_grpc.storage import columns, former_table, import_tables, setting_table, token_table
+from points_grpc.storage import (
+    admin_event_table,
+    columns,
+    former_table,
+    import_tables,
+    setting_table,
+    token_table,
+)
 
 metadata = columns.metadata
 
@@ -44,6 +51,7 @@ tokens = token_table.tokens
 settings = setting_table.settings
 former_identifiers = former_table.former_identifiers
 imports = import_tables.imports
+audit_events = admin_event_table.audit_events
 import_keys = import_tables.import_keys
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
@@ -57,11 +58,15 @@ _list = (
     .join(tenants, tenants.c.tenant_id == tokens.c.tenant_id)
     .order_by(tenants.c.name, tokens.c.created_at, tokens.c.token_id)
 )
+_owner_for_update = (
+    select(tokens.c.tenant_id, tokens.c.revoked_at.is_(None))
+    .where(tokens.c.token_id == bindparam("of_token"))
+    .with_for_update()
+)
 _revoke = (
     update(tokens)
     .where(tokens.c.token_id == bindparam("of_token"))
     .values(revoked_at=func.coalesce(tokens.c.revoked_at, bindparam("now", type_=INSTANT)))
-    .returning(tokens.c.token_id)
 )
 _note_use = (
     update(tokens)
@@ -107,10 +112,20 @@ def every(connection: Connection) -> list[Token]:
     ]
 
 
-def revoke(connection: Connection, token_id: str, now: datetime) -> bool:
-    """Make a token invalid for good; False: there is none of that id."""
-    row = connection.execute(_revoke, {"of_token": token_id, "now": now}).one_or_none()
-    return row is not None
+class Revoked(NamedTuple):
+    """Whose token was made invalid; `is_new`: it was valid until now."""
+
+    tenant_id: int
+    is_new: bool
+
+
+def revoke(connection: Connection, token_id: str, now: datetime) -> Revoked | None:
+    """Make a token invalid for good; None: there is none of that id."""
+    row = connection.execute(_owner_for_update, {"of_token": token_id}).one_or_none()
+    if row is None:
+        return None
+    connection.execute(_revoke, {"of_token": token_id, "now": now})
+    return Revoked(*row)
 
 
 def note_use(connection: Connection, used: Mapping[str, datetime]) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
-from points.v1 import currency_pb2, policy_pb2, program_pb2
+from points.v1 import audit_pb2, currency_pb2, policy_pb2, program_pb2
 from points_grpc.domain.commands import CurrencyName
 from points_grpc.domain.limits import CODE_MAX, read_text
 from points_grpc.domain.queries import Cursor
 from points_grpc.errors import InvalidPageToken
 from points_grpc.rpc.backends import ProgramBook
 from points_grpc.rpc.codec import policies, programs
+from points_grpc.rpc.codec.audit_events import put_audit_event, read_list_audit_events
 from points_grpc.rpc.codec.names import read_currency, read_optional_id
 from points_grpc.rpc.codec.queries import read_page_size
 from points_grpc.rpc.interceptors.context import caller
@@ -187,6 +188,19 @@ class ProgramServicer:
         outcome = await self._book.update_policy(caller(), change)
         response = policy_pb2.UpdatePolicyResponse(replayed=outcome.replayed)
         policies.put_policy(response.policy, outcome.answer)
+        return response
+
+    async def ListAuditEvents(
+        self, request: audit_pb2.ListAuditEventsRequest
+    ) -> audit_pb2.ListAuditEventsResponse:
+        tenant_id, listing = caller().tenant_id, read_list_audit_events(request)
+        cursor = read_page_token(tenant_id, listing, request.page_token)
+        page = await self._book.list_audit_events(caller(), replace(listing, cursor=cursor))
+        count_items(len(page.rows))
+        token = write_page_token(tenant_id, listing, page.cursor)
+        response = audit_pb2.ListAuditEventsResponse(next_page_token=token)
+        for event in page.rows:
+            put_audit_event(response.audit_events.add(), event)
         return response
 
 

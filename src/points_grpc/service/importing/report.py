@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -12,20 +13,21 @@ from typing import BinaryIO
 from points_grpc import private_files
 
 _HEADER = b"line,reason\n"
-_MERGED = "merged into member "
+_MERGED, _BY = "merged into member ", " by "
 
 
 def merged_into(member_id: int, by: str) -> str:
     """Return what the report says of a row whose member was taken for one that was there."""
-    return f"{_MERGED}{member_id} by {by}"
+    return f"{_MERGED}{member_id}{_BY}{by}"
 
 
-def count_merged(path: Path) -> int:
-    """Return how many rows the report says were merged."""
+def count_merged(path: Path) -> Counter[str]:
+    """Return how many rows the report says were merged, by the type of identifier."""
     if not path.exists():
-        return 0
+        return Counter()
     with path.open(newline="", encoding="utf-8") as file:
-        return sum(row["reason"].startswith(_MERGED) for row in csv.DictReader(file))
+        reasons = (row["reason"] for row in csv.DictReader(file))
+        return Counter(why.rpartition(_BY)[2] for why in reasons if why.startswith(_MERGED))
 
 
 class Report:
