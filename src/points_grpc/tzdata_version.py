@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from string import ascii_lowercase
 
 import tzdata
 
@@ -38,5 +39,5 @@ def rank(version: str) -> tuple[int, int]:
         return int(year), int(number)
     place = 0
     for letter in letters:
-        place = place * 26 + ord(letter) - ord("a") + 1
+        place = place * 26 + ascii_lowercase.index(letter) + 1
     return int(year), place

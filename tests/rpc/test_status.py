@@ -16,6 +16,7 @@ from points_grpc.errors import (
     Refusal,
     RequestIdReused,
     StorageUnavailable,
+    TimeInDoubt,
 )
 from points_grpc.rpc.status import DETAILS_BYTES_MAX, status_of
 
@@ -73,9 +74,9 @@ def test_other_codes_have_no_bad_request(unpacked):
 
 @pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.reason)
 def test_retry_info_where_another_try_helps(kind, unpacked):
-    """Lack of capacity and a lost database come with a delay of a second, nothing else does."""
+    """What passes by itself comes with a delay of a second, and nothing else does."""
     retry = unpacked(status_of(make(kind))).retry
-    worth_it = kind in (Overloaded, StorageUnavailable)
+    worth_it = kind in (Overloaded, StorageUnavailable, TimeInDoubt)
     assert (retry.retry_delay.seconds if retry else None) == (1 if worth_it else None)
 
 
