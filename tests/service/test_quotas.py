@@ -23,10 +23,12 @@ from points_grpc.domain.commands import Caller, MemberName
 from points_grpc.domain.model import Policy, PolicyKind
 from points_grpc.domain.quotas import Quotas
 from points_grpc.errors import LimitReached
+from points_grpc.service.admin_log import AdminRecorder
 from points_grpc.service.members import MemberBook
 from points_grpc.service.program_changes import ProgramWriter
 from points_grpc.service.programs import ProgramBook
 from points_grpc.storage import programs
+from points_grpc.storage.admin_events import EVENT_NUMBERS
 from points_grpc.storage.database import Database
 
 QUOTAS = Quotas(identifiers=2, programs=2, currencies=2, policies=3, policy_versions=4)
@@ -135,8 +137,11 @@ def test_two_servers_do_not_pass_a_bound_together(open_office: Callable[[], Any]
     program(first, 1)
     with closing(first.database.link()) as link, ThreadPoolExecutor(1) as other:
         with link.unit() as connection:
-            writer = ProgramWriter(connection, first.acme, first.clock.now, lambda: 2, QUOTAS)
-            writer.create_program(CreateProgram("Club", "UTC", 2))
+            change, now = CreateProgram("Club", "UTC", 2), first.clock.now
+            event_ids = first.ids.of_series(EVENT_NUMBERS)
+            recorder = AdminRecorder(connection, first.acme, change, now, event_ids)
+            writer = ProgramWriter(connection, first.acme, now, lambda: 2, recorder, QUOTAS)
+            writer.create_program(change)
             third = other.submit(program, second, 3)
             wait_for_lock(first.database)
         with pytest.raises(LimitReached):

@@ -47,8 +47,8 @@ _Rank = tuple[int, int, int, int]
 """priority (0 in EXPIRY order), expiry in microseconds, earn in microseconds, lot_id"""
 
 _Row = tuple[_Rank, Lot | None]
-_Run = tuple[list[_Row], bool]
-"""Rows of one index after a place, and whether there may be more."""
+_Run = tuple[list[_Row], bool, int]
+"""Rows of one index after a place, whether there may be more, and how many were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +121,13 @@ class LotPages:
 
     def _fetch_region(self, run: RegionRun, cursor: Cursor, quota: int) -> Chunk[Lot]:
         place = _place(cursor) or run.region.start
-        keyed, cut = run.fetch(place, quota)
+        keyed, cut, examined = run.fetch(place, quota)
         kept = self._kept([lot for _, lot in keyed if lot is not None])
         rows = [
             Found(key, key, lot if lot is not None and lot.lot_id in kept else None)
             for key, lot in sorted(keyed, key=lambda pair: pair[0])
         ]
-        return Chunk(rows, cut)
+        return Chunk(rows, cut, examined=examined)
 
     def _sorted(self, every: SortedLots, cursor: Cursor, quota: int) -> Chunk[Lot]:
         ranks, is_cut = every.after(_place(cursor), quota)
@@ -238,17 +238,19 @@ class RegionRun:
         ended = 0 if self._is_live_only else walks + self.region.is_dated
         return max(1, len(self._streams) + ended)
 
-    def fetch(self, place: _Rank, quota: int) -> tuple[list[_Row], _Rank | None]:
+    def fetch(self, place: _Rank, quota: int) -> tuple[list[_Row], _Rank | None, int]:
         """Return at most `quota` rows of each run after a place, and up to where that is all.
 
-        A row without a lot only tells how far a run was examined.
+        A row without a lot only tells how far a run was examined. The last result is how many
+        rows were read.
         """
         starts = self._starts_of_rules(place)
         runs = self._unfinished(place, starts, quota)
         if not self._is_live_only:
             runs += self._finished(place, starts, quota)
-        cuts = [max(key for key, _ in rows) for rows, is_cut in runs if is_cut]
-        return [row for rows, _ in runs for row in rows], min(cuts, default=None)
+        cuts = [max(key for key, _ in rows) for rows, is_cut, _ in runs if is_cut]
+        found = [row for rows, _, _ in runs for row in rows]
+        return found, min(cuts, default=None), sum(examined for _, _, examined in runs)
 
     def _unfinished_streams(self) -> list[Stream]:
         fixed = [
@@ -266,7 +268,7 @@ class RegionRun:
         runs: dict[Stream, list[_Row]] = {}
         for stream, lot in found:
             runs.setdefault(stream, []).append((self._key(lot), lot))
-        return [(rows, len(rows) >= quota) for rows in runs.values()]
+        return [(rows, len(rows) >= quota, len(rows)) for rows in runs.values()]
 
     def _finished(self, place: _Rank, starts: dict[int, Place], quota: int) -> list[_Run]:
         expires_at, earned_at, lot_id = _to_place(place, self.region.is_dated)
@@ -277,7 +279,7 @@ class RegionRun:
             self._connection, self._account, (expires_at, earned_at, lot_id), self._period, quota
         )
         ended = [(self._key(lot), self._own(lot)) for lot in found]
-        return [*runs, (ended, len(ended) >= quota)]
+        return [*runs, (ended, len(ended) >= quota, len(ended))]
 
     def _walk(self, walks: Sequence[tuple[int, datetime, int]], quota: int) -> list[_Run]:
         rows: list[list[_Row]] = [[] for _ in walks]
@@ -288,7 +290,8 @@ class RegionRun:
                 lot = None if found.lot is None else self._own(found.lot)
                 rows[found.walk].append((key, lot))
                 is_cut[found.walk] |= found.examined == quota
-        return list(zip(rows, is_cut, strict=True))
+        examined = min(quota, self._holding.account.version)  # a walk reads the history
+        return [(found, cut, examined) for found, cut in zip(rows, is_cut, strict=True)]
 
     def _own(self, lot: Lot) -> Lot | None:
         """The lot if it belongs to the region."""

@@ -55,12 +55,14 @@ class Chunk(Generic[T]):
     """Rows of all streams in order, complete up to the key `cut` (None: to the end).
 
     Of the rows that are filtered out it need only have those that a stream was cut at.
-    `text_bytes` is how long the texts are that were read.
+    `text_bytes` is how long the texts are that were read; `examined` how many rows were read,
+    None where that may have been as many as were allowed.
     """
 
     rows: Sequence[Found[T]]
     cut: SortKey | None
     text_bytes: int = 0
+    examined: int | None = None
 
 
 Fetch = Callable[[Cursor, int], Chunk[T]]
@@ -92,7 +94,7 @@ class Collector(Generic[T]):
         while not self.is_done:
             quota = max(1, min(quota, (EXAMINED_MAX - self._examined) // streams))
             chunk = fetch(cursor, quota)
-            self._examined += quota * streams
+            self._examined += quota * streams if chunk.examined is None else chunk.examined
             self._text_bytes += chunk.text_bytes
             cursor, at_end = self._take(chunk, cursor)
             if at_end:
