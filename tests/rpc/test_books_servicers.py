@@ -181,7 +181,29 @@ def test_lists_go_on_where_they_ended(serve, book, program, currency, policy):
         ("list_currencies", 469, ("after", ""), ("limit", 2)),
         ("list_currencies", 469, ("after", "POINTS"), ("limit", 3)),
         ("list_policies", 0, None, every, ("after", ("", 0)), ("limit", 2)),
-        ("list_policies", 0, None, every, ("after", ("yearly", 2)), ("limit", 3)),
+        ("list_policies", 469, 9, every, ("after", ("yearly", 2)), ("limit", 3)),
+    ]
+
+
+def test_later_pages_are_of_what_the_first_was(serve, book, currency, policy):
+    """A list of a default program or currency goes on with it when the defaults have changed."""
+    book.answers = {"list_currencies": [currency, currency], "list_policies": [policy, policy]}
+
+    async def scenario(served):
+        stub = served.programs
+        for call, kind in (
+            (stub.ListCurrencies, currency_pb2.ListCurrenciesRequest),
+            (stub.ListPolicies, policy_pb2.ListPoliciesRequest),
+        ):
+            first = await call(kind(page_size=1))
+            await call(kind(page_size=1, page_token=first.next_page_token))
+
+    serve(scenario, backends={"programs": book})
+    assert [asked[1:-2] for asked in book.asked] == [
+        (0,),
+        (currency.program_id,),
+        (0, None, ("all_versions", False)),
+        (policy.program_id, policy.currency_id, ("all_versions", False)),
     ]
 
 
@@ -197,30 +219,38 @@ def test_a_token_of_another_list_is_refused(serve, book, program):
     assert serve(scenario, backends={"programs": book}).reason == "INVALID_PAGE_TOKEN"
 
 
-@pytest.mark.parametrize("cursor", [("x",), (1,), ("x", "y"), (1, "x"), ("x", 1), ("x", 1, 1)])
+@pytest.mark.parametrize(
+    "cursor",
+    [("x",), (1,), ("x", "y"), (1, "x"), ("x", 1), ("x", 1, 1), ("x", 1, 1, 1), ("x", 1, 1, "x")],
+)
 @pytest.mark.parametrize(
     ("method", "kind", "listing", "good"),
     [
-        ("ListPrograms", program_pb2.ListProgramsRequest, programs._Programs(), (1,)),
-        ("ListCurrencies", currency_pb2.ListCurrenciesRequest, programs._Currencies(0), ("x",)),
+        ("ListPrograms", program_pb2.ListProgramsRequest, programs._Programs(), [(1,)]),
+        (
+            "ListCurrencies",
+            currency_pb2.ListCurrenciesRequest,
+            programs._Currencies(0),
+            [("x",), ("x", 1)],
+        ),
         (
             "ListPolicies",
             policy_pb2.ListPoliciesRequest,
             programs._Policies(0, None, False),
-            ("x", 1),
+            [("x", 1), ("x", 1, 1, 1)],
         ),
     ],
 )
 def test_a_place_of_another_kind_is_refused(serve, book, method, kind, listing, good, cursor):
-    """A forged token with the parts of no cursor of the list is INVALID_PAGE_TOKEN."""
+    """A token with the parts of no cursor of the list, new or before, is INVALID_PAGE_TOKEN."""
     book.answers = {"list_programs": [], "list_currencies": [], "list_policies": []}
     token = write_page_token(TENANT_ID, listing, cursor)
 
     async def scenario(served):
         call = getattr(served.programs, method)(kind(page_token=token))
-        return "OK" if cursor == good and await call else (await served.refusal(call)).reason
+        return "OK" if cursor in good and await call else (await served.refusal(call)).reason
 
-    expected = "OK" if cursor == good else "INVALID_PAGE_TOKEN"
+    expected = "OK" if cursor in good else "INVALID_PAGE_TOKEN"
     assert serve(scenario, backends={"programs": book}) == expected
 
 

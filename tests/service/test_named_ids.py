@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select
-from till import START, Till, earn, expire, move, moves, named, redeem
+from till import PROGRAM, START, Till, approve, earn, expire, move, moves, named, redeem
 
+from points_grpc.domain.administration import UpdateCurrency
 from points_grpc.domain.commands import digest
+from points_grpc.domain.model import LotState
 from points_grpc.errors import LotNotFound, RequestIdReused
 from points_grpc.service.named_ids import UNTIL
-from points_grpc.service.replay import pack
+from points_grpc.service.stored_answers import pack
 from points_grpc.storage import settings
 from points_grpc.storage.ids import bucket_of_name
 from points_grpc.storage.tables import requests
@@ -59,13 +61,36 @@ def test_the_release_before_finds_what_this_one_kept(upgraded: Till) -> None:
     key = digest(1, ("member", "external_id", "ann"), "r")
     query = select(requests.c.bucket, requests.c.answer).where(requests.c.key == key)
     kept = upgraded.look(lambda at: at.execute(query).one())
-    assert tuple(kept) == (bucket_of_name(1, "external_id", "ann"), pack(first))
+    row = pack(first, for_release_before=True)
+    assert tuple(kept) == (bucket_of_name(1, "external_id", "ann"), row)
     upgraded.clock.set(START + WEEK - INSTANT)
     upgraded.do(earn(5, request_id="s"))
     assert rows(upgraded) == 4
     upgraded.clock.set(START + WEEK)
     upgraded.do(earn(5, request_id="t"))
     assert rows(upgraded) == 5
+
+
+@pytest.mark.parametrize("is_beside", [True, False])
+def test_a_row_of_either_release_is_read_by_both(upgraded: Till, is_beside: bool) -> None:
+    """While servers of the release before may run, a state move is kept in the form they read.
+
+    Its replay then shows the currency's settings of now.
+    """
+    lot = upgraded.do(earn(5, initial_state=LotState.OPEN, policy="month"))
+    upgraded.clock.set(START + WEEK - (INSTANT if is_beside else 0 * INSTANT))
+    first = upgraded.do(approve(lot, request_id="r"))
+    key = digest(1, ("transaction", lot.lot.lot_id), "r")
+    kept = upgraded.look(
+        lambda at: at.scalar(select(requests.c.answer).where(requests.c.key == key))
+    )
+    assert kept == pack(first, for_release_before=is_beside)
+    change = UpdateCurrency(PROGRAM, "PTS", points_type="other", exchange_rate=7)
+    upgraded.administrate(lambda programs, _: programs.update_currency(upgraded.acme, change))
+    again = upgraded.do(approve(lot, request_id="r"))
+    shown = again.account.owner.currency
+    assert (shown.points_type == "other", shown.exchange_rate == 7) == (is_beside, is_beside)
+    assert again.lot.expiration_source is first.lot.expiration_source
 
 
 @pytest.mark.parametrize("command", [earn(5), redeem(5), expire(5)])

@@ -28,11 +28,12 @@ from points_grpc.domain.administration import (
     CreateMember,
     LinkIdentifier,
     UnlinkIdentifier,
+    UpdateCurrency,
     UpdatePolicy,
 )
-from points_grpc.domain.answers import Expired, ExpiryMoved
+from points_grpc.domain.answers import Expired, ExpiryChangeView, ExpiryMoved
 from points_grpc.domain.commands import Command, MemberName, member_by_id
-from points_grpc.domain.model import Currency, LotState, Period, ReasonType
+from points_grpc.domain.model import Currency, ExpirationSource, LotState, Period, ReasonType
 from points_grpc.domain.policy import InDays, Never
 from points_grpc.errors import (
     InsufficientPoints,
@@ -40,7 +41,7 @@ from points_grpc.errors import (
     MemberNotFound,
     RequestIdReused,
 )
-from points_grpc.service import replay
+from points_grpc.service import replay, stored_answers
 from points_grpc.storage.tables import former_identifiers, requests, transactions
 
 DAY = timedelta(days=1)
@@ -52,9 +53,11 @@ def first_again(answer: Any) -> Any:
 
 
 def shown(thing: Any) -> Any:
-    """What callers can see of an answer: a currency's settings apart, which are its own."""
+    """What callers can see of an answer: of a currency not its policies; of a change's the code."""
     if isinstance(thing, Currency):
-        return (thing.currency_id, thing.code, thing.scale)
+        return replace(thing, default_policy="", policies={})
+    if isinstance(thing, ExpiryChangeView):
+        thing = replace(thing, owner=replace(thing.owner, currency=thing.owner.currency.code))
     if is_dataclass(thing):
         return {f.name: shown(getattr(thing, f.name)) for f in fields(thing)}
     return thing
@@ -198,6 +201,8 @@ def live_on(till: Till, member: str) -> None:
             till.acme, UnlinkIdentifier(member_by_id(member_id), named(member))
         )
         for currency in ("PTS", "EUR"):
+            other = UpdateCurrency(PROGRAM, currency, points_type="other", exchange_rate=7)
+            await programs.update_currency(till.acme, other)
             for code in ("month", "idle", "never"):
                 known = till.look(lambda at: till.cache.current(at, {(1, PROGRAM)}))[1, PROGRAM]
                 newest = next(
@@ -227,6 +232,17 @@ def test_a_replay_gives_the_first_answer(
     late = open_till().do(command)
     assert shown(late) == shown(first_again(first))
     assert rows(till) == before
+
+
+@pytest.mark.parametrize("expiration", [None, InDays(5)])
+def test_a_replay_shows_the_first_source(till: Till, expiration: InDays | None) -> None:
+    """The source of an expiry is that of the first answer, also of a lot that was moved since."""
+    command = earn(5, policy="idle", expiration=expiration, request_id="r")
+    first = till.do(command)
+    expected = ExpirationSource.POLICY if expiration is None else ExpirationSource.EARN
+    assert first.lot.expiration_source is expected
+    till.do(move(first, START + 90 * DAY))
+    assert till.do(command) == first_again(first)
 
 
 @pytest.mark.parametrize("story", [earn_everything, redeem_from_many, expire_nothing, approve_it])
@@ -534,7 +550,7 @@ def test_a_replay_shows_the_first_allocations_in_their_order(
     """Of many allocations the first ones are kept and shown; earlier rows kept the order of all."""
     for policy in ("never", "month", "idle-first", "month", "idle-first"):
         till.do(earn(10, policy=policy))
-    monkeypatch.setattr(replay, "ALLOCATIONS_MAX", packed)
+    monkeypatch.setattr(stored_answers, "ALLOCATIONS_MAX", packed)
     first = till.do(redeem(45, request_id="r"))
     monkeypatch.setattr(replay, "ALLOCATIONS_MAX", 3)
     again = till.do(redeem(45, request_id="r"))

@@ -73,7 +73,7 @@ def _is_part(part: object) -> bool:
 
 def _mark(tenant_id: int, listing: object, place: bytes) -> bytes:
     # Not a secret: it finds tokens of other queries and damaged ones. What a forger could reach
-    # is a place in a query that is the forger's own.
+    # is a place in a listing of its own tenant, which its credential may ask for anyway.
     bound = repr((tenant_id, type(listing).__name__, _content(listing))).encode()
     return blake2b(bound + place, digest_size=_MARK_BYTES, person=b"page token").digest()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from points_grpc.service.replay import named_by
+from points_grpc.service.stored_answers import named_by
 from points_grpc.storage import accounts, expiry_changes, transactions
 from points_grpc.storage.audit import names
 from points_grpc.storage.audit.findings import Finding

@@ -27,7 +27,8 @@ from points_grpc.errors import RequestIdReused
 from points_grpc.service.batch import CallId
 from points_grpc.service.naming import Item, Names, member_key
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.replay import rebuild, unpack_places
+from points_grpc.service.replay import rebuild
+from points_grpc.service.stored_answers import unpack_places
 from points_grpc.storage import requests
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import BUCKETS, bucket_of_id

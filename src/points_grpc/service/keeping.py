@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from points_grpc.domain.answers import Answer
-from points_grpc.domain.commands import MoveExpiry
+from points_grpc.domain.commands import MoveExpiry, MoveState
 from points_grpc.service.apply import KeptAnswer
 from points_grpc.service.batch import CallId
 from points_grpc.service.named_ids import NamedIds
 from points_grpc.service.naming import Item
-from points_grpc.service.replay import APART, pack, pack_places
+from points_grpc.service.stored_answers import APART, pack, pack_places
 from points_grpc.storage.requests import RequestKey
 
 
@@ -41,7 +41,10 @@ class Shelf:
             if isinstance(item.command, MoveExpiry):
                 moved.setdefault(item.home, []).append((item, answer))
             else:
-                self._put(item, KeptAnswer(item.home, item.fingerprint, pack(answer)))
+                # The key of a state move is the same in the release before, which may read this.
+                is_shared = isinstance(item.command, MoveState) and self._by_name.is_keeping
+                row = pack(answer, for_release_before=is_shared)
+                self._put(item, KeptAnswer(item.home, item.fingerprint, row))
         for home, pairs in moved.items():
             self._keep_moved(home, pairs)
         self._rows += self._by_name.rows(first)

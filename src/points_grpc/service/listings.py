@@ -25,6 +25,7 @@ from points_grpc.domain.queries import (
 from points_grpc.domain.views import view_change
 from points_grpc.errors import InvalidField, LotNotFound, MemberNotFound, TransactionNotFound
 from points_grpc.service.holdings import Holdings
+from points_grpc.service.listing_subject import Subject, resume
 from points_grpc.service.lot_listings import LotPages
 from points_grpc.service.paging import Chunk, Collector, Found, numbers
 from points_grpc.service.program_cache import ProgramCache
@@ -73,12 +74,16 @@ class _Asked:
 
     def transactions(self, listing: ListTransactions) -> Page[TransactionView]:
         """Of one account, or across the currency."""
-        currency = currency_of(self._program(listing.program_id), listing.currency)
+        listing = resume(listing)
+        program = self._program(listing.program_id)
+        currency = currency_of(program, listing.currency)
         holding = None
+        subject = Subject(program.program_id, currency.currency_id)
         if listing.member is not None:
             holding = self._holding(self._member_id(listing.member), currency)
             if holding is None:
                 return Page((), ())
+            subject = _subject_of(holding)
         pages = TransactionPages(
             self._connection,
             self._holdings,
@@ -88,19 +93,21 @@ class _Asked:
             holding=holding,
         )
         rows, cursor = pages.page()
-        return Page(tuple(rows), cursor)
+        return Page(tuple(rows), subject.begin(cursor))
 
     def lots(self, listing: ListLots) -> Page[LotView]:
         """Of one account."""
+        listing = resume(listing)
         currency = currency_of(self._program(listing.program_id), listing.currency)
         holding = self._holding(self._member_id(listing.member), currency)
         if holding is None:
             return Page((), ())
         rows, cursor = LotPages(self._connection, holding, listing).page()
-        return Page(tuple(rows), cursor)
+        return Page(tuple(rows), _subject_of(holding).begin(cursor))
 
     def changes(self, listing: ListExpiryChanges) -> Page[ExpiryChangeView]:
         """Of one account, or of one lot."""
+        listing = resume(listing)
         lot = self._lot(listing) if listing.lot_id else None
         if lot is not None:
             holding = self._holding_of(lot.account_id)
@@ -113,7 +120,7 @@ class _Asked:
             return Page((), ())
         lot_id = lot.lot_id if lot else 0
         rows, cursor = ChangePages(self._connection, holding, listing, lot_id).page()
-        return Page(tuple(rows), cursor)
+        return Page(tuple(rows), _subject_of(holding, lot_id).begin(cursor))
 
     def allocations(self, listing: ListAllocations) -> Page[AllocationView]:
         """Of one transaction."""
@@ -188,6 +195,11 @@ class _Asked:
             holding.currency.currency_id,
         ):
             raise LotNotFound("lot_id")
+
+
+def _subject_of(holding: Holding, lot_id: int = 0) -> Subject:
+    account = holding.account
+    return Subject(account.program_id, account.currency_id, account.member_id, lot_id)
 
 
 class ChangePages:

@@ -26,7 +26,7 @@ from points_grpc.service.apply import KeptAnswer
 from points_grpc.service.idempotency import give_answers, own_key, refuse_reuse
 from points_grpc.service.naming import Item, NamedId
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.replay import APART, pack, pack_together, unpack_together
+from points_grpc.service.stored_answers import APART, pack, pack_together, unpack_together
 from points_grpc.storage import requests, settings
 from points_grpc.storage.database import Connection
 from points_grpc.storage.ids import BUCKETS, bucket_of_name
@@ -43,7 +43,8 @@ class NamedIds:
         self._is_asked = False
         self._kept_until: datetime | None = None
         self._known_until: datetime | None = None
-        self._is_keeping = False
+        self.is_keeping = False
+        """Whether servers of the release before may run."""
         self._opened: dict[RequestKey, bytes] = {}
 
     def assign(self, connection: Connection, items: Sequence[Item], clock: Clock) -> bool:
@@ -53,7 +54,7 @@ class NamedIds:
         if self._kept_until is None or self._known_until is None:
             return False
         now = clock.now()
-        self._is_keeping = now < self._kept_until
+        self.is_keeping = now < self._kept_until
         self._opened = {}
         if now >= self._known_until:
             return False
@@ -96,14 +97,16 @@ class NamedIds:
 
     def rows(self, first: Iterable[tuple[Item, Answer]]) -> list[KeptAnswer]:
         """What servers of the release before have to find of one call's first answers."""
-        if not self._is_keeping:
+        if not self.is_keeping:
             return []
         rows: list[KeptAnswer] = []
         shared: dict[RequestKey, list[tuple[Item, NamedId, Answer]]] = {}
         for item, answer in first:
             of = item.by_name
             if of is not None and of.shared is None:
-                rows.append(KeptAnswer(of.key, item.fingerprint, pack(answer)))
+                rows.append(
+                    KeptAnswer(of.key, item.fingerprint, pack(answer, for_release_before=True))
+                )
             elif of is not None and of.shared is not None:
                 shared.setdefault(of.shared, []).append((item, of, answer))
         for key, kept in shared.items():

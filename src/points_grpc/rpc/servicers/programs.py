@@ -116,11 +116,12 @@ class ProgramServicer:
         views, token = await _page(
             listing,
             request,
-            ("",),
+            ("", 0),
             lambda cursor, limit: self._book.list_currencies(
-                caller(), listing.program_id, after=cursor[0], limit=limit
+                caller(), cursor[1] or listing.program_id, after=cursor[0], limit=limit
             ),
-            lambda view: (view.code,),
+            lambda view: (view.code, view.program_id),
+            ids=1,
         )
         response = currency_pb2.ListCurrenciesResponse(next_page_token=token)
         for view in views:
@@ -165,16 +166,22 @@ class ProgramServicer:
         views, token = await _page(
             listing,
             request,
-            ("", 0),
+            ("", 0, 0, 0),
             lambda cursor, limit: self._book.list_policies(
                 caller(),
-                listing.program_id,
-                listing.currency,
+                cursor[2] or listing.program_id,
+                cursor[3] or listing.currency,
                 all_versions=listing.all_versions,
-                after=cursor,
+                after=cursor[:2],
                 limit=limit,
             ),
-            lambda view: (view.policy.code, view.policy.version),
+            lambda view: (
+                view.policy.code,
+                view.policy.version,
+                view.program_id,
+                view.currency_id,
+            ),
+            ids=2,
         )
         response = policy_pb2.ListPoliciesResponse(next_page_token=token)
         for view in views:
@@ -214,13 +221,19 @@ async def _page(
     start: C,
     read: Callable[[C, int], Awaitable[Sequence[V]]],
     cursor_of: Callable[[V], C],
+    *,
+    ids: int = 0,
 ) -> tuple[Sequence[V], str]:
     """The rows of the page asked for, and the token of the next ("": none).
 
-    The cursor of the first page, `start`, shows of what kinds every other's parts are.
+    The cursor of the first page, `start`, shows of what kinds every other's parts are. The last
+    `ids` of them are the program and currency that the first page was of, so that later ones are
+    too; the release before did not write them, so that its listings go on with those of now.
     """
     tenant_id, size = caller().tenant_id, read_page_size(request.page_size)
     cursor = read_page_token(tenant_id, listing, request.page_token) or start
+    if len(cursor) == len(start) - ids:
+        cursor += start[len(cursor) :]
     if [type(part) for part in cursor] != [type(part) for part in start]:
         raise InvalidPageToken("page_token")
     rows = await read(cast(C, cursor), size + 1)
