@@ -10,7 +10,13 @@ from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from points_grpc.domain.commands import MEMBER_ID, MemberName
-from points_grpc.domain.queries import Cursor, ListExpiryChanges, ListLots, ListTransactions
+from points_grpc.domain.queries import (
+    Cursor,
+    ListExpiryChanges,
+    ListLots,
+    ListTransactions,
+    Order,
+)
 from points_grpc.errors import InvalidPageToken
 
 L = TypeVar("L", ListTransactions, ListLots, ListExpiryChanges)
@@ -35,10 +41,10 @@ _LENGTH = len(Subject._fields)
 def resume(listing: L) -> L:
     """Return a listing with the subject of its cursor instead of its names. InvalidPageToken.
 
-    The release before wrote cursors without one, none of which is longer than a subject: their
-    listings go on with what the names stand for now.
+    The release before wrote cursors without one: their listings go on with what the names stand
+    for now.
     """
-    if len(listing.cursor) <= _LENGTH:
+    if len(listing.cursor) != _LENGTH + _place_length(listing):
         return listing
     if not all(isinstance(part, int) for part in listing.cursor):
         raise InvalidPageToken("page_token")
@@ -55,3 +61,10 @@ def resume(listing: L) -> L:
     if isinstance(listing, ListExpiryChanges) and listing.lot_id:
         listing = replace(listing, lot_id=subject.lot_id)
     return listing
+
+
+def _place_length(listing: ListTransactions | ListLots | ListExpiryChanges) -> int:
+    """Return how many parts a place in the listing has."""
+    if listing.order is Order.LARGEST:
+        return 2
+    return 4 if isinstance(listing, ListLots) and listing.order is not Order.LATEST_LOT else 1

@@ -94,7 +94,9 @@ class Collector(Generic[T]):
         while not self.is_done:
             quota = max(1, min(quota, (EXAMINED_MAX - self._examined) // streams))
             chunk = fetch(cursor, quota)
-            self._examined += quota * streams if chunk.examined is None else chunk.examined
+            # To look into a stream costs something too, also where it has no rows.
+            found = quota * streams if chunk.examined is None else chunk.examined + streams
+            self._examined += found
             self._text_bytes += chunk.text_bytes
             cursor, at_end = self._take(chunk, cursor)
             if at_end:

@@ -98,7 +98,7 @@ def pack(answer: Answer, *, for_release_before: bool = False) -> bytes:
     """Return the answer as it is kept.
 
     The release before keeps neither what the currency's settings were nor the source of a lot's
-    expiry, and would read them as part of the member's identifier.
+    expiry: it would read the settings as part of the member's identifier, and fail at the source.
     """
     source = 0
     match answer:
@@ -263,9 +263,9 @@ def _has_places(row: bytes) -> bool:
     at = 1
     while row[:1] == bytes([_PLACES]) and at + _PLACE.size + _HEAD.size <= len(row):
         _, length = _PLACE.unpack_from(row, at)
-        if length < _HEAD.size or row[at + _PLACE.size] != EXPIRY_MOVED:
-            return False
         at += _PLACE.size + length
+        if not _is_change(row[at - length : at], length):
+            return False
     return at > 1 and at == len(row)
 
 
@@ -274,10 +274,16 @@ def _is_together(row: bytes) -> bool:
     place = 0
     while place + _LENGTH.size + _HEAD.size <= len(row):
         (length,) = _LENGTH.unpack_from(row, place)
-        if length < _HEAD.size or row[place + _LENGTH.size] != EXPIRY_MOVED:
-            return False
         place += _LENGTH.size + length
+        if not _is_change(row[place - length : place], length):
+            return False
     return bool(row) and place == len(row)
+
+
+def _is_change(row: bytes, length: int) -> bool:
+    """Whether it is a whole ExpiryMoved, whose only text has no NUL as figures have."""
+    is_whole = len(row) == length >= _HEAD.size
+    return is_whole and row[0] == EXPIRY_MOVED and b"\0" not in row[_HEAD.size :]
 
 
 def _micros(at: datetime | None) -> int:
