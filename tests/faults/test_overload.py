@@ -101,11 +101,23 @@ def flood() -> Iterator[Callable[[str], Flood]]:
 
 CASES = {
     # As many callers as calls may run, and ten times as many, who come back when they are told to.
-    # To turn a call away costs the server about as much as to answer it.
+    # To turn a call away costs the server about as much as to answer it. Callers who wait send
+    # nothing more: a server that starts their calls no faster than it ends others refuses none.
     "earns": (1, {"POINTS_CALLS_MAX": "128"}, 128, 2),
-    # Ten times as many calls a second as are answered when some always wait.
+    # Ten times as many calls a second as are answered when some always wait: most must be refused.
     "batches of 200 earns": (200, {"POINTS_LANE_ITEMS_MAX": "2000"}, 12, 1),
 }
+
+
+def describe_refusals(seconds: list[float]) -> str:
+    """How many calls were refused while it was counted, and how fast; `seconds` are in order."""
+    if not seconds:
+        return "none turned away"
+    last = seconds[int(0.99 * (len(seconds) - 1))]
+    return (
+        f"{len(seconds)} turned away, half within {median(seconds) * 1000:.0f} ms,"
+        f" 99 % within {last * 1000:.0f} ms"
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -131,10 +143,11 @@ def test_ten_times_too_much(
         f"ten times too many {name}: {median(ratios):.2f} of the top rate"
         f" ({', '.join(f'{ratio:.2f}' for ratio in ratios)}; top"
         f" {median(top.rate for top in tops):.0f} calls/s,"
-        f" {median(over.offered for over in floods):.0f} offered); {len(refusals)} turned away,"
-        f" half within {median(refusals) * 1000:.0f} ms, 99 % within"
-        f" {refusals[int(0.99 * (len(refusals) - 1))] * 1000:.0f} ms"
+        f" {median(over.offered for over in floods):.0f} offered); {describe_refusals(refusals)}"
     )
-    assert {code for window in floods for code in window.codes} == {"OK", "RESOURCE_EXHAUSTED"}
+    codes = {code for window in floods for code in window.codes}
+    assert "OK" in codes
+    assert codes <= {"OK", "RESOURCE_EXHAUSTED"}
+    assert refusals or items == 1
     assert median(ratios) > GOODPUT_MIN
     judge(database_url, load.outcome)
