@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 from calls import BATCH, POOL, Load
 
-from points_grpc.storage.ids import BUCKETS
+from points_grpc.storage.core.ids import BUCKETS
 
 _UPDATE = (
     "UPDATE lots SET expires_at = u.expires_at"

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 from calls import member_name
 
-from points_grpc.storage.ids import BUCKETS, bucket_of_name
+from points_grpc.storage.core.ids import BUCKETS, bucket_of_name
 
 AMOUNT = 1_000_000
 """Of each live lot: enough for any number of small redemptions."""

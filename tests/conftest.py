@@ -129,7 +129,7 @@ def template_database(pytestconfig: pytest.Config, server_url: str) -> str:
 
 def _make_template(connection: Connection, server_url: str, name: str) -> None:
     # Here, so that a broken migration fails only the tests that need a schema.
-    from points_grpc.storage.migrate import upgrade  # noqa: PLC0415
+    from points_grpc.storage.core.migrate import upgrade  # noqa: PLC0415
 
     draft = f"{name}_draft"
     _drop(connection, draft)

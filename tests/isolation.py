@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from points_grpc.storage import wire
+from points_grpc.storage.core import pipeline
 from points_grpc.storage.tables import metadata
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -130,13 +130,13 @@ def _is_ours() -> bool:
 def watch() -> None:
     """Begin, for the rest of the process."""
     event.listen(Engine, "before_cursor_execute", _before)
-    send = wire._send
+    send = pipeline._send
 
     def send_noted(pgconn: Any, of: Any, statement: Any, values: Any) -> Any:
         note(statement.text.decode())
         return send(pgconn, of, statement, values)
 
-    wire._send = send_noted
+    pipeline._send = send_noted
 
 
 def _before(_: object, __: object, statement: str, *___: object) -> None:

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Table, column, select, table, text, update
 
 import isolation
-from points_grpc.storage import wire
-from points_grpc.storage.database import Database
+from points_grpc.storage.core import pipeline
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import (
     accounts,
     allocations,
@@ -99,7 +99,7 @@ def test_statements_are_seen_on_both_ways(
 
     def work(at: Any) -> None:
         if together:
-            wire.together(at, wire.Ask(statement, {}, list))
+            pipeline.together(at, pipeline.Ask(statement, {}, list))
         else:
             at.execute(statement)
 

@@ -16,8 +16,9 @@ from points_grpc.cli.main import app
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
 from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents, Resource
-from points_grpc.storage import admin_events, programs
-from points_grpc.storage.database import Database
+from points_grpc.storage.admin import audit_events as admin_events
+from points_grpc.storage.admin import programs
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import audit_events
 
 Run = Callable[..., Result]

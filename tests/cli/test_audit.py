@@ -15,8 +15,8 @@ from points_grpc.cli.main import app
 from points_grpc.config import Settings
 from points_grpc.domain.administration import CreateCurrency, CreateProgram
 from points_grpc.domain.commands import Caller, Earn, MemberName
-from points_grpc.storage.database import Database
-from points_grpc.storage.programs import create_tenant
+from points_grpc.storage.admin.programs import create_tenant
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import accounts, lots
 
 

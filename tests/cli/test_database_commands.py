@@ -13,9 +13,10 @@ from typer.testing import CliRunner, Result
 
 from points_grpc.cli import doubts, place
 from points_grpc.cli.main import app
-from points_grpc.storage import members, migrate
-from points_grpc.storage.database import Database
+from points_grpc.storage.core import migrate
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.embedded import EmbeddedPostgres
+from points_grpc.storage.ledger import members
 
 
 def run(*arguments: str, **environment: str) -> Result:

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from points_grpc.cli import seed, wiring
 from points_grpc.cli.main import app
 from points_grpc.config import Settings
-from points_grpc.storage.database import Database
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import accounts, imports, lots, transactions
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "import-example.csv"

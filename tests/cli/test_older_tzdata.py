@@ -15,8 +15,8 @@ from points_grpc.cli import older_tzdata
 from points_grpc.cli.main import app
 from points_grpc.config import Settings
 from points_grpc.service import newest_tzdata
-from points_grpc.storage import settings
-from points_grpc.storage.database import Database
+from points_grpc.storage.admin import settings
+from points_grpc.storage.core.database import Database
 
 OURS = tzdata_version.ours()
 NOW = datetime(2031, 5, 6, tzinfo=UTC)

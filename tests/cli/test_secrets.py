@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 
 from points_grpc.cli.main import app
 from points_grpc.config import Settings, load, masked, split_address
-from points_grpc.storage.database import Database
-from points_grpc.storage.faults import Unreachable
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.db_errors import Unreachable
 
 GROUP = get_command(app)
 PIECES = ("Zebra", "Quagga")

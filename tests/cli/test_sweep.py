@@ -20,8 +20,8 @@ from points_grpc.domain.administration import CreateCurrency, CreateProgram
 from points_grpc.domain.commands import Caller, Earn, MemberName
 from points_grpc.domain.policy import InDays
 from points_grpc.service import retention
-from points_grpc.storage.database import Database
-from points_grpc.storage.programs import create_tenant
+from points_grpc.storage.admin.programs import create_tenant
+from points_grpc.storage.core.database import Database
 
 
 def sweep(url: str, *arguments: str) -> Result:

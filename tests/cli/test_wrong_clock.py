@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 from points_grpc.cli import clocks
 from points_grpc.cli.main import app
 from points_grpc.clock import SystemClock
-from points_grpc.storage.database import Database
-from points_grpc.storage.setting_table import settings
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import imports
+from points_grpc.storage.tables.setting_table import settings
 
 PROGRAM = (str(Path(__file__).with_name("settable_clock.py")),)
 

@@ -20,7 +20,7 @@ from points.v1 import points_service_pb2_grpc
 from points.v1.earn_pb2 import EarnRequest
 from points.v1.lookup_pb2 import GetAccountRequest
 from points.v1.redeem_pb2 import RedeemRequest
-from points_grpc.storage.database import Database
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import expiry_changes, transactions
 
 pytestmark = pytest.mark.faults

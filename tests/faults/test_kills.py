@@ -17,9 +17,9 @@ from branch import deadlocks
 from fault_load import Load
 from verdict import REPORT, judge
 
-from points_grpc.storage.database import Database
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.db_errors import Unreachable
 from points_grpc.storage.embedded import EmbeddedPostgres
-from points_grpc.storage.faults import Unreachable
 
 pytestmark = pytest.mark.faults
 

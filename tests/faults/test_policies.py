@@ -20,7 +20,7 @@ from points.v1 import points_service_pb2_grpc, program_service_pb2_grpc
 from points.v1.earn_pb2 import BatchEarnRequest, EarnRequest
 from points.v1.policy_pb2 import UpdatePolicyRequest
 from points_grpc.domain.model import TransactionType
-from points_grpc.storage.database import Database
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import lots, policies, transactions
 
 pytestmark = pytest.mark.faults

@@ -15,7 +15,7 @@ from fault_load import Load
 from sqlalchemy import DDL, NullPool, create_engine
 from verdict import REPORT, judge
 
-from points_grpc.storage import migrate
+from points_grpc.storage.core import migrate
 from points_grpc.storage.tables import metadata
 
 pytestmark = pytest.mark.faults

@@ -10,7 +10,7 @@ from fault_load import Outcome
 from ledger_audit import audit
 from sqlalchemy import DDL, Connection, func, select
 
-from points_grpc.storage.database import Database
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import expiry_changes, transactions
 
 

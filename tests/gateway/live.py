@@ -28,8 +28,8 @@ from points_grpc.gateway.upstream import METHODS, Channel, Inbound
 from points_grpc.rpc.credentials.development import DevAuthenticator
 from points_grpc.rpc.interceptors import Context
 from points_grpc.rpc.server import Backends, Server, ServerOptions
-from points_grpc.storage import programs as storage
-from points_grpc.storage.database import Database
+from points_grpc.storage.admin import programs as storage
+from points_grpc.storage.core.database import Database
 
 START = "2022-01-01T00:00:00Z"
 SECONDS_MAX = 60

@@ -17,7 +17,7 @@ from points_grpc.gateway.credentials import Form
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import METHODS
 from points_grpc.rpc.interceptors import Context
-from points_grpc.storage.database import Database
+from points_grpc.storage.core.database import Database
 
 ROUTES = [(dialect, route) for dialect in (canonical(), *DIALECTS) for route in dialect.routes]
 HEADER = {

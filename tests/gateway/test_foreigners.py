@@ -20,8 +20,9 @@ from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.gateway.failures import UpstreamRefusal
 from points_grpc.gateway.upstream import METHODS, Inbound
 from points_grpc.rpc.interceptors import Context
-from points_grpc.storage import programs, wire
-from points_grpc.storage.database import Database
+from points_grpc.storage.admin import programs
+from points_grpc.storage.core import pipeline
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import metadata
 
 DEFAULT_POLICY = {"policy": "default", "never": {}}
@@ -301,13 +302,13 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     def before(_: object, __: object, statement: str, *___: object) -> None:
         note(statement)
 
-    send = wire._send
+    send = pipeline._send
 
     def send_noted(pgconn: Any, of: Any, statement: Any, values: Any) -> Any:
         note(statement.text.decode())
         return send(pgconn, of, statement, values)
 
-    monkeypatch.setattr(wire, "_send", send_noted)
+    monkeypatch.setattr(pipeline, "_send", send_noted)
     event.listen(Engine, "before_cursor_execute", before)
     yield seen
     event.remove(Engine, "before_cursor_execute", before)

@@ -30,8 +30,8 @@ from points_grpc.rpc.credentials.certificates import CertificateAuthenticator, C
 from points_grpc.rpc.credentials.keys import Keys
 from points_grpc.rpc.credentials.web_tokens import Terms, WebTokens
 from points_grpc.service.credentials import make_token
-from points_grpc.storage import programs
-from points_grpc.storage.database import Database
+from points_grpc.storage.admin import programs
+from points_grpc.storage.core.database import Database
 
 TENANTS = {"acme": ("Europe/Berlin", 100), "rival": ("Asia/Tokyo", 7)}
 VOUCHER = "the gateway's own"

@@ -28,8 +28,8 @@ from points_grpc.domain.grants import READ, SCOPES, Grant
 from points_grpc.errors import TokenInvalid
 from points_grpc.gateway.upstream import METHODS
 from points_grpc.rpc.interceptors import Context
-from points_grpc.storage import programs
-from points_grpc.storage.database import Database
+from points_grpc.storage.admin import programs
+from points_grpc.storage.core.database import Database
 
 DEADLINE_S = 30.0
 SHOWN_MAX = 1_000

@@ -18,8 +18,8 @@ from points_grpc.service.engine import Engine
 from points_grpc.service.lane import Bounds
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.sweep import Sweeper
-from points_grpc.storage.database import Connection, Database, Timeouts
-from points_grpc.storage.ids import IdSource
+from points_grpc.storage.core.database import Connection, Database, Timeouts
+from points_grpc.storage.core.ids import IdSource
 from points_grpc.storage.tables import accounts
 
 PATIENCE_SECONDS = 20.0

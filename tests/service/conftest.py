@@ -16,8 +16,8 @@ from points_grpc.domain.commands import Caller
 from points_grpc.service.desk import Desk
 from points_grpc.service.members import MemberBook
 from points_grpc.service.programs import ProgramBook
-from points_grpc.storage.database import Database
-from points_grpc.storage.ids import IdSource
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.ids import IdSource
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -23,7 +23,7 @@ from points_grpc.domain.answers import Earned, Expired, ExpiryMoved, Redeemed, S
 from points_grpc.domain.commands import Command
 from points_grpc.errors import Overloaded, StorageUnavailable
 from points_grpc.service.batch import Call, Group
-from points_grpc.storage.database import Connection, Timeouts
+from points_grpc.storage.core.database import Connection, Timeouts
 
 # What a swallowed COMMIT takes until the client's own clock ends the wait for it.
 BOUNDS = Timeouts(statement=400, lock=300, connect=5_000, grace=100)

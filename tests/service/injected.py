@@ -6,7 +6,7 @@ from enum import Enum
 
 from sqlalchemy import DDL, func, select
 
-from points_grpc.storage.database import Connection, Database
+from points_grpc.storage.core.database import Connection, Database
 
 _TELL = """CREATE FUNCTION raise_if_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 IF nextval(TG_ARGV[0]::regclass) <= 0 THEN RAISE 'told to' USING ERRCODE = TG_ARGV[1]; END IF;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from points_grpc.service.audit import Auditor
-from points_grpc.storage.database import Database
+from points_grpc.storage.core.database import Database
 
 
 def audit(database: Database) -> list[str]:

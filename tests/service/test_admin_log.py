@@ -30,7 +30,7 @@ from points_grpc.domain.commands import MemberName
 from points_grpc.domain.model import Period, Policy, PolicyKind
 from points_grpc.domain.queries import Page
 from points_grpc.errors import InvalidPageToken, Refusal
-from points_grpc.storage import admin_events
+from points_grpc.storage.admin import audit_events as admin_events
 from points_grpc.storage.tables import audit_events
 
 ANNA, MAIL = MemberName("external_id", "anna"), MemberName("email", "anna@example.org")

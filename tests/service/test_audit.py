@@ -29,7 +29,7 @@ from points_grpc.domain.policy import InDays
 from points_grpc.service.audit import RULES
 from points_grpc.storage import tables as t
 from points_grpc.storage.audit.findings import join_as_written
-from points_grpc.storage.database import Connection
+from points_grpc.storage.core.database import Connection
 
 T = TransactionType
 DAY = timedelta(days=1)

@@ -18,7 +18,7 @@ from points_grpc.errors import TimeInDoubt
 from points_grpc.service.checked_clock import TRIES, CheckedClock, Difference
 from points_grpc.service.importing.importer import JSON_LINES, Importer, Order
 from points_grpc.service.programs import ProgramBook
-from points_grpc.storage.database import Connection, Database
+from points_grpc.storage.core.database import Connection, Database
 from points_grpc.storage.tables import accounts, transactions
 
 FAR = timedelta(days=400)

@@ -27,8 +27,8 @@ from points_grpc.errors import (
     Overloaded,
 )
 from points_grpc.service.gather import Gatherer
-from points_grpc.storage.database import Timeouts
-from points_grpc.storage.ids import BUCKETS, bucket_of_name
+from points_grpc.storage.core.database import Timeouts
+from points_grpc.storage.core.ids import BUCKETS, bucket_of_name
 from points_grpc.storage.tables import accounts, identifiers, lots, members
 
 DAY = timedelta(days=1)

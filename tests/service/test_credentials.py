@@ -16,8 +16,8 @@ from points_grpc.errors import TokenInvalid
 from points_grpc.service import remembered
 from points_grpc.service.checked_clock import CheckedClock
 from points_grpc.service.credentials import CredentialBook, make_token
-from points_grpc.storage import programs, tokens
-from points_grpc.storage.database import Database
+from points_grpc.storage.admin import programs, tokens
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import tokens as table
 
 NOW = datetime(2031, 5, 6, 7, tzinfo=UTC)

@@ -19,7 +19,7 @@ from points_grpc.errors import Overloaded, StorageUnavailable
 from points_grpc.service.desk import Desk, Instant, Task
 from points_grpc.service.program_answers import PROGRAM
 from points_grpc.service.programs import ProgramBook
-from points_grpc.storage.database import Connection, Database
+from points_grpc.storage.core.database import Connection, Database
 from points_grpc.storage.tables import programs, requests, units
 
 

@@ -22,8 +22,8 @@ from points_grpc.errors import Refusal
 from points_grpc.service.exporting import Exporter, write_csv, write_json_lines
 from points_grpc.service.importing.importer import Importer, Order
 from points_grpc.storage import tables as t
-from points_grpc.storage.imports import Progress
-from points_grpc.storage.migrate import upgrade
+from points_grpc.storage.core.migrate import upgrade
+from points_grpc.storage.transfer.imports import Progress
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from points_grpc.errors import InsufficientPoints, LotNotLive, TransactionNotOpe
 from points_grpc.service.gather import Gatherer
 from points_grpc.service.importing.importer import JSON_LINES, Importer, Order
 from points_grpc.service.importing.shelf import Finder
-from points_grpc.storage import accounts as stored_accounts
-from points_grpc.storage import programs
+from points_grpc.storage.admin import programs
+from points_grpc.storage.ledger import accounts as stored_accounts
 from points_grpc.storage.tables import transactions
 
 DAY = timedelta(days=1)

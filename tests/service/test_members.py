@@ -15,7 +15,7 @@ from points_grpc.domain.administration import (
 )
 from points_grpc.domain.commands import MEMBER_ID, VENDOR_ID, VENDOR_ID_END, Caller, MemberName
 from points_grpc.errors import IdentifierTaken, InvalidField, MemberNotFound, RequestIdReused
-from points_grpc.storage.ids import bucket_of_id, bucket_of_name
+from points_grpc.storage.core.ids import bucket_of_id, bucket_of_name
 
 ANNA = MemberName("external_id", "anna")
 MAIL = MemberName("email", "anna@example.org")

@@ -20,8 +20,8 @@ from points_grpc.service import attempts
 from points_grpc.service.desk import Desk, Task
 from points_grpc.service.ledger import Ledger, Terms
 from points_grpc.service.program_answers import PROGRAM
-from points_grpc.storage.database import Connection
-from points_grpc.storage.faults import Unreachable
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.db_errors import Unreachable
 
 
 class Gate:

@@ -19,7 +19,7 @@ from points_grpc.domain.administration import (
 )
 from points_grpc.domain.model import Period, Policy, PolicyKind
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.storage import wire
+from points_grpc.storage.core import pipeline
 
 YEAR = Policy(0, "year", 0, PolicyKind.PERIOD, period=Period(months=12))
 
@@ -41,15 +41,15 @@ def statements(connection: Any) -> Iterator[list[str]]:
     def note(*args: Any) -> None:
         sent.append(args[2])
 
-    compiled = wire.statement_of
+    compiled = pipeline.statement_of
 
-    def note_compiled(expression: Any) -> wire.Statement:
+    def note_compiled(expression: Any) -> pipeline.Statement:
         sent.append(str(expression))
         return compiled(expression)
 
     event.listen(connection, "before_cursor_execute", note)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wire, "statement_of", note_compiled)
+        patch.setattr(pipeline, "statement_of", note_compiled)
         yield sent
     event.remove(connection, "before_cursor_execute", note)
 

@@ -27,9 +27,9 @@ from points_grpc.service.admin_log import AdminRecorder
 from points_grpc.service.members import MemberBook
 from points_grpc.service.program_changes import ProgramWriter
 from points_grpc.service.programs import ProgramBook
-from points_grpc.storage import programs
-from points_grpc.storage.admin_events import EVENT_NUMBERS
-from points_grpc.storage.database import Database
+from points_grpc.storage.admin import programs
+from points_grpc.storage.admin.audit_events import EVENT_NUMBERS
+from points_grpc.storage.core.database import Database
 
 QUOTAS = Quotas(identifiers=2, programs=2, currencies=2, policies=3, policy_versions=4)
 

@@ -20,8 +20,8 @@ from points_grpc.domain.queries import ListLots
 from points_grpc.errors import InvalidField, StorageUnavailable
 from points_grpc.service import attempts as persisting
 from points_grpc.service import ledger
-from points_grpc.storage.database import Connection, Timeouts
-from points_grpc.storage.faults import Unreachable
+from points_grpc.storage.core.database import Connection, Timeouts
+from points_grpc.storage.core.db_errors import Unreachable
 from points_grpc.storage.tables import accounts, transactions
 
 SHORT = Timeouts(statement=400, lock=300, connect=1_000, grace=100)

@@ -21,8 +21,8 @@ from points_grpc.service.gather import Locking
 from points_grpc.service.ledger import SLOW_MAX, Ledger, Terms
 from points_grpc.service.listings import Lister
 from points_grpc.service.program_answers import PROGRAM as PROGRAM_FORM
-from points_grpc.storage.database import Connection, Database, Timeouts
-from points_grpc.storage.faults import Fault, OutOfTime, fault_of
+from points_grpc.storage.core.database import Connection, Database, Timeouts
+from points_grpc.storage.core.db_errors import Fault, OutOfTime, fault_of
 
 DAY = timedelta(days=1)
 SHORT = Timeouts(statement=400)

@@ -17,7 +17,7 @@ from points_grpc.domain.policy import InDays, Never
 from points_grpc.errors import CallTooLarge
 from points_grpc.service import deciding, gather
 from points_grpc.service.ledger import Terms
-from points_grpc.storage.lots import Lot
+from points_grpc.storage.ledger.lots import Lot
 
 DAY = timedelta(days=1)
 

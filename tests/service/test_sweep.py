@@ -22,8 +22,8 @@ from points_grpc.domain.policy import ExpireAt, InDays, Never
 from points_grpc.errors import InvalidField, Refusal
 from points_grpc.service import overdue, sweep
 from points_grpc.service.forecast import Forecaster
-from points_grpc.storage import lapsing
-from points_grpc.storage.database import Connection
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.ledger import bulk_lapse
 from points_grpc.storage.tables import (
     accounts,
     allocations,
@@ -50,16 +50,16 @@ def core(other_database_url: str) -> Iterator[Till]:
 
 def by_core(till: Till, monkeypatch: pytest.MonkeyPatch) -> list[sweep.Swept]:
     """What a sweep records that finds no account plain."""
-    real = lapsing.survey
+    real = bulk_lapse.survey
 
-    def all_odd(*rest: Any) -> dict[int, lapsing.Due]:
+    def all_odd(*rest: Any) -> dict[int, bulk_lapse.Due]:
         return {
-            key: lapsing.Due(due.lots, due.instants, due.amount, True, due.next_at)
+            key: bulk_lapse.Due(due.lots, due.instants, due.amount, True, due.next_at)
             for key, due in real(*rest).items()
         }
 
     with monkeypatch.context() as patched:
-        patched.setattr(lapsing, "survey", all_odd)
+        patched.setattr(bulk_lapse, "survey", all_odd)
         return list(till.sweeper.sweep(7))
 
 
@@ -198,7 +198,7 @@ def test_by_statement_and_by_the_core_the_same(
     for each in (till, core):
         story(each, seed)
     ended: list[int] = []
-    real = lapsing.record
+    real = bulk_lapse.record
     for days in (22, 13, 30):
         now = till.clock.now() + DAY * days
         for each in (till, core):
@@ -206,7 +206,7 @@ def test_by_statement_and_by_the_core_the_same(
         assert everything(till) == everything(core)
         wanted, _ = foretold(till)
         with monkeypatch.context() as patched:
-            patched.setattr(lapsing, "record", lambda *of: ended.append(real(*of)))
+            patched.setattr(bulk_lapse, "record", lambda *of: ended.append(real(*of)))
             assert told(list(till.sweeper.sweep(7))) == wanted
         assert told(by_core(core, monkeypatch)) == wanted
         assert everything(till) == everything(core)
@@ -273,7 +273,7 @@ def test_a_sweep_that_is_killed_goes_on(till: Till, monkeypatch: pytest.MonkeyPa
         till.execute(till.call(earn(1, f"m{n}", policy="month"), earn(2, f"m{n}", policy="idle")))
         till.do(earn(3, f"m{n}", policy="month"))
     till.clock.set(START + 31 * DAY)
-    real, ends = lapsing.record, []
+    real, ends = bulk_lapse.record, []
 
     def die_at_times(connection: Connection, *rest: Any) -> int:
         lots_ended = real(connection, *rest)
@@ -283,7 +283,7 @@ def test_a_sweep_that_is_killed_goes_on(till: Till, monkeypatch: pytest.MonkeyPa
             till.look(lambda at: at.scalar(select(func.pg_terminate_backend(mine))))
         return lots_ended
 
-    monkeypatch.setattr(lapsing, "record", die_at_times)
+    monkeypatch.setattr(bulk_lapse, "record", die_at_times)
     assert told(list(till.sweeper.sweep(5))) == {(469, "PTS"): [60, 120, 0]}
 
 

@@ -21,8 +21,9 @@ from points_grpc.domain.policy import InDays
 from points_grpc.service import named_ids
 from points_grpc.service.credentials import make_token
 from points_grpc.service.importing.importer import CSV, Importer, Order
-from points_grpc.storage import migrate, settings
-from points_grpc.storage import programs as stored_programs
+from points_grpc.storage.admin import programs as stored_programs
+from points_grpc.storage.admin import settings
+from points_grpc.storage.core import migrate
 
 LOST = {
     "0002": {"tokens"},

@@ -36,10 +36,10 @@ from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.programs import ProgramBook
 from points_grpc.service.queries import Reader
 from points_grpc.service.sweep import Sweeper
-from points_grpc.storage import currencies, programs
-from points_grpc.storage import policies as stored_policies
-from points_grpc.storage.database import Connection, Database, Timeouts
-from points_grpc.storage.ids import IdSource
+from points_grpc.storage.admin import currencies, programs
+from points_grpc.storage.admin import policies as stored_policies
+from points_grpc.storage.core.database import Connection, Database, Timeouts
+from points_grpc.storage.core.ids import IdSource
 
 START = datetime(2031, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
 PROGRAM = 469

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Executable, event
 
-from points_grpc.storage import wire
-from points_grpc.storage.database import Database
+from points_grpc.storage.core import pipeline
+from points_grpc.storage.core.database import Database
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -27,9 +27,9 @@ def database(database_url: str) -> Iterator[Database]:
 def generic_plans(connection: Connection, work: Callable[[], object]) -> str:
     """The plans, as for any parameters, of all statements that `work` sends on `connection`."""
     sent: list[tuple[str, int]] = []
-    compiled = wire.statement_of
+    compiled = pipeline.statement_of
 
-    def note_compiled(expression: Executable) -> wire.Statement:
+    def note_compiled(expression: Executable) -> pipeline.Statement:
         statement = compiled(expression)
         sent.append((statement.text.decode(), len(statement)))
         return statement
@@ -42,7 +42,7 @@ def generic_plans(connection: Connection, work: Callable[[], object]) -> str:
 
     event.listen(connection, "before_cursor_execute", note)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wire, "statement_of", note_compiled)
+        patch.setattr(pipeline, "statement_of", note_compiled)
         work()
     event.remove(connection, "before_cursor_execute", note)
     connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")

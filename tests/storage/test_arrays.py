@@ -12,7 +12,17 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
-from points_grpc.storage.arrays import (
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.db_errors import Fault, Unreachable, fault_of, is_lock_timeout
+from points_grpc.storage.core.ids import (
+    BLOCK,
+    BUCKETS,
+    FIRST_NUMBER,
+    IdSource,
+    bucket_of_id,
+    bucket_of_name,
+)
+from points_grpc.storage.core.unnest import (
     BIGINT,
     BYTES,
     FLAG,
@@ -23,16 +33,6 @@ from points_grpc.storage.arrays import (
     insert_rows,
     rows,
     update_rows,
-)
-from points_grpc.storage.database import Database
-from points_grpc.storage.faults import Fault, Unreachable, fault_of, is_lock_timeout
-from points_grpc.storage.ids import (
-    BLOCK,
-    BUCKETS,
-    FIRST_NUMBER,
-    IdSource,
-    bucket_of_id,
-    bucket_of_name,
 )
 from points_grpc.storage.tables import INSTANT, requests
 

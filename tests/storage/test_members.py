@@ -13,10 +13,10 @@ from sqlalchemy import Connection, func, select
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account
 from points_grpc.domain.commands import MemberName
-from points_grpc.storage import accounts, members
-from points_grpc.storage.database import Database
-from points_grpc.storage.faults import Fault, fault_of
-from points_grpc.storage.ids import BUCKETS, FIRST_NUMBER, bucket_of_id, bucket_of_name
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.db_errors import Fault, fault_of
+from points_grpc.storage.core.ids import BUCKETS, FIRST_NUMBER, bucket_of_id, bucket_of_name
+from points_grpc.storage.ledger import accounts, members
 from points_grpc.storage.tables import identifiers, member_identifiers
 from points_grpc.storage.tables import members as members_table
 

@@ -12,8 +12,8 @@ from migrated_schema import described, stumbles
 from sqlalchemy import DDL, Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from points_grpc.storage import migrate
-from points_grpc.storage.database import Database
+from points_grpc.storage.core import migrate
+from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import metadata
 
 REVISIONS = tuple(f"{number:04}" for number in range(1, int(migrate.head() or 0) + 1))

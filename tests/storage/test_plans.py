@@ -15,27 +15,25 @@ from sqlalchemy import DDL, Connection, Table, column, func, select, table
 from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents, Resource
 from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Transaction
 from points_grpc.domain.model import AwardKind, LotState, TransactionType
-from points_grpc.storage import (
+from points_grpc.storage import tables as t
+from points_grpc.storage.admin import audit_events
+from points_grpc.storage.core import unit_ids
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.ids import BUCKETS, IdSource
+from points_grpc.storage.ledger import (
     accounts,
-    admin_events,
-    change_listings,
-    expiration_causes,
+    bulk_lapse,
     expiry_changes,
     former_identifiers,
-    imports,
-    lapsing,
-    listings,
     lots,
     members,
     requests,
     spendable,
     transactions,
-    units,
 )
-from points_grpc.storage import tables as t
-from points_grpc.storage.database import Database
-from points_grpc.storage.ids import BUCKETS, IdSource
-from points_grpc.storage.listings import ID_END, Wanted
+from points_grpc.storage.reads import change_pages, expiration_causes, transaction_pages
+from points_grpc.storage.reads.transaction_pages import ID_END, Wanted
+from points_grpc.storage.transfer import imports
 
 NOW = datetime(2031, 5, 6, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -171,7 +169,7 @@ def add_events(connection: Connection, ids: IdSource, tenant_id: int) -> None:
     for second in range(MEMBERS):
         at = NOW + timedelta(seconds=second)
         event = AdminEvent("p", "UpdateProgram", Resource.PROGRAM, at, program_id=469)
-        admin_events.append(connection, ids, tenant_id, event)
+        audit_events.append(connection, ids, tenant_id, event)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +183,7 @@ def filled(module_database_url: str) -> Iterator[Database]:
             )
         )
     database.run(lambda at: add(at, range(MEMBERS)))
-    ids = IdSource(database.run, admin_events.EVENT_NUMBERS)
+    ids = IdSource(database.run, audit_events.EVENT_NUMBERS)
     for tenant_id in (1, 2):
         database.run(lambda at, of=tenant_id: add_events(at, ids, of))
     yield database
@@ -214,8 +212,8 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "accounts.redate": lambda at: accounts.redate(at, [account_of(m) for m in SOME]),
     "accounts.due": lambda at: accounts.due(at, PLACES, NOW + 40 * DAY, 10),
     "accounts.count_due": lambda at: accounts.count_due(at, PLACES, NOW + 40 * DAY),
-    "admin_events.page": lambda at: admin_events.page(at, 1, ListAdminEvents(), None),
-    "admin_events.page after": lambda at: admin_events.page(
+    "admin_events.page": lambda at: audit_events.page(at, 1, ListAdminEvents(), None),
+    "admin_events.page after": lambda at: audit_events.page(
         at, 1, ListAdminEvents(principal="q", resource=Resource.POLICY), AFTER
     ),
     "imports.targets": lambda at: imports.targets(
@@ -227,8 +225,8 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "imports.insert_keys": lambda at: imports.insert_keys(
         at, 1, [((number(0, MEMBERS + 1), "row"), (imports.LOT, number(2, MEMBERS + 1)))]
     ),
-    "lapsing.survey": lambda at: lapsing.survey(at, LAPSING),
-    "lapsing.record": lambda at: lapsing.record(
+    "lapsing.survey": lambda at: bulk_lapse.survey(at, LAPSING),
+    "lapsing.record": lambda at: bulk_lapse.record(
         at, [(*pair, 2**42 + 9 * n) for n, pair in enumerate(LAPSING)]
     ),
     "lots.by_id": lambda at: lots.by_id(at, LOT_KEYS),
@@ -255,22 +253,24 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "transactions.allocations_after": lambda at: transactions.allocations_after(
         at, LOT_KEYS[0], 0, 50
     ),
-    "change_listings.changes": lambda at: change_listings.changes(
+    "change_listings.changes": lambda at: change_pages.changes(
         at, 1, (number(1, 100), 0), (None, None), after=ID_END, quota=50
     ),
-    "change_listings.changes of a lot": lambda at: change_listings.changes(
+    "change_listings.changes of a lot": lambda at: change_pages.changes(
         at, 1, (number(1, 100), number(2, 100)), (None, None), after=0, quota=50, ascending=True
     ),
-    "listings.history": lambda at: listings.history(
+    "listings.history": lambda at: transaction_pages.history(
         at, (1, number(1, 100)), Wanted(), after=ID_END, quota=50
     ),
-    "listings.newest": lambda at: listings.newest(
+    "listings.newest": lambda at: transaction_pages.newest(
         at, 1, range(BUCKETS), Wanted(), after=ID_END, quota=50
     ),
-    "listings.largest": lambda at: listings.largest(
+    "listings.largest": lambda at: transaction_pages.largest(
         at, 1, range(BUCKETS), Wanted(currency_id=7), after=(ID_END, ID_END), quota=50
     ),
-    "listings.referred": lambda at: listings.referred(at, 1, range(BUCKETS), "order-1", 50),
+    "listings.referred": lambda at: transaction_pages.referred(
+        at, 1, range(BUCKETS), "order-1", 50
+    ),
     "transactions.parts": lambda at: transactions.parts(at, [(*k, k[1]) for k in LOT_KEYS]),
     "expiry_changes.by_id": lambda at: expiry_changes.by_id(at, [(1, number(3, m)) for m in SOME]),
     "expiry_changes.moved": lambda at: expiry_changes.moved(at, LOT_KEYS),
@@ -288,7 +288,7 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "requests.find": lambda at: requests.find(
         at, [(1, m % BUCKETS, m.to_bytes(16, "big")) for m in SOME]
     ),
-    "units.open_unit": lambda at: units.open_unit(at, UUID(int=1), NOW),
+    "units.open_unit": lambda at: unit_ids.open_unit(at, UUID(int=1), NOW),
 }
 
 INSERTS = ("accounts.insert", "imports.insert_keys", "lots.insert", "units.open_unit")
@@ -347,7 +347,7 @@ def test_a_page_of_audit_events_begins_at_its_place(filled: Database, plans: Pla
 
     def explain(at: Connection) -> None:
         for after in (None, AFTER):
-            plan = plans(at, lambda after=after: admin_events.page(at, 1, ListAdminEvents(), after))
+            plan = plans(at, lambda after=after: audit_events.page(at, 1, ListAdminEvents(), after))
             [condition] = re.findall("Index Cond: .*", plan)
             assert "audit_events_by_time" in plan
             assert "ROW(created_at, event_id) < ROW(" in condition

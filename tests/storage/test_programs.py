@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from points_grpc.domain.administration import CurrencyView, PolicyView, ProgramView
 from points_grpc.domain.model import Policy, PolicyKind
-from points_grpc.storage import currencies, policies, programs
-from points_grpc.storage.database import Database
-from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.admin import currencies, policies, programs
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.db_errors import Fault, fault_of
 from points_grpc.storage.tables import currencies as currencies_table
 from points_grpc.storage.tables import policies as policies_table
 from points_grpc.storage.tables import programs as programs_table

@@ -10,9 +10,10 @@ import pytest
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, NullPool, create_engine, func, insert, select, text
 
-from points_grpc.storage import requests, units, wire
-from points_grpc.storage.database import Database
-from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.core import pipeline, unit_ids
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.db_errors import Fault, fault_of
+from points_grpc.storage.ledger import requests
 from points_grpc.storage.tables import requests as requests_table
 from points_grpc.storage.tables import units as units_table
 
@@ -46,7 +47,7 @@ def test_plans_grow_with_their_table(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A look-up planned while the table was known to be empty does not read all of it later."""
-    monkeypatch.setattr(wire, "REPLAN_SECONDS", 0.0)
+    monkeypatch.setattr(pipeline, "REPLAN_SECONDS", 0.0)
     engine = create_engine(database_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql(f"VACUUM ANALYZE {requests_table.name}")
@@ -94,14 +95,14 @@ def test_a_unit_is_opened_once(database: Database) -> None:
     unit_id = UUID(int=1)
 
     def fail(connection: Connection) -> None:
-        assert units.open_unit(connection, unit_id, NOW)
+        assert unit_ids.open_unit(connection, unit_id, NOW)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         database.run(fail)
-    assert database.run(lambda at: units.open_unit(at, unit_id, NOW))
-    assert not database.run(lambda at: units.open_unit(at, unit_id, NOW))
-    assert database.run(lambda at: units.open_unit(at, unit_id, NOW, bucket=1))
+    assert database.run(lambda at: unit_ids.open_unit(at, unit_id, NOW))
+    assert not database.run(lambda at: unit_ids.open_unit(at, unit_id, NOW))
+    assert database.run(lambda at: unit_ids.open_unit(at, unit_id, NOW, bucket=1))
 
 
 def test_old_units_go_in_bounded_chunks(database: Database) -> None:
@@ -109,12 +110,12 @@ def test_old_units_go_in_bounded_chunks(database: Database) -> None:
 
     def work(connection: Connection) -> None:
         for n in range(5):
-            units.open_unit(connection, UUID(int=n), NOW + timedelta(seconds=n))
+            unit_ids.open_unit(connection, UUID(int=n), NOW + timedelta(seconds=n))
         before = NOW + timedelta(seconds=3)
-        assert units.delete_older_than(connection, before, 2) == 2
-        assert units.delete_older_than(connection, before, 2) == 1
-        assert units.delete_older_than(connection, before, 2) == 0
-        assert not units.open_unit(connection, UUID(int=3), NOW)
+        assert unit_ids.delete_older_than(connection, before, 2) == 2
+        assert unit_ids.delete_older_than(connection, before, 2) == 1
+        assert unit_ids.delete_older_than(connection, before, 2) == 0
+        assert not unit_ids.open_unit(connection, UUID(int=3), NOW)
 
     database.run(work)
 
@@ -135,7 +136,7 @@ def test_rows_are_found_and_deleted_by_index(
         def read() -> None:
             requests.find(connection, [key(1)])
             requests.delete_older_than(connection, NOW, 10)
-            units.delete_older_than(connection, NOW, 10)
+            unit_ids.delete_older_than(connection, NOW, 10)
 
         assert "Seq Scan" not in plans(connection, read)
         assert connection.scalar(select(func.count()).select_from(requests_table)) == 40_000

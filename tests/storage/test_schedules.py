@@ -13,17 +13,9 @@ from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Tra
 from points_grpc.domain.model import AwardKind, LotState, TransactionType
 from points_grpc.domain.schedule import InactivityLots, MonthSums
 from points_grpc.domain.standing import FixedLots
-from points_grpc.storage import (
-    accounts,
-    change_listings,
-    expiry_changes,
-    listings,
-    lot_listings,
-    lots,
-    schedules,
-    transactions,
-)
-from points_grpc.storage.database import Database
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.ledger import accounts, expiry_changes, lots, transactions
+from points_grpc.storage.reads import change_pages, lot_pages, schedules, transaction_pages
 
 START = datetime(2031, 1, 1, tzinfo=UTC)
 NOW = datetime(2031, 6, 15, 12, tzinfo=UTC)
@@ -295,30 +287,30 @@ def fill(desk: Desk) -> None:
 def read_everything(desk: Desk) -> None:
     """Call every function that reads figures or pages."""
     c, some = desk.connection, [(1, ONE + n) for n in range(20)]
-    wanted = listings.Wanted(currency_id=7)
+    wanted = transaction_pages.Wanted(currency_id=7)
     schedules.fixed_lots([(*key, 3, NOW) for key in some]).alone(c)
     schedules.expiring([(0, *key, NOW, NOW + 90 * DAY) for key in some]).alone(c)
     schedules.inactivity_lots([(*key, 3, RULE, NOW) for key in some]).alone(c)
     schedules.months(c, [(0, n, 1, ONE, NOW, NOW, NOW + 30 * DAY) for n in range(10)])
     for ascending in (True, False):
-        listings.history(c, (1, ONE), wanted, after=9, quota=50, ascending=ascending)
+        transaction_pages.history(c, (1, ONE), wanted, after=9, quota=50, ascending=ascending)
         for lot_id in (0, ONE):
-            change_listings.changes(
+            change_pages.changes(
                 c, 1, (ONE, lot_id), (None, None), after=9, quota=50, ascending=ascending
             )
     buckets = range(64)
-    listings.newest(c, 1, buckets, wanted, after=2**62, quota=50)
-    listings.largest(c, 1, buckets, wanted, after=(100, 2**62), quota=50)
-    listings.referred(c, 1, buckets, "order-1-1", 156)
-    streams = [lot_listings.Stream(3, 0, 0, True), lot_listings.Stream(3, RULE, 0, False)]
-    places = [(stream, lot_listings.START) for stream in streams]
-    lot_listings.unfinished(c, (1, ONE), places, (None, None), 50)
-    lot_listings.finished(c, (1, ONE), lot_listings.START, (None, None), 50)
-    walks = [(rule, *lot_listings.START[1:]) for rule in (0, RULE)]
-    lot_listings.ended_undated(c, (1, ONE), walks, 50)
-    lot_listings.lot_ids(c, (1, ONE))
-    lot_listings.marks(c, (1, ONE))
-    lot_listings.lot_ids_of_bucket(c, (1, ONE), 2**62, 50)
+    transaction_pages.newest(c, 1, buckets, wanted, after=2**62, quota=50)
+    transaction_pages.largest(c, 1, buckets, wanted, after=(100, 2**62), quota=50)
+    transaction_pages.referred(c, 1, buckets, "order-1-1", 156)
+    streams = [lot_pages.Stream(3, 0, 0, True), lot_pages.Stream(3, RULE, 0, False)]
+    places = [(stream, lot_pages.START) for stream in streams]
+    lot_pages.unfinished(c, (1, ONE), places, (None, None), 50)
+    lot_pages.finished(c, (1, ONE), lot_pages.START, (None, None), 50)
+    walks = [(rule, *lot_pages.START[1:]) for rule in (0, RULE)]
+    lot_pages.ended_undated(c, (1, ONE), walks, 50)
+    lot_pages.lot_ids(c, (1, ONE))
+    lot_pages.marks(c, (1, ONE))
+    lot_pages.lot_ids_of_bucket(c, (1, ONE), 2**62, 50)
 
 
 def test_reading_never_scans_a_table(

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from points_grpc.storage import settings
-from points_grpc.storage.database import Database
-from points_grpc.storage.setting_table import settings as table
+from points_grpc.storage.admin import settings
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.tables.setting_table import settings as table
 
 NOW = datetime(2031, 5, 6, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)

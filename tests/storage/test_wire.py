@@ -13,13 +13,14 @@ import pytest
 from sqlalchemy import Connection, func, select, table
 from sqlalchemy.exc import DBAPIError
 
-from points_grpc.storage import requests, units, wire
 from points_grpc.storage import tables as t
-from points_grpc.storage.arrays import BIGINT, BYTES, FLAG, INT, SMALL, TEXT, fill, rows
-from points_grpc.storage.database import Database
-from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.core import pipeline, unit_ids
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.db_errors import Fault, fault_of
+from points_grpc.storage.core.pipeline import Ahead, Ask, execute, together
+from points_grpc.storage.core.unnest import BIGINT, BYTES, FLAG, INT, SMALL, TEXT, fill, rows
+from points_grpc.storage.ledger import requests
 from points_grpc.storage.tables import INSTANT
-from points_grpc.storage.wire import Ahead, Ask, execute, together
 
 NOW = datetime(2031, 5, 6, 1, 2, 3, 456789, tzinfo=UTC)
 
@@ -45,7 +46,7 @@ def quotients(*divisors: int) -> Ask[list[Any]]:
 
 def opening(number: int) -> Ask[bool]:
     row = {"unit_id": UUID(int=number), "created_at": NOW, "bucket": 0}
-    return Ask(units._open, row, bool)
+    return Ask(unit_ids._open, row, bool)
 
 
 def test_values_come_back_as_they_were(database: Database) -> None:
@@ -154,11 +155,11 @@ def test_what_waits_goes_with_the_next(database: Database) -> None:
     """A statement that waits is executed before whatever is asked next, in either way."""
 
     def work(at: Connection) -> None:
-        units.open_first(at, UUID(int=1), NOW)
+        unit_ids.open_first(at, UUID(int=1), NOW)
         assert execute(at, _counted, {}) == [(1,)]
-        units.open_first(at, UUID(int=2), NOW)
+        unit_ids.open_first(at, UUID(int=2), NOW)
         assert at.execute(_counted).scalar_one() == 2
-        units.open_first(at, UUID(int=3), NOW)
+        unit_ids.open_first(at, UUID(int=3), NOW)
 
     database.run(work)
     assert database.run(lambda at: execute(at, _counted, {})) == [(3,)]
@@ -169,7 +170,7 @@ def test_answers_come_ahead(database: Database) -> None:
 
     def work(at: Connection) -> None:
         first = Ahead(at, Ask(_counted, {}, same))
-        units.open_first(at, UUID(int=1), NOW)
+        unit_ids.open_first(at, UUID(int=1), NOW)
         second = Ahead(at, quotients(5))
         assert execute(at, _counted, {}) == [(1,)]
         assert (first.answer(), second.answer()) == ([(0,)], [(20,)])
@@ -196,7 +197,7 @@ def test_what_waits_is_dropped_with_its_unit(database: Database) -> None:
     link = database.link()
     with suppress(ZeroDivisionError), link.unit() as at:
         execute(at, _counted, {})
-        units.open_first(at, UUID(int=1), NOW)
+        unit_ids.open_first(at, UUID(int=1), NOW)
         raise ZeroDivisionError
     with link.unit() as at:
         assert execute(at, _counted, {}) == [(0,)]
@@ -227,7 +228,7 @@ def test_a_commit_that_brings_a_failure_leaves_nothing(database: Database) -> No
     """What fails only with the COMMIT is told there, and takes everything back."""
 
     def work(at: Connection) -> None:
-        units.open_first(at, UUID(int=1), NOW)
+        unit_ids.open_first(at, UUID(int=1), NOW)
         requests.insert(at, [(3, 1, b"k" * 16, b"f", b"a", NOW)] * 2)
 
     with pytest.raises(psycopg.errors.UniqueViolation) as error:
@@ -241,12 +242,12 @@ def test_a_snapshot_stays_one(database: Database) -> None:
     link = database.link(snapshot=True)
     with link.unit() as at:
         assert execute(at, _counted, {}) == [(0,)]
-        database.run(lambda other: units.open_unit(other, UUID(int=1), NOW))
+        database.run(lambda other: unit_ids.open_unit(other, UUID(int=1), NOW))
         assert execute(at, _counted, {}) == [(0,)]
     with link.unit() as at:
         assert execute(at, _counted, {}) == [(1,)]
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), link.unit() as at:
-        units.open_unit(at, UUID(int=2), NOW)
+        unit_ids.open_unit(at, UUID(int=2), NOW)
     link.close()
 
 
@@ -280,7 +281,7 @@ def test_failures_leave_few_statements_behind(
     database: Database, monkeypatch: pytest.MonkeyPatch, driver_prepares: bool
 ) -> None:
     """However many units of work fail, the server does not keep what was prepared for them."""
-    monkeypatch.setattr(wire, "FORGOTTEN_MAX", 10)
+    monkeypatch.setattr(pipeline, "FORGOTTEN_MAX", 10)
     link = database.link()
     prepared = select(func.count()).select_from(table("pg_prepared_statements"))
     for _ in range(20):
@@ -302,7 +303,7 @@ def test_a_unit_that_has_failed_is_not_committed(database: Database) -> None:
     """A COMMIT to which the server answers with a ROLLBACK is told as a failure."""
 
     def work(at: Connection) -> None:
-        units.open_unit(at, UUID(int=1), NOW)
+        unit_ids.open_unit(at, UUID(int=1), NOW)
         with suppress(psycopg.errors.DivisionByZero):
             together(at, quotients(0))
 

@@ -7,20 +7,20 @@ import os
 from datetime import datetime
 
 from points_grpc.domain.admin_events import COMMAND_LINE, AdminEvent, FieldChange, Resource
-from points_grpc.storage import admin_events, programs
-from points_grpc.storage.database import Connection, Database
-from points_grpc.storage.ids import IdSource
+from points_grpc.storage.admin import audit_events, programs
+from points_grpc.storage.core.database import Connection, Database
+from points_grpc.storage.core.ids import IdSource
 
 
 class CommandLog:
     """Adds events of commands to the log, each in the unit of work of its change."""
 
     def __init__(self, database: Database) -> None:
-        self._ids = IdSource(database.run, admin_events.EVENT_NUMBERS)
+        self._ids = IdSource(database.run, audit_events.EVENT_NUMBERS)
 
     def append(self, connection: Connection, tenant_id: int, event: AdminEvent) -> None:
         """Add an event of a tenant's."""
-        admin_events.append(connection, self._ids, tenant_id, event)
+        audit_events.append(connection, self._ids, tenant_id, event)
 
 
 def create_tenant(

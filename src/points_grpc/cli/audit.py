@@ -6,7 +6,7 @@ import typer
 
 from points_grpc.cli import office, options, progress
 from points_grpc.service.audit import Auditor
-from points_grpc.storage.database import Database, Timeouts
+from points_grpc.storage.core.database import Database, Timeouts
 
 _STATEMENT_MS = 600_000
 """What one question about one page may take; an account can have millions of transactions."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from points_grpc.cli import options, place
-from points_grpc.storage import migrate
+from points_grpc.storage.core import migrate
 
 app = typer.Typer(help="The schema of the database.", no_args_is_help=True)
 

@@ -16,10 +16,10 @@ from points_grpc.cli.doubts import doubtful_identifiers
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, masked, variable
 from points_grpc.service import newest_tzdata
-from points_grpc.storage import checkup, migrate
-from points_grpc.storage.database import Database
+from points_grpc.storage.core import migrate, server_info
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.db_error_messages import words_for
 from points_grpc.storage.embedded import NotDurable, assert_durable
-from points_grpc.storage.fault_words import words_for
 
 _VERSION_MIN = 150_000
 _SKEW_MAX_SECONDS = 2.0
@@ -83,7 +83,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
 def _database(database: Database, url: str, workers: int) -> Iterator[Finding]:
     clock = SystemClock()
     try:
-        found, now = database.run(lambda connection: (checkup.examine(connection), clock.now()))
+        found, now = database.run(lambda connection: (server_info.examine(connection), clock.now()))
     except Exception as error:
         yield Finding("database", False, words_for(error))
         return
@@ -112,7 +112,10 @@ def _durability(database: Database) -> Finding:
 
 
 def _connections(database: Database, workers: int) -> Finding:
-    allowed, needed = database.run(checkup.connections_allowed), wiring.connections_needed(workers)
+    allowed, needed = (
+        database.run(server_info.connections_allowed),
+        wiring.connections_needed(workers),
+    )
     servers = "one worker uses" if workers == 1 else f"{workers} workers use"
     told = f"{allowed} allowed, {servers} up to {needed}"
     return Finding("connections", allowed >= needed, told)

@@ -8,8 +8,8 @@ from functools import partial
 
 from points_grpc.domain.identifiers import EMAIL, PHONE, is_doubtful
 from points_grpc.storage.audit import doubtful
-from points_grpc.storage.database import Database
-from points_grpc.storage.ids import BUCKETS
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.ids import BUCKETS
 
 SHOWN_MAX = 20
 OF_BUCKET_MAX = 10_000

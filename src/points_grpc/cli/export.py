@@ -21,7 +21,7 @@ from points_grpc.cli.options import fail
 from points_grpc.errors import ProgramNotFound
 from points_grpc.service.exporting import Exporter, write_csv, write_json_lines
 from points_grpc.service.importing.importer import CSV
-from points_grpc.storage.database import Timeouts
+from points_grpc.storage.core.database import Timeouts
 
 # The whole export is one unit of work.
 _TIMEOUTS = Timeouts(statement=7 * 24 * 3600 * 1000)

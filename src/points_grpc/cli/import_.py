@@ -25,9 +25,9 @@ from points_grpc.service.importing.parts import MEMBER_VENDOR_ID
 from points_grpc.service.importing.report import count_merged
 from points_grpc.service.importing.source import BadFile
 from points_grpc.service.importing.writing import ImportedElsewhere
-from points_grpc.storage import programs
-from points_grpc.storage.database import Database
-from points_grpc.storage.imports import Progress as Progressed
+from points_grpc.storage.admin import programs
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.transfer.imports import Progress as Progressed
 
 Tenant = Annotated[str, typer.Option("--tenant", help="The tenant, by name.")]
 ProgramId = Annotated[

@@ -19,9 +19,9 @@ from points_grpc.rpc.credentials import Authenticator
 from points_grpc.rpc.credentials.development import DevAuthenticator
 from points_grpc.rpc.server import Backends, Server, ServerOptions
 from points_grpc.service import overdue
-from points_grpc.storage.checkup import examine
-from points_grpc.storage.database import Database
-from points_grpc.storage.fault_words import words_for
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.db_error_messages import words_for
+from points_grpc.storage.core.server_info import examine
 
 PROBE_SECONDS = 1.0
 """How often the database is asked whether it is there."""

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from points_grpc.cli import options, place
 from points_grpc.config import Settings
-from points_grpc.storage import migrate
-from points_grpc.storage.database import Database, Timeouts
+from points_grpc.storage.core import migrate
+from points_grpc.storage.core.database import Database, Timeouts
 
 
 @contextmanager

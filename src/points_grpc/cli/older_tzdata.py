@@ -12,7 +12,7 @@ from points_grpc.cli import options
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
 from points_grpc.service import newest_tzdata
-from points_grpc.storage.database import Database
+from points_grpc.storage.core.database import Database
 
 WARNING_SECONDS = 60.0
 """The time between two warnings of a server that goes on with older data."""

@@ -11,9 +11,9 @@ import typer
 from points_grpc.cli import wiring
 from points_grpc.cli.options import fail
 from points_grpc.config import Settings, masked
-from points_grpc.storage.database import Database, Timeouts
+from points_grpc.storage.core.database import Database, Timeouts
+from points_grpc.storage.core.db_error_messages import words_for
 from points_grpc.storage.embedded import EmbeddedPostgres
-from points_grpc.storage.fault_words import words_for
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,10 +32,10 @@ from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, joined_address, split_address
 from points_grpc.metrics.figures import WorkerStatus
 from points_grpc.service import retention
-from points_grpc.storage import checkup, migrate
-from points_grpc.storage.database import Database
-from points_grpc.storage.fault_words import words_for
-from points_grpc.storage.faults import is_unavailable
+from points_grpc.storage.core import migrate, server_info
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.db_error_messages import words_for
+from points_grpc.storage.core.db_errors import is_unavailable
 
 _EXAMPLE = (
     """grpcurl -plaintext -d '{{"member": {{"external_id": "alice"}}, """
@@ -152,7 +152,7 @@ def _prepare_schema(settings: Settings, there: place.Place) -> None:
 
 
 def _count_connections(settings: Settings, database: Database) -> None:
-    allowed = database.run(checkup.connections_allowed)
+    allowed = database.run(server_info.connections_allowed)
     needed = wiring.connections_needed(settings.workers)
     if allowed < needed:
         log = structlog.get_logger("points_grpc")

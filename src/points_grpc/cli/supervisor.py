@@ -18,7 +18,7 @@ from points_grpc.cli.place import Place
 from points_grpc.clock import SharedHand
 from points_grpc.config import Settings, handed_on
 from points_grpc.metrics.figures import WorkerStatus
-from points_grpc.storage.database import Database
+from points_grpc.storage.core.database import Database
 
 START_SECONDS = 60.0
 """How long a worker may take until it serves."""

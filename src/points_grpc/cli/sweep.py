@@ -19,9 +19,9 @@ from points_grpc.domain.amounts import print_units
 from points_grpc.service import retention
 from points_grpc.service.forecast import Day, Due, Forecaster
 from points_grpc.service.sweep import Sweeper, Swept
-from points_grpc.storage import programs
-from points_grpc.storage.database import Database
-from points_grpc.storage.fault_words import words_for
+from points_grpc.storage.admin import programs
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.db_error_messages import words_for
 
 Place = tuple[int, int, str, int]
 """Tenant, program, and the currency's code and scale."""

@@ -14,9 +14,9 @@ from points_grpc.cli.administering import (
     set_default_program,
 )
 from points_grpc.clock import SystemClock
-from points_grpc.storage import programs
-from points_grpc.storage.database import Connection
-from points_grpc.storage.faults import Fault, fault_of
+from points_grpc.storage.admin import programs
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.db_errors import Fault, fault_of
 
 app = typer.Typer(help="Whom the server keeps points for.", no_args_is_help=True)
 

@@ -16,8 +16,8 @@ from points_grpc.domain.admin_events import AdminEvent, FieldChange, Resource, d
 from points_grpc.domain.grants import SCOPES
 from points_grpc.domain.tokens import NAME_MAX, Token
 from points_grpc.service.credentials import make_token
-from points_grpc.storage import programs, tokens
-from points_grpc.storage.database import Connection
+from points_grpc.storage.admin import programs, tokens
+from points_grpc.storage.core.database import Connection
 
 app = typer.Typer(help="Credentials for those who call.", no_args_is_help=True)
 

@@ -17,8 +17,8 @@ from points_grpc.cli.wiring import Parts
 from points_grpc.config import Settings
 from points_grpc.rpc.credentials import Authenticator
 from points_grpc.rpc.credentials.bearers import BearerAuthenticator
-from points_grpc.storage import tokens
-from points_grpc.storage.database import Database
+from points_grpc.storage.admin import tokens
+from points_grpc.storage.core.database import Database
 
 if TYPE_CHECKING:  # of an extra
     from points_grpc.rpc.credentials.certificates import CertificateMap

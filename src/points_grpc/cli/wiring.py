@@ -20,8 +20,8 @@ from points_grpc.service.members import MemberBook
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.programs import ProgramBook
 from points_grpc.service.sweep import Sweeper
-from points_grpc.storage.database import Database
-from points_grpc.storage.ids import IdSource
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.ids import IdSource
 
 
 @dataclass(frozen=True, slots=True)

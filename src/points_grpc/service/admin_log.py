@@ -21,10 +21,10 @@ from points_grpc.domain.commands import Caller, MemberName
 from points_grpc.domain.queries import Cursor
 from points_grpc.errors import InvalidPageToken
 from points_grpc.service.desk import Instant
-from points_grpc.storage import admin_events
-from points_grpc.storage.admin_events import Place
-from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import IdSource
+from points_grpc.storage.admin import audit_events
+from points_grpc.storage.admin.audit_events import Place
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import IdSource
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING: Mapping[str, object] = MappingProxyType({})
@@ -88,7 +88,7 @@ class AdminRecorder:
         )
 
     def _append(self, event: AdminEvent) -> None:
-        admin_events.append(self.connection, self.ids, self.caller.tenant_id, event)
+        audit_events.append(self.connection, self.ids, self.caller.tenant_id, event)
 
 
 def read_place(cursor: Cursor) -> Place | None:

@@ -7,9 +7,16 @@ from datetime import datetime
 
 from points_grpc.domain.books import Account, Books, Lot, Member
 from points_grpc.domain.record import record
-from points_grpc.storage import accounts, expiry_changes, lots, members, requests, transactions
-from points_grpc.storage.database import Connection
-from points_grpc.storage.requests import RequestKey
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.ledger import (
+    accounts,
+    expiry_changes,
+    lots,
+    members,
+    requests,
+    transactions,
+)
+from points_grpc.storage.ledger.requests import RequestKey
 
 
 @record

@@ -11,10 +11,10 @@ from uuid import uuid4
 import structlog
 
 from points_grpc.clock import Clock
-from points_grpc.storage import units
-from points_grpc.storage.database import Connection, Link
-from points_grpc.storage.fault_words import unreachable
-from points_grpc.storage.faults import (
+from points_grpc.storage.core import unit_ids
+from points_grpc.storage.core.database import Connection, Link
+from points_grpc.storage.core.db_error_messages import unreachable
+from points_grpc.storage.core.db_errors import (
     Fault,
     Unreachable,
     fault_of,
@@ -61,8 +61,8 @@ def carry_out(link: Link, clock: Clock, work: Callable[[Connection], T]) -> T:
             with link.unit() as connection:
                 began_at = clock.now()
                 if not next(attempts):
-                    units.open_first(connection, unit_id, began_at)
-                elif not units.open_unit(connection, unit_id, began_at):
+                    unit_ids.open_first(connection, unit_id, began_at)
+                elif not unit_ids.open_unit(connection, unit_id, began_at):
                     return results[-1]
                 doubt.lost_commit = False
                 results[:] = [work(connection)]

@@ -10,7 +10,7 @@ from typing import TypeVar
 from points_grpc.domain.model import Policy, Program, TransactionType
 from points_grpc.domain.policy import inactivity_lapse
 from points_grpc.service import audit_names
-from points_grpc.storage import programs
+from points_grpc.storage.admin import programs
 from points_grpc.storage.audit import accounts, debits, lots, orphans
 from points_grpc.storage.audit.debits import Doubt, Foretold
 from points_grpc.storage.audit.findings import (
@@ -20,8 +20,8 @@ from points_grpc.storage.audit.findings import (
     join_as_written,
     of_accounts,
 )
-from points_grpc.storage.database import Connection, Database
-from points_grpc.storage.ids import BUCKETS
+from points_grpc.storage.core.database import Connection, Database
+from points_grpc.storage.core.ids import BUCKETS
 
 ACCOUNTS_AT_ONCE = 500
 ROWS_AT_ONCE = 5_000

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from points_grpc.service.stored_answers import named_by
-from points_grpc.storage import accounts, expiry_changes, transactions
 from points_grpc.storage.audit import names
 from points_grpc.storage.audit.findings import Finding
 from points_grpc.storage.audit.names import Kept, Name
-from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import bucket_of_id, bucket_of_name
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import bucket_of_id, bucket_of_name
+from points_grpc.storage.ledger import accounts, expiry_changes, transactions
+from points_grpc.storage.ledger.stored_answers import named_by
 
 Ask = Callable[[Callable[[Connection], Any]], Any]
 """Runs work in a snapshot of its own."""

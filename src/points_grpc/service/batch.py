@@ -8,7 +8,7 @@ from datetime import datetime
 from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command, MoveExpiry
 from points_grpc.errors import Refusal
-from points_grpc.storage.requests import RequestKey
+from points_grpc.storage.ledger.requests import RequestKey
 
 Result = Answer | Refusal
 

@@ -19,8 +19,8 @@ import structlog
 
 from points_grpc.clock import Clock
 from points_grpc.errors import TimeInDoubt
-from points_grpc.storage import checkup
-from points_grpc.storage.database import Connection, Database
+from points_grpc.storage.core import server_info
+from points_grpc.storage.core.database import Connection, Database
 
 TOLERANCE_SECONDS = 2.0
 """By how much the machine's clock and the database's may differ."""
@@ -74,7 +74,7 @@ class CheckedClock:
         database: Database,
         clock: Clock,
         *,
-        read: Callable[[Connection], datetime] = checkup.read_clock,
+        read: Callable[[Connection], datetime] = server_info.read_clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database

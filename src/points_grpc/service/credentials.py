@@ -15,9 +15,9 @@ from points_grpc.errors import TokenInvalid
 from points_grpc.service.checked_clock import CheckedClock
 from points_grpc.service.desk import Clerk
 from points_grpc.service.remembered import Remembered
-from points_grpc.storage import programs, tokens
-from points_grpc.storage.database import Connection, Database
-from points_grpc.storage.programs import Tenant
+from points_grpc.storage.admin import programs, tokens
+from points_grpc.storage.admin.programs import Tenant
+from points_grpc.storage.core.database import Connection, Database
 
 _WAITING_MAX = 2_000
 _USES_MAX = 10_000

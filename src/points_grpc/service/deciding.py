@@ -17,8 +17,8 @@ from points_grpc.service.idempotency import refuse_reuse
 from points_grpc.service.keeping import Shelf
 from points_grpc.service.named_ids import NamedIds
 from points_grpc.service.naming import Item
-from points_grpc.storage.faults import Fault, fault_of
-from points_grpc.storage.requests import RequestKey
+from points_grpc.storage.core.db_errors import Fault, fault_of
+from points_grpc.storage.ledger.requests import RequestKey
 
 Known = dict[RequestKey, tuple[Item, Answer]]
 """Items that got their first answer in this batch, by their own key."""

@@ -23,10 +23,11 @@ from points_grpc.domain.administration import Change, Outcome, fingerprint
 from points_grpc.domain.commands import digest
 from points_grpc.errors import Overloaded, Refusal, RequestIdReused, StorageUnavailable
 from points_grpc.service.attempts import tell_if_deadlock
-from points_grpc.storage import requests, units
-from points_grpc.storage.database import Connection, Database, Link
-from points_grpc.storage.faults import Fault, fault_of, is_refused
-from points_grpc.storage.ids import bucket_of_name
+from points_grpc.storage.core import unit_ids
+from points_grpc.storage.core.database import Connection, Database, Link
+from points_grpc.storage.core.db_errors import Fault, fault_of, is_refused
+from points_grpc.storage.core.ids import bucket_of_name
+from points_grpc.storage.ledger import requests
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ class Desk:
         unit_id = uuid4()
 
         def attempt(connection: Connection) -> Outcome[T]:
-            if units.open_unit(connection, unit_id, self._clock.now()):
+            if unit_ids.open_unit(connection, unit_id, self._clock.now()):
                 done.append(_settle(connection, task, cache(self._clock.now)))
             return done[-1]
 

@@ -46,9 +46,9 @@ from points_grpc.service.listings import Lister
 from points_grpc.service.metering import Meter, metered
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.queries import Reader, View
-from points_grpc.storage.database import Connection, Database, Link
-from points_grpc.storage.faults import Fault, fault_of
-from points_grpc.storage.ids import IdSource
+from points_grpc.storage.core.database import Connection, Database, Link
+from points_grpc.storage.core.db_errors import Fault, fault_of
+from points_grpc.storage.core.ids import IdSource
 
 BULK_FROM = 33
 """The smallest number of items that makes a call go to the bulk lane, a preview to report."""

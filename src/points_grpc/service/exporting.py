@@ -18,8 +18,9 @@ from points_grpc.domain.commands import VENDOR_ID
 from points_grpc.domain.model import AwardKind, LotState, Program, ReasonType, TransactionType
 from points_grpc.errors import ProgramNotFound
 from points_grpc.service.importing.fields import ALL
-from points_grpc.storage import exporting, imports, programs
-from points_grpc.storage.database import Connection, Database
+from points_grpc.storage.admin import programs
+from points_grpc.storage.core.database import Connection, Database
+from points_grpc.storage.transfer import export_rows, imports
 
 Row = dict[str, Any]
 
@@ -57,7 +58,7 @@ class Exporter:
             link.close()
 
     def _members(self, connection: Connection) -> Iterator[Row]:
-        found = exporting.stream_members(connection, self.tenant_id)
+        found = export_rows.stream_members(connection, self.tenant_id)
         for _, group in groupby(found, key=attrgetter("member_id")):
             names = list(group)
             if names[0].type is None:
@@ -87,8 +88,8 @@ def _history(
     connection: Connection, tenant_id: int, program: Program, origin: str
 ) -> Iterator[Row]:
     key = (tenant_id, program.program_id)
-    transactions = exporting.stream_transactions(connection, *key)
-    changes = exporting.stream_changes(connection, *key)
+    transactions = export_rows.stream_transactions(connection, *key)
+    changes = export_rows.stream_changes(connection, *key)
     for found in merge(transactions, changes, key=_PLACE):
         row = _named(found)
         row["currency"] = program.currencies[found.currency_id].code

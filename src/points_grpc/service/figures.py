@@ -22,9 +22,9 @@ from points_grpc.domain.schedule import (
 )
 from points_grpc.domain.standing import FixedLots, account_now
 from points_grpc.errors import InvalidField, Refusal
-from points_grpc.storage import schedules
-from points_grpc.storage.database import Connection
-from points_grpc.storage.wire import together
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.pipeline import together
+from points_grpc.storage.reads import schedules
 
 Question = tuple[Holding, GetAccount | GetExpiring | GetSchedule]
 """An account, which may be one that does not exist, and what is asked of it."""

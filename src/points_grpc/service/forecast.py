@@ -16,9 +16,9 @@ from points_grpc.service.batch import Call, Group
 from points_grpc.service.gather import Gatherer, Locking
 from points_grpc.service.naming import Item
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.storage.accounts import AccountKey
-from points_grpc.storage.database import Connection, Database
-from points_grpc.storage.ids import IdSource
+from points_grpc.storage.core.database import Connection, Database
+from points_grpc.storage.core.ids import IdSource
+from points_grpc.storage.ledger.accounts import AccountKey
 
 
 @dataclass(frozen=True, slots=True)

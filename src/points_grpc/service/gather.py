@@ -18,18 +18,18 @@ from points_grpc.errors import TimeInDoubt
 from points_grpc.service.checked_clock import is_ahead
 from points_grpc.service.naming import Ids, Item, Namer, Names
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.storage import (
+from points_grpc.storage.admin import programs
+from points_grpc.storage.admin.programs import ProgramKey
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.pipeline import Ahead
+from points_grpc.storage.ledger import (
     accounts,
     expiry_changes,
     lots,
     members,
-    programs,
     spendable,
     transactions,
 )
-from points_grpc.storage.database import Connection
-from points_grpc.storage.programs import ProgramKey
-from points_grpc.storage.wire import Ahead
 
 SPENDABLE_FIRST = 4
 """How many lots of a stream are loaded at first for spending: most spend from one or two."""

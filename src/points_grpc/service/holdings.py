@@ -11,10 +11,10 @@ from points_grpc.domain.books import Account, Holding, Member
 from points_grpc.domain.model import Currency, Program
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.resolution import ProgramKey
-from points_grpc.storage import accounts, members
-from points_grpc.storage.accounts import AccountKey
-from points_grpc.storage.database import Connection
-from points_grpc.storage.members import MemberKey
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.ledger import accounts, members
+from points_grpc.storage.ledger.accounts import AccountKey
+from points_grpc.storage.ledger.members import MemberKey
 
 
 class Holdings:

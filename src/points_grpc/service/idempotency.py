@@ -28,11 +28,11 @@ from points_grpc.service.batch import CallId
 from points_grpc.service.naming import Item, Names, member_key
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.replay import rebuild
-from points_grpc.service.stored_answers import unpack_places
-from points_grpc.storage import requests
-from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import BUCKETS, bucket_of_id
-from points_grpc.storage.requests import RequestKey
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import BUCKETS, bucket_of_id
+from points_grpc.storage.ledger import requests
+from points_grpc.storage.ledger.requests import RequestKey
+from points_grpc.storage.ledger.stored_answers import unpack_places
 
 Kept = dict[tuple[int, bytes], tuple[bytes, bytes, datetime]]
 """By tenant_id and key: fingerprint, answer, created_at."""

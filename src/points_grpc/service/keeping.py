@@ -10,8 +10,8 @@ from points_grpc.service.apply import KeptAnswer
 from points_grpc.service.batch import CallId
 from points_grpc.service.named_ids import NamedIds
 from points_grpc.service.naming import Item
-from points_grpc.service.stored_answers import APART, pack, pack_places
-from points_grpc.storage.requests import RequestKey
+from points_grpc.storage.ledger.requests import RequestKey
+from points_grpc.storage.ledger.stored_answers import APART, pack, pack_places
 
 
 class Shelf:

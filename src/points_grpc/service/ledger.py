@@ -29,9 +29,9 @@ from points_grpc.service.idempotency import answer_known, assign_keys
 from points_grpc.service.named_ids import NamedIds
 from points_grpc.service.naming import Ids, Item
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.storage.database import Connection, Link
-from points_grpc.storage.faults import Fault, Unreachable, fault_of, is_lock_timeout
-from points_grpc.storage.ids import bucket_of_id
+from points_grpc.storage.core.database import Connection, Link
+from points_grpc.storage.core.db_errors import Fault, Unreachable, fault_of, is_lock_timeout
+from points_grpc.storage.core.ids import bucket_of_id
 
 LOTS_MAX = 256
 """The most lots of an account for a ledger that decides many calls at once."""

@@ -31,9 +31,10 @@ from points_grpc.service.paging import Chunk, Collector, Found, numbers
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.resolution import currency_of, member_ids, program_key, program_of
 from points_grpc.service.transaction_listings import TransactionPages
-from points_grpc.storage import accounts, change_listings, lots, transactions
-from points_grpc.storage.database import Connection
-from points_grpc.storage.listings import ID_END
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.ledger import accounts, lots, transactions
+from points_grpc.storage.reads import change_pages
+from points_grpc.storage.reads.transaction_pages import ID_END
 
 AnyPage = Page[TransactionView] | Page[LotView] | Page[ExpiryChangeView] | Page[AllocationView]
 
@@ -227,7 +228,7 @@ class ChangePages:
     def _fetch(self, cursor: Cursor, quota: int) -> Chunk[ExpiryChange]:
         account = self._holding.account
         (after,) = numbers(cursor, 1, (0,) if self._is_oldest_first else (ID_END,))
-        run = change_listings.changes(
+        run = change_pages.changes(
             self._connection,
             account.tenant_id,
             (account.account_id, self._lot_id),

@@ -31,9 +31,10 @@ from points_grpc.service.paging import (
     to_micros,
 )
 from points_grpc.service.sorted_lots import SortedLots, has_many_runs
-from points_grpc.storage import expiry_changes, listings, lot_listings, lots, transactions
-from points_grpc.storage.database import Connection
-from points_grpc.storage.lot_listings import START, Place, Stream
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.ledger import expiry_changes, lots, transactions
+from points_grpc.storage.reads import lot_pages, transaction_pages
+from points_grpc.storage.reads.lot_pages import START, Place, Stream
 
 _CATEGORIES = {
     LotState.OPEN: LotCategory.PROMISED,
@@ -147,18 +148,16 @@ class LotPages:
         """
         if self._holding.account.version >= EXAMINED_MAX:
             return self._latest_of_bucket
-        return partial(self._latest_of, lot_listings.lot_ids(self._connection, self._account))
+        return partial(self._latest_of, lot_pages.lot_ids(self._connection, self._account))
 
     def _latest_of(self, every: Sequence[int], cursor: Cursor, quota: int) -> Chunk[Lot]:
-        (after,) = numbers(cursor, 1, (listings.ID_END,))
+        (after,) = numbers(cursor, 1, (transaction_pages.ID_END,))
         rest = [(lot_id, True) for lot_id in every if lot_id < after]
         return self._chunk_of_ids(rest[:quota], is_cut=len(rest) > quota)
 
     def _latest_of_bucket(self, cursor: Cursor, quota: int) -> Chunk[Lot]:
-        (after,) = numbers(cursor, 1, (listings.ID_END,))
-        found, is_cut = lot_listings.lot_ids_of_bucket(
-            self._connection, self._account, after, quota
-        )
+        (after,) = numbers(cursor, 1, (transaction_pages.ID_END,))
+        found, is_cut = lot_pages.lot_ids_of_bucket(self._connection, self._account, after, quota)
         return self._chunk_of_ids(found, is_cut=is_cut)
 
     def _chunk_of_ids(self, ids: Sequence[tuple[int, bool]], is_cut: bool) -> Chunk[Lot]:
@@ -264,7 +263,7 @@ class RegionRun:
     def _unfinished(self, place: _Rank, starts: dict[int, Place], quota: int) -> list[_Run]:
         start = _to_place(place, self.region.is_dated)
         begun = [(stream, starts.get(stream.rule, start)) for stream in self._streams]
-        found = lot_listings.unfinished(self._connection, self._account, begun, self._period, quota)
+        found = lot_pages.unfinished(self._connection, self._account, begun, self._period, quota)
         runs: dict[Stream, list[_Row]] = {}
         for stream, lot in found:
             runs.setdefault(stream, []).append((self._key(lot), lot))
@@ -275,7 +274,7 @@ class RegionRun:
         if not self.region.is_dated:
             return self._walk([(0, earned_at, lot_id)], quota)
         runs = self._walk([(rule, *starts[rule][1:]) for rule, _ in self._rules], quota)
-        found = lot_listings.finished(
+        found = lot_pages.finished(
             self._connection, self._account, (expires_at, earned_at, lot_id), self._period, quota
         )
         ended = [(self._key(lot), self._own(lot)) for lot in found]
@@ -285,7 +284,7 @@ class RegionRun:
         rows: list[list[_Row]] = [[] for _ in walks]
         is_cut = [False] * len(walks)
         if walks:
-            for found in lot_listings.ended_undated(self._connection, self._account, walks, quota):
+            for found in lot_pages.ended_undated(self._connection, self._account, walks, quota):
                 key = self._key_at(walks[found.walk][0], found.earned_at, found.lot_id)
                 lot = None if found.lot is None else self._own(found.lot)
                 rows[found.walk].append((key, lot))

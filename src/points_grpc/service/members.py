@@ -20,10 +20,10 @@ from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas, check_room
 from points_grpc.errors import IdentifierTaken, InvalidField, LimitReached, MemberNotFound
 from points_grpc.service.admin_log import AdminRecorder
 from points_grpc.service.desk import AnswerForm, Desk, Instant, Task
-from points_grpc.storage import members
-from points_grpc.storage.admin_events import EVENT_NUMBERS
-from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import IdSource, bucket_of_name
+from points_grpc.storage.admin.audit_events import EVENT_NUMBERS
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import IdSource, bucket_of_name
+from points_grpc.storage.ledger import members
 
 
 class MemberBook:

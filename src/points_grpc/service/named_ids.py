@@ -26,11 +26,17 @@ from points_grpc.service.apply import KeptAnswer
 from points_grpc.service.idempotency import give_answers, own_key, refuse_reuse
 from points_grpc.service.naming import Item, NamedId
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.stored_answers import APART, pack, pack_together, unpack_together
-from points_grpc.storage import requests, settings
-from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import BUCKETS, bucket_of_name
-from points_grpc.storage.requests import RequestKey
+from points_grpc.storage.admin import settings
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import BUCKETS, bucket_of_name
+from points_grpc.storage.ledger import requests
+from points_grpc.storage.ledger.requests import RequestKey
+from points_grpc.storage.ledger.stored_answers import (
+    APART,
+    pack,
+    pack_together,
+    unpack_together,
+)
 
 UNTIL = "requests_by_name_until"
 """The setting with the instant until which servers of the release before may run."""

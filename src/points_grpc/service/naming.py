@@ -35,14 +35,15 @@ from points_grpc.errors import (
 from points_grpc.service.batch import Call, CallId, Group
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.resolution import accounts_of, currency_of, program_key, program_of
-from points_grpc.storage import lots, members, programs, transactions
-from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import bucket_of_id, bucket_of_name
-from points_grpc.storage.lots import LotKey
-from points_grpc.storage.members import Found, Known, Name
-from points_grpc.storage.programs import ProgramKey
-from points_grpc.storage.requests import RequestKey
-from points_grpc.storage.wire import Ahead
+from points_grpc.storage.admin import programs
+from points_grpc.storage.admin.programs import ProgramKey
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import bucket_of_id, bucket_of_name
+from points_grpc.storage.core.pipeline import Ahead
+from points_grpc.storage.ledger import lots, members, transactions
+from points_grpc.storage.ledger.lots import LotKey
+from points_grpc.storage.ledger.members import Found, Known, Name
+from points_grpc.storage.ledger.requests import RequestKey
 
 _EXTERNAL_ID = "external_id"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from points_grpc import tzdata_version
-from points_grpc.storage import settings
-from points_grpc.storage.database import Connection
+from points_grpc.storage.admin import settings
+from points_grpc.storage.core.database import Connection
 
 _NAME = "tzdata_version"
 

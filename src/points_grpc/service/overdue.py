@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import TypeVar
 
 from points_grpc.errors import StorageUnavailable
-from points_grpc.storage import accounts, programs
-from points_grpc.storage.accounts import AccountKey, DuePlace
-from points_grpc.storage.database import Connection, Link
-from points_grpc.storage.faults import is_unavailable
-from points_grpc.storage.ids import BUCKETS
+from points_grpc.storage.admin import programs
+from points_grpc.storage.core.database import Connection, Link
+from points_grpc.storage.core.db_errors import is_unavailable
+from points_grpc.storage.core.ids import BUCKETS
+from points_grpc.storage.ledger import accounts
+from points_grpc.storage.ledger.accounts import AccountKey, DuePlace
 
 PLACES = 1024
 """Programs' buckets that are looked into with one statement."""

@@ -18,8 +18,8 @@ from points_grpc.domain.administration import (
     ProgramView,
 )
 from points_grpc.service.desk import AnswerForm
-from points_grpc.storage import policies
-from points_grpc.storage.database import Connection
+from points_grpc.storage.admin import policies
+from points_grpc.storage.core.database import Connection
 
 Flat = TypeVar("Flat", ProgramView, CurrencyView)
 

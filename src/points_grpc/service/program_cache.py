@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from points_grpc.domain.model import Program
-from points_grpc.storage import programs
-from points_grpc.storage.database import Connection
-from points_grpc.storage.programs import ProgramKey
+from points_grpc.storage.admin import programs
+from points_grpc.storage.admin.programs import ProgramKey
+from points_grpc.storage.core.database import Connection
 
 
 class ProgramCache:

@@ -24,8 +24,8 @@ from points_grpc.domain.model import Policy
 from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas, check_room
 from points_grpc.errors import CurrencyNotFound, IdentifierTaken, PolicyNotFound, ProgramNotFound
 from points_grpc.service.admin_log import AdminRecorder
-from points_grpc.storage import currencies, policies, programs, tenant_counts
-from points_grpc.storage.database import Connection
+from points_grpc.storage.admin import currencies, policies, programs, tenant_counts
+from points_grpc.storage.core.database import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,10 @@ from points_grpc.service.admin_log import AdminRecorder, read_place, write_place
 from points_grpc.service.desk import AnswerForm, Desk, Instant, Task
 from points_grpc.service.program_answers import CURRENCY, CURRENCY_CREATED, POLICY, PROGRAM
 from points_grpc.service.program_changes import ProgramReader, ProgramWriter
-from points_grpc.storage import admin_events, programs
-from points_grpc.storage.admin_events import EVENT_NUMBERS
-from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import IdSource
+from points_grpc.storage.admin import audit_events, programs
+from points_grpc.storage.admin.audit_events import EVENT_NUMBERS
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import IdSource
 
 T = TypeVar("T")
 
@@ -193,7 +193,7 @@ class ProgramBook:
         after = read_place(listing.cursor)
 
         def read(at: Connection) -> Page[AdminEvent]:
-            events, place = admin_events.page(at, caller.tenant_id, listing, after)
+            events, place = audit_events.page(at, caller.tenant_id, listing, after)
             return Page(tuple(events), write_place(place))
 
         return await self._desk.read(read)

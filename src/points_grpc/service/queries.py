@@ -42,12 +42,13 @@ from points_grpc.service.resolution import (
     program_key,
     program_of,
 )
-from points_grpc.storage import expiry_changes, lots, programs, transactions
-from points_grpc.storage.accounts import AccountKey
-from points_grpc.storage.database import Connection
-from points_grpc.storage.expiration_causes import causes
-from points_grpc.storage.transactions import FirstAllocations
-from points_grpc.storage.wire import together
+from points_grpc.storage.admin import programs
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.pipeline import together
+from points_grpc.storage.ledger import expiry_changes, lots, transactions
+from points_grpc.storage.ledger.accounts import AccountKey
+from points_grpc.storage.ledger.transactions import FirstAllocations
+from points_grpc.storage.reads.expiration_causes import causes
 
 View = AccountView | LotView | TransactionView | Expiring | Schedule
 

@@ -29,7 +29,9 @@ from points_grpc.domain.origins import expiration_source
 from points_grpc.domain.record import record
 from points_grpc.domain.views import view_change, view_lot, view_transaction
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.stored_answers import (
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.ledger import accounts, expiry_changes, lots, transactions
+from points_grpc.storage.ledger.stored_answers import (
     EARNED,
     EXPIRED,
     EXPIRY_MOVED,
@@ -38,9 +40,7 @@ from points_grpc.service.stored_answers import (
     from_micros,
     unpack,
 )
-from points_grpc.storage import accounts, expiry_changes, lots, transactions
-from points_grpc.storage.database import Connection
-from points_grpc.storage.transactions import FirstAllocations
+from points_grpc.storage.ledger.transactions import FirstAllocations
 
 _LAST = expiry_changes.LAST_VERSION
 

@@ -8,11 +8,11 @@ from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MEMBER_ID, Caller, CurrencyName, MemberName
 from points_grpc.domain.model import Currency, Program
 from points_grpc.errors import CurrencyNotFound, ProgramNotFound
-from points_grpc.storage import accounts, members
-from points_grpc.storage.accounts import MemberCurrency
-from points_grpc.storage.database import Connection
-from points_grpc.storage.members import Known, MemberKey
-from points_grpc.storage.wire import Ask
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.pipeline import Ask
+from points_grpc.storage.ledger import accounts, members
+from points_grpc.storage.ledger.accounts import MemberCurrency
+from points_grpc.storage.ledger.members import Known, MemberKey
 
 ProgramKey = tuple[int, int]
 """tenant_id, program_id"""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from points_grpc.storage import settings
-from points_grpc.storage.database import Connection
+from points_grpc.storage.admin import settings
+from points_grpc.storage.core.database import Connection
 
 LONGEST = timedelta(days=3650)
 """The longest that can be promised."""

@@ -14,8 +14,8 @@ from points_grpc.domain.books import Holding
 from points_grpc.domain.model import PolicyKind
 from points_grpc.domain.queries import ListLots, Order
 from points_grpc.service.paging import NEVER_MICROS, to_micros
-from points_grpc.storage import lot_listings
-from points_grpc.storage.database import Connection
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.reads import lot_pages
 
 RUNS_MAX = 8
 """How many pairs of a priority and an inactivity policy are merged from the indexes."""
@@ -40,14 +40,14 @@ class SortedLots:
         self._holding = holding
         self._listing = listing
         account = (holding.account.tenant_id, holding.account.account_id)
-        self._ranks = sorted(self._ranked(lot_listings.marks(connection, account)))
+        self._ranks = sorted(self._ranked(lot_pages.marks(connection, account)))
 
     def after(self, rank: Rank | None, count: int) -> tuple[list[Rank], bool]:
         """Return the first so many behind a rank (None: of all), and whether there are more."""
         begin = 0 if rank is None else bisect_right(self._ranks, rank)
         return self._ranks[begin : begin + count], begin + count < len(self._ranks)
 
-    def _ranked(self, marks: list[lot_listings.Mark]) -> Iterator[Rank]:
+    def _ranked(self, marks: list[lot_pages.Mark]) -> Iterator[Rank]:
         listing = self._listing
         by_priority = listing.order is Order.SPENDING
         start = None if listing.start_at is None else to_micros(listing.start_at)

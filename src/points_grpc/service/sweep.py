@@ -25,12 +25,13 @@ from points_grpc.service.checked_clock import is_ahead
 from points_grpc.service.gather import Locking
 from points_grpc.service.ledger import Ledger, Terms
 from points_grpc.service.program_cache import ProgramCache
-from points_grpc.storage import accounts, former_identifiers, lapsing, requests, units
-from points_grpc.storage.accounts import AccountKey
-from points_grpc.storage.database import Connection, Database
-from points_grpc.storage.faults import Fault, fault_of
-from points_grpc.storage.ids import BLOCK, IdSource
-from points_grpc.storage.lapsing import Due
+from points_grpc.storage.core import unit_ids
+from points_grpc.storage.core.database import Connection, Database
+from points_grpc.storage.core.db_errors import Fault, fault_of
+from points_grpc.storage.core.ids import BLOCK, IdSource
+from points_grpc.storage.ledger import accounts, bulk_lapse, former_identifiers, requests
+from points_grpc.storage.ledger.accounts import AccountKey
+from points_grpc.storage.ledger.bulk_lapse import Due
 
 CHUNK = 500
 """Accounts in one unit of work."""
@@ -126,7 +127,7 @@ class Sweeper:
         Nothing is forgotten where none was made: servers of a release before this one promise
         without writing it down.
         """
-        kinds = (requests, units, former_identifiers)
+        kinds = (requests, unit_ids, former_identifiers)
         return sum(self._purge_rows(kind.delete_older_than) for kind in kinds)
 
     def close(self) -> None:
@@ -176,7 +177,7 @@ class Sweeper:
             for account in locked
             if may_be_due(account.next_due_at, at := max(now, account.last_at))
         ]
-        found = lapsing.survey(connection, asked)
+        found = bulk_lapse.survey(connection, asked)
         plain: list[tuple[Account, datetime, int]] = []
         lots = 0
         for account, at in asked:
@@ -191,7 +192,7 @@ class Sweeper:
                 plain.append((account, at, self._ids.numbers(due.instants)))
                 program = known[account.tenant_id, account.program_id]
                 done.lapses.append(_lapse_of(account, program, due))
-        lapsing.record(connection, plain)
+        bulk_lapse.record(connection, plain)
         for account, at, _ in plain:
             _move(account, found[account.account_id], at)
         accounts.update(connection, [account for account, _, _ in plain])
@@ -199,7 +200,7 @@ class Sweeper:
 
     def _by_core(self, keys: Sequence[AccountKey]) -> Swept:
         calls = [
-            Call(Caller(tenant_id, "", lapsing.PRINCIPAL), [Group((Lapse(account_id),))])
+            Call(Caller(tenant_id, "", bulk_lapse.PRINCIPAL), [Group((Lapse(account_id),))])
             for tenant_id, account_id in keys
         ]
         leftover = self._ledger.execute(calls)

@@ -25,12 +25,13 @@ from points_grpc.service.paging import (
     SortKey,
     numbers,
 )
-from points_grpc.storage import listings, lots, transactions
-from points_grpc.storage.database import Connection
-from points_grpc.storage.expiration_causes import causes
-from points_grpc.storage.ids import BUCKETS, bucket_of_id
-from points_grpc.storage.listings import ID_END, Run, Wanted
-from points_grpc.storage.transactions import FirstAllocations
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import BUCKETS, bucket_of_id
+from points_grpc.storage.ledger import lots, transactions
+from points_grpc.storage.ledger.transactions import FirstAllocations
+from points_grpc.storage.reads import transaction_pages
+from points_grpc.storage.reads.expiration_causes import causes
+from points_grpc.storage.reads.transaction_pages import ID_END, Run, Wanted
 
 _ALL_BUCKETS = tuple(range(BUCKETS))
 _EARN = frozenset((TransactionType.EARN,))
@@ -90,7 +91,7 @@ class TransactionPages:
         """All candidates, where they are few enough to be sorted here; None otherwise."""
         if self._wanted.reference:
             quota = EXAMINED_MAX // len(self._buckets)
-            found = listings.referred(
+            found = transaction_pages.referred(
                 self._connection, self._tenant_id, self._buckets, self._wanted.reference, quota
             )
             if found is not None:
@@ -122,7 +123,7 @@ class TransactionPages:
         return self._chunk([self._run_of(self._holding, after, quota)])
 
     def _run_of(self, holding: Holding, after: int, quota: int) -> Run:
-        return listings.history(
+        return transaction_pages.history(
             self._connection,
             (self._tenant_id, holding.account.account_id),
             self._wanted,
@@ -134,7 +135,7 @@ class TransactionPages:
     def _newest(self, cursor: Cursor, quota: int) -> Chunk[Transaction]:
         (after,) = numbers(cursor, 1, self._start())
         return self._chunk(
-            listings.newest(
+            transaction_pages.newest(
                 self._connection,
                 self._tenant_id,
                 self._buckets,
@@ -147,7 +148,7 @@ class TransactionPages:
     def _largest(self, cursor: Cursor, quota: int) -> Chunk[Transaction]:
         amount, transaction_id = numbers(cursor, 2, self._start())
         return self._chunk(
-            listings.largest(
+            transaction_pages.largest(
                 self._connection,
                 self._tenant_id,
                 self._buckets,

@@ -11,7 +11,7 @@ import pytest
 from till import PROGRAM, Till
 
 from points_grpc.service.importing.importer import CSV, JSON_LINES, Importer, Order
-from points_grpc.storage.imports import Progress
+from points_grpc.storage.transfer.imports import Progress
 
 
 @dataclass

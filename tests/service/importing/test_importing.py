@@ -15,8 +15,8 @@ from points_grpc.domain.queries import GetAccount
 from points_grpc.service.importing import importer
 from points_grpc.service.importing.source import BadFile
 from points_grpc.service.importing.writing import ImportedElsewhere
-from points_grpc.storage import imports
 from points_grpc.storage.tables import lots, transactions
+from points_grpc.storage.transfer import imports
 
 T = TransactionType
 HEAD = "external_id,vendor_id,amount,remaining,redeemed,expired,earned_at,expires_at,state"

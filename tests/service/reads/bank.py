@@ -22,9 +22,9 @@ from points_grpc.service.ledger import Ledger, Terms
 from points_grpc.service.listings import Lister
 from points_grpc.service.program_cache import ProgramCache
 from points_grpc.service.queries import Reader
-from points_grpc.storage import currencies, policies, programs
-from points_grpc.storage.database import Database
-from points_grpc.storage.ids import IdSource
+from points_grpc.storage.admin import currencies, policies, programs
+from points_grpc.storage.core.database import Database
+from points_grpc.storage.core.ids import IdSource
 
 START = datetime(2021, 1, 1, tzinfo=UTC)
 PROGRAM = 469

@@ -23,7 +23,7 @@ from points_grpc.domain.queries import (
 )
 from points_grpc.errors import InvalidPageToken, TransactionNotFound
 from points_grpc.service import paging
-from points_grpc.storage import change_listings, listings
+from points_grpc.storage.reads import change_pages, transaction_pages
 
 ANN = named("ann")
 EARNS = frozenset((TransactionType.EARN,))
@@ -73,7 +73,7 @@ def test_bounded_pages_list_everything_once(
     (whole,) = wordy.pages(lambda cursor: replace(listing, cursor=cursor))
     assert len(whole) > 5
     monkeypatch.setattr(paging, "PAGE_BYTES_MAX", PAGE)
-    for module in (paging, listings, change_listings):
+    for module in (paging, transaction_pages, change_pages):
         monkeypatch.setattr(module, "READ_BYTES_MAX", READ)
     pages = wordy.pages(lambda cursor: replace(listing, cursor=cursor))
     assert [row for page in pages for row in page] == whole
@@ -89,19 +89,19 @@ def test_little_more_is_read_than_a_page_holds(
     wordy: Bank, monkeypatch: pytest.MonkeyPatch, ascending: bool
 ) -> None:
     """A run of changes ends with the one whose texts pass the bound, however many are asked for."""
-    monkeypatch.setattr(change_listings, "READ_BYTES_MAX", READ)
+    monkeypatch.setattr(change_pages, "READ_BYTES_MAX", READ)
     (change, *_) = wordy.page(ListExpiryChanges(0, ANN, None)).rows
     with wordy.snapshot.unit() as connection:
-        run = change_listings.changes(
+        run = change_pages.changes(
             connection,
             wordy.acme.tenant_id,
             (change.owner.account_id, 0),
             (None, None),
-            after=0 if ascending else listings.ID_END,
+            after=0 if ascending else transaction_pages.ID_END,
             quota=1000,
             ascending=ascending,
         )
-    lengths = [len(row.custom_meta) + listings.ROW_BYTES for row in run.changes]
+    lengths = [len(row.custom_meta) + transaction_pages.ROW_BYTES for row in run.changes]
     assert run.cut_at == run.changes[-1]
     assert sum(lengths[:-1]) <= READ < sum(lengths) == run.text_bytes
 

@@ -22,7 +22,7 @@ from points_grpc.domain.queries import (
     Order,
 )
 from points_grpc.errors import InvalidPageToken, MemberNotFound, ProgramNotFound
-from points_grpc.storage import currencies, policies, programs
+from points_grpc.storage.admin import currencies, policies, programs
 from points_grpc.storage.tables import identifiers
 
 ANN = named("ann")

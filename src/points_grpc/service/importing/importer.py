@@ -22,10 +22,11 @@ from points_grpc.service.importing.rows import CsvReader, JsonReader, Read
 from points_grpc.service.importing.shelf import Scope, Shelf
 from points_grpc.service.importing.source import BadFile, Records, Source, without_mark
 from points_grpc.service.importing.writing import Chunk, ImportedElsewhere, Writer
-from points_grpc.storage import imports, policies, programs
-from points_grpc.storage.database import Connection, Database, Link
-from points_grpc.storage.ids import IdSource
-from points_grpc.storage.imports import FileKey, Progress
+from points_grpc.storage.admin import policies, programs
+from points_grpc.storage.core.database import Connection, Database, Link
+from points_grpc.storage.core.ids import IdSource
+from points_grpc.storage.transfer import imports
+from points_grpc.storage.transfer.imports import FileKey, Progress
 
 T = TypeVar("T")
 

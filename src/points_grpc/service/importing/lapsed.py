@@ -11,10 +11,11 @@ from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, Holding, Lot, Member
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import PolicyKind, Program
-from points_grpc.storage import imports, lots, transactions
-from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import BUCKETS
-from points_grpc.storage.imports import LOT, TRANSACTION
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import BUCKETS
+from points_grpc.storage.ledger import lots, transactions
+from points_grpc.storage.transfer import imports
+from points_grpc.storage.transfer.imports import LOT, TRANSACTION
 
 
 class Stand(NamedTuple):

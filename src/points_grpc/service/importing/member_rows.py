@@ -21,7 +21,7 @@ from points_grpc.service.importing.plain import PlainLot
 from points_grpc.service.importing.prepared import Prepared
 from points_grpc.service.importing.report import merged_into
 from points_grpc.service.importing.shelf import Scope
-from points_grpc.storage.ids import bucket_of_name
+from points_grpc.storage.core.ids import bucket_of_name
 
 _OF_SEVERAL = "are those of several members"
 _LOTS = (PlainLot, ParsedLot)

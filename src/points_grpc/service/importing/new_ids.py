@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from points_grpc.storage.ids import BUCKETS
+from points_grpc.storage.core.ids import BUCKETS
 
 
 class Ids(Protocol):

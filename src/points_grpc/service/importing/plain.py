@@ -17,7 +17,7 @@ from points_grpc.domain.model import AwardKind, Currency, LotState, Policy
 from points_grpc.domain.posting import count_earn, count_redemption, due_no_later_than, step
 from points_grpc.service.importing.new_ids import NewIds
 from points_grpc.service.importing.parts import Name
-from points_grpc.storage.copying import Desk
+from points_grpc.storage.transfer.bulk_copy import Desk
 
 _KIND = AwardKind.POINT_AWARDED
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.books import Account, ExpiryChange, Lot
 from points_grpc.service.importing.shelf import Shelf
-from points_grpc.storage.imports import ImportKey, Target
-from points_grpc.storage.members import IdentifierRow, MemberRow
+from points_grpc.storage.ledger.members import IdentifierRow, MemberRow
+from points_grpc.storage.transfer.imports import ImportKey, Target
 
 
 @dataclass(slots=True)

@@ -34,10 +34,10 @@ from points_grpc.service.importing.parts import PRINCIPAL, LotRef, Name
 from points_grpc.service.importing.plain import PlainLot, post_plain
 from points_grpc.service.importing.prepared import Prepared
 from points_grpc.service.importing.shelf import Finder, Pair, Scope, Shelf
-from points_grpc.storage import copying
-from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import BUCKETS
-from points_grpc.storage.imports import CHANGE, LOT, TRANSACTION, ImportKey, Target
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import BUCKETS
+from points_grpc.storage.transfer import bulk_copy
+from points_grpc.storage.transfer.imports import CHANGE, LOT, TRANSACTION, ImportKey, Target
 
 
 class _Journal(Draft):
@@ -76,8 +76,8 @@ class Preparer:
         self._draft = _Journal(self._books, self._ids.like, "")
         self._done = Prepared(self._shelf)
         self._people = MemberRows(scope, self._ids, self._now, self._done)
-        self._written = copying.Written(scope.tenant_id)
-        self._desks: dict[Pair, copying.Desk] = {}
+        self._written = bulk_copy.Written(scope.tenant_id)
+        self._desks: dict[Pair, bulk_copy.Desk] = {}
         self._recipients: dict[int, Recipient] = {}
 
     def prepare(self, rows: Sequence[Parsed], *, lock: bool = False) -> Prepared:
@@ -136,7 +136,7 @@ class Preparer:
         shelf.plain[key] = post_plain(desk, self._ids, row, self._now)
         return True
 
-    def _desk(self, pair: Pair) -> copying.Desk | None:
+    def _desk(self, pair: Pair) -> bulk_copy.Desk | None:
         """Where plain lots are posted, unless an earn may have to end something first."""
         account = self._shelf.accounts.get(pair)
         if account is None:

@@ -22,10 +22,11 @@ from points_grpc.service.importing.parsing import (
 )
 from points_grpc.service.importing.parts import LotRef, Name
 from points_grpc.service.importing.plain import PlainLot, Posted
-from points_grpc.storage import accounts, expiry_changes, imports, lots, members, transactions
-from points_grpc.storage.database import Connection
-from points_grpc.storage.ids import bucket_of_id
-from points_grpc.storage.imports import CHANGE, LOT, TRANSACTION, ImportKey, Target
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import bucket_of_id
+from points_grpc.storage.ledger import accounts, expiry_changes, lots, members, transactions
+from points_grpc.storage.transfer import imports
+from points_grpc.storage.transfer.imports import CHANGE, LOT, TRANSACTION, ImportKey, Target
 
 Pair = tuple[int, int]
 """member_id, currency_id"""

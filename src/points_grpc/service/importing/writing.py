@@ -15,10 +15,12 @@ from points_grpc.service.importing.prepared import Prepared
 from points_grpc.service.importing.preparing import Preparer
 from points_grpc.service.importing.report import Report
 from points_grpc.service.importing.shelf import Scope
-from points_grpc.storage import accounts, copying, expiry_changes, imports, lots, members, units
-from points_grpc.storage.database import Connection, Link
-from points_grpc.storage.faults import Fault, fault_of, is_unavailable
-from points_grpc.storage.imports import FileKey, Progress
+from points_grpc.storage.core import unit_ids
+from points_grpc.storage.core.database import Connection, Link
+from points_grpc.storage.core.db_errors import Fault, fault_of, is_unavailable
+from points_grpc.storage.ledger import accounts, expiry_changes, lots, members
+from points_grpc.storage.transfer import bulk_copy, imports
+from points_grpc.storage.transfer.imports import FileKey, Progress
 
 CONFLICTS_MAX = 20
 LOST_SECONDS = 30.0
@@ -99,7 +101,7 @@ class Writer:
 
     def _commit(self, chunk: Chunk, prepared: Prepared | None, unit_id: UUID) -> Progress:
         with self._link.unit() as connection:
-            fresh = units.open_unit(connection, unit_id, self._clock.now())
+            fresh = unit_ids.open_unit(connection, unit_id, self._clock.now())
             stored = imports.lock_progress(connection, self._file)
             if not fresh and stored is not None:
                 return self._keep(stored)  # the answer to a COMMIT that had succeeded was lost
@@ -164,10 +166,10 @@ def _apply(connection: Connection, tenant_id: int, prepared: Prepared) -> None:
         members.set_label(connection, tenant_id, label)
     accounts.insert(connection, prepared.new_accounts)
     accounts.update(connection, prepared.accounts)
-    copying.copy_lots(connection, prepared.lots)
+    bulk_copy.copy_lots(connection, prepared.lots)
     lots.update(connection, [(tenant_id, lot) for lot in prepared.changed_lots])
-    copying.copy_transactions(connection, prepared.transactions)
-    copying.copy_allocations(connection, prepared.allocations)
+    bulk_copy.copy_transactions(connection, prepared.transactions)
+    bulk_copy.copy_allocations(connection, prepared.allocations)
     changes = [(tenant_id, change) for change in prepared.changes]
     expiry_changes.insert(connection, changes)
     imports.insert_keys(connection, tenant_id, prepared.keys.items())

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, FromClause, and_, bindparam, case, func, or_,
 from sqlalchemy import true as always
 
 from points_grpc.domain.model import LotState, TransactionType
-from points_grpc.storage.arrays import BIGINT, INT
 from points_grpc.storage.audit.findings import (
     Place,
     Question,
@@ -23,6 +22,7 @@ from points_grpc.storage.audit.findings import (
     same,
     total,
 )
+from points_grpc.storage.core.unnest import BIGINT, INT
 from points_grpc.storage.tables import (
     ACTIVITY_COLUMNS,
     accounts,

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
-from points_grpc.storage.arrays import BIGINT, INT
 from points_grpc.storage.audit.names import Name
+from points_grpc.storage.core.unnest import BIGINT, INT
 from points_grpc.storage.tables import identifiers
 
 _value = identifiers.c.value

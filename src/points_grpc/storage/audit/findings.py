@@ -19,7 +19,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from points_grpc.storage.arrays import BIGINT, INT, Params, fill, rows
+from points_grpc.storage.core.unnest import BIGINT, INT, Params, fill, rows
 from points_grpc.storage.tables import lots, transactions
 
 FINDINGS_MAX = 1_000

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, tuple_
 
-from points_grpc.storage.arrays import BIGINT, BYTES, INT, TEXT, fill, rows
+from points_grpc.storage.core.unnest import BIGINT, BYTES, INT, TEXT, fill, rows
 from points_grpc.storage.tables import (
     identifiers,
     member_identifiers,

@@ -17,9 +17,9 @@ from sqlalchemy import (
 )
 
 from points_grpc.domain.model import TransactionType
-from points_grpc.storage.arrays import BIGINT, INT
 from points_grpc.storage.audit.findings import BEFORE_ALL, Finding, Place, Question, key_of, same
-from points_grpc.storage.ids import BUCKETS
+from points_grpc.storage.core.ids import BUCKETS
+from points_grpc.storage.core.unnest import BIGINT, INT
 from points_grpc.storage.tables import (
     accounts,
     allocations,

@@ -21,7 +21,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 from sqlalchemy import URL, func, select
 
-from points_grpc.storage.connecting import connect, make_engine
+from points_grpc.storage.core.connecting import connect, make_engine
 from points_grpc.storage.embedded import keeper
 from points_grpc.storage.embedded.durability import assert_durable
 from points_grpc.storage.embedded.memory import shared_buffers

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from points_grpc.storage.connecting import connect, make_engine
+from points_grpc.storage.core.connecting import connect, make_engine
 from points_grpc.storage.tables import metadata
 
 

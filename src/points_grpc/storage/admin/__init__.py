@@ -1,0 +1,1 @@
+"""Statements on programs, policies, tokens and settings."""

@@ -1,0 +1,1 @@
+"""Statements that read and change accounts, lots and what happened to them."""

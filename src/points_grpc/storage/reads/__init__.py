@@ -1,0 +1,1 @@
+"""Statements that only read, for queries and listings."""

@@ -1,0 +1,1 @@
+"""Statements that move many rows in and out: import and export."""
