@@ -16,7 +16,7 @@ from points_grpc.gateway.dialects import altcraft
 from points_grpc.gateway.failures import Problem
 from points_grpc.gateway.transcoding.parsing import from_json
 from points_grpc.rfc3339 import NotAnInstant, read_instant, read_parts
-from points_grpc.service.importing import values
+from points_grpc.service.transfer.importer import values
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HALF = NOON.replace(microsecond=500_000)

@@ -14,7 +14,7 @@ from points_grpc import tzdata_version
 from points_grpc.cli import older_tzdata
 from points_grpc.cli.main import app
 from points_grpc.config import Settings
-from points_grpc.service import newest_tzdata
+from points_grpc.service.shared import newest_tzdata
 from points_grpc.storage.admin import settings
 from points_grpc.storage.core.database import Database
 

@@ -19,7 +19,7 @@ from points_grpc.config import Settings
 from points_grpc.domain.administration import CreateCurrency, CreateProgram
 from points_grpc.domain.commands import Caller, Earn, MemberName
 from points_grpc.domain.policy import InDays
-from points_grpc.service import retention
+from points_grpc.service.shared import retention
 from points_grpc.storage.admin.programs import create_tenant
 from points_grpc.storage.core.database import Database
 

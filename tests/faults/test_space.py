@@ -15,7 +15,7 @@ from fault_load import Load
 from sqlalchemy import DDL, NullPool, create_engine
 from verdict import REPORT, judge
 
-from points_grpc.service.attempts import IN_DOUBT_SECONDS
+from points_grpc.service.shared.retry import IN_DOUBT_SECONDS
 from points_grpc.storage.embedded import EmbeddedPostgres
 
 pytestmark = pytest.mark.faults

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from points_grpc.service.importing.fields import ALL, KINDS
+from points_grpc.service.transfer.importer.fields import ALL, KINDS
 
 DEEP = "[" * 40 + "]" * 40
 VALUES: tuple[Any, ...] = (

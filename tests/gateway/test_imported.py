@@ -13,7 +13,7 @@ from live import Live
 
 from points_grpc.cli import seed
 from points_grpc.gateway.failures import UpstreamRefusal
-from points_grpc.service.importing.importer import CSV, JSON_LINES, Importer, Order
+from points_grpc.service.transfer.importer.importer import CSV, JSON_LINES, Importer, Order
 from points_grpc.storage.transfer.imports import Progress
 
 

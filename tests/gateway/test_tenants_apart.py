@@ -29,7 +29,7 @@ from points_grpc.rpc.credentials.bearers import BearerAuthenticator
 from points_grpc.rpc.credentials.certificates import CertificateAuthenticator, CertificateMap
 from points_grpc.rpc.credentials.keys import Keys
 from points_grpc.rpc.credentials.web_tokens import Terms, WebTokens
-from points_grpc.service.credentials import make_token
+from points_grpc.service.admin.credentials import make_token
 from points_grpc.storage.admin import programs
 from points_grpc.storage.core.database import Database
 

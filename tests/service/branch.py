@@ -14,10 +14,10 @@ from till import PROGRAM, Till, named
 from points_grpc.clock import Clock
 from points_grpc.domain.commands import Caller, Command
 from points_grpc.domain.queries import GetAccount
+from points_grpc.service.batching import Bounds
 from points_grpc.service.engine import Engine
-from points_grpc.service.lane import Bounds
-from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.sweep import Sweeper
+from points_grpc.service.shared.program_cache import ProgramCache
+from points_grpc.service.sweep.sweeper import Sweeper
 from points_grpc.storage.core.database import Connection, Database, Timeouts
 from points_grpc.storage.core.ids import IdSource
 from points_grpc.storage.tables import accounts

@@ -13,9 +13,9 @@ import pytest
 
 from points_grpc.clock import TestClock
 from points_grpc.domain.commands import Caller
-from points_grpc.service.desk import Desk
-from points_grpc.service.members import MemberBook
-from points_grpc.service.programs import ProgramBook
+from points_grpc.service.admin.executor import Desk
+from points_grpc.service.admin.members import MemberBook
+from points_grpc.service.admin.programs import ProgramBook
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.ids import IdSource
 

@@ -22,7 +22,7 @@ from till import Till, outcomes
 from points_grpc.domain.answers import Earned, Expired, ExpiryMoved, Redeemed, StateMoved
 from points_grpc.domain.commands import Command
 from points_grpc.errors import Overloaded, StorageUnavailable
-from points_grpc.service.batch import Call, Group
+from points_grpc.service.writes.work import Call, Group
 from points_grpc.storage.core.database import Connection, Timeouts
 
 # What a swallowed COMMIT takes until the client's own clock ends the wait for it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from points_grpc.service.audit import Auditor
+from points_grpc.service.audit.checks import Auditor
 from points_grpc.storage.core.database import Database
 
 

@@ -24,7 +24,7 @@ from points_grpc.domain.commands import Command, MoveState
 from points_grpc.domain.model import LotState, ReasonType
 from points_grpc.domain.policy import Immediate, InDays, Never
 from points_grpc.domain.queries import GetLot
-from points_grpc.service.batch import Call
+from points_grpc.service.writes.work import Call
 
 START = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 MEMBERS = ("ann", "bob")

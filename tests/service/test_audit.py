@@ -26,7 +26,7 @@ from till import START, Till, approve, earn, expire, move, redeem, update_status
 from points_grpc.clock import TestClock
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.policy import InDays
-from points_grpc.service.audit import RULES
+from points_grpc.service.audit.checks import RULES
 from points_grpc.storage import tables as t
 from points_grpc.storage.audit.findings import join_as_written
 from points_grpc.storage.core.database import Connection

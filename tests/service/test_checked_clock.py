@@ -15,9 +15,9 @@ from till import PROGRAM, START, Till, earn, redeem
 from points_grpc.clock import TestClock
 from points_grpc.domain.administration import UpdateProgram
 from points_grpc.errors import TimeInDoubt
-from points_grpc.service.checked_clock import TRIES, CheckedClock, Difference
-from points_grpc.service.importing.importer import JSON_LINES, Importer, Order
-from points_grpc.service.programs import ProgramBook
+from points_grpc.service.admin.programs import ProgramBook
+from points_grpc.service.shared.checked_clock import TRIES, CheckedClock, Difference
+from points_grpc.service.transfer.importer.importer import JSON_LINES, Importer, Order
 from points_grpc.storage.core.database import Connection, Database
 from points_grpc.storage.tables import accounts, transactions
 

@@ -26,7 +26,7 @@ from points_grpc.errors import (
     LotNotLive,
     Overloaded,
 )
-from points_grpc.service.gather import Gatherer
+from points_grpc.service.writes.gather import Gatherer
 from points_grpc.storage.core.database import Timeouts
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_name
 from points_grpc.storage.tables import accounts, identifiers, lots, members

@@ -13,9 +13,9 @@ from sqlalchemy import select
 from points_grpc.clock import TestClock
 from points_grpc.domain.tokens import Token, digest, written
 from points_grpc.errors import TokenInvalid
-from points_grpc.service import remembered
-from points_grpc.service.checked_clock import CheckedClock
-from points_grpc.service.credentials import CredentialBook, make_token
+from points_grpc.service.admin.credentials import CredentialBook, make_token
+from points_grpc.service.shared import ttl_cache
+from points_grpc.service.shared.checked_clock import CheckedClock
 from points_grpc.storage.admin import programs, tokens
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import tokens as table
@@ -129,7 +129,7 @@ def test_a_revoked_token_is_refused_after_the_bound(
         await desk.book.grant_of(token)
         desk.database.run(lambda at: tokens.revoke(at, about.token_id, NOW))
         assert (await desk.book.grant_of(token)).caller.tenant == "acme"
-        monkeypatch.setattr(remembered, "VALID_S", 0.0)
+        monkeypatch.setattr(ttl_cache, "VALID_S", 0.0)
         with pytest.raises(TokenInvalid):
             await desk.book.grant_of(token)
 

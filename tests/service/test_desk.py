@@ -16,9 +16,9 @@ from sqlalchemy import func, select
 from points_grpc.domain.administration import CreateProgram, Outcome, ProgramView, UpdateProgram
 from points_grpc.domain.commands import VENDOR_ID_END
 from points_grpc.errors import Overloaded, StorageUnavailable
-from points_grpc.service.desk import Desk, Instant, Task
-from points_grpc.service.program_answers import PROGRAM
-from points_grpc.service.programs import ProgramBook
+from points_grpc.service.admin.codecs import PROGRAM
+from points_grpc.service.admin.executor import Desk, Instant, Task
+from points_grpc.service.admin.programs import ProgramBook
 from points_grpc.storage.core.database import Connection, Database
 from points_grpc.storage.tables import programs, requests, units
 

@@ -23,7 +23,7 @@ from points_grpc.errors import (
     RequestIdReused,
     StorageUnavailable,
 )
-from points_grpc.service import deciding
+from points_grpc.service.writes import decide as deciding
 
 DAY = timedelta(days=1)
 

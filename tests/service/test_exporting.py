@@ -19,8 +19,8 @@ from points_grpc.domain.commands import MemberName
 from points_grpc.domain.model import AwardKind, LotState, ReasonType
 from points_grpc.domain.policy import InDays, InMonths, Never
 from points_grpc.errors import Refusal
-from points_grpc.service.exporting import Exporter, write_csv, write_json_lines
-from points_grpc.service.importing.importer import Importer, Order
+from points_grpc.service.transfer.exporter import Exporter, write_csv, write_json_lines
+from points_grpc.service.transfer.importer.importer import Importer, Order
 from points_grpc.storage import tables as t
 from points_grpc.storage.core.migrate import upgrade
 from points_grpc.storage.transfer.imports import Progress

@@ -19,9 +19,9 @@ from points_grpc.domain.administration import UpdateProgram
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.policy import InDays
 from points_grpc.errors import InsufficientPoints, LotNotLive, TransactionNotOpen
-from points_grpc.service.gather import Gatherer
-from points_grpc.service.importing.importer import JSON_LINES, Importer, Order
-from points_grpc.service.importing.shelf import Finder
+from points_grpc.service.transfer.importer.importer import JSON_LINES, Importer, Order
+from points_grpc.service.transfer.importer.lookup import Finder
+from points_grpc.service.writes.gather import Gatherer
 from points_grpc.storage.admin import programs
 from points_grpc.storage.ledger import accounts as stored_accounts
 from points_grpc.storage.tables import transactions

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from points_grpc.errors import Overloaded, StorageUnavailable
-from points_grpc.service.lane import Bounds, Job, Lane, Remains, deliver
+from points_grpc.service.batching import Bounds, Job, Lane, Remains, deliver
 
 PATIENCE_SECONDS = 5.0
 

@@ -46,7 +46,7 @@ from points_grpc.errors import (
     TransactionNotFound,
     TransactionNotOpen,
 )
-from points_grpc.service.ledger import Terms
+from points_grpc.service.writes.ledger import Terms
 from points_grpc.storage.tables import accounts, lots, members, metadata
 
 DAY = timedelta(days=1)
@@ -110,9 +110,9 @@ def test_an_error_in_one_decision_fails_its_group_alone(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unforeseen error while a group is decided leaves the rest of the batch alone."""
-    from points_grpc.service import deciding  # noqa: PLC0415  # patched below
+    from points_grpc.service.writes import decide  # noqa: PLC0415  # patched below
 
-    real = deciding.decide
+    real = decide.decide
 
     def stumble(case: Any, draft: Any) -> Any:
         answer = real(case, draft)
@@ -120,7 +120,7 @@ def test_an_error_in_one_decision_fails_its_group_alone(
             raise ZeroDivisionError
         return answer
 
-    monkeypatch.setattr(deciding, "decide", stumble)
+    monkeypatch.setattr(decide, "decide", stumble)
     first, second, third = till.execute(
         till.call(earn(1)), till.call(earn(2, reference="stumble")), till.call(earn(4))
     )
@@ -133,7 +133,7 @@ def test_an_error_in_gathering_is_narrowed_down(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unforeseen error while a batch is gathered or applied fails only who caused it."""
-    from points_grpc.service import ledger  # noqa: PLC0415  # patched below
+    from points_grpc.service.writes import ledger  # noqa: PLC0415  # patched below
 
     real = ledger.apply
 
@@ -637,7 +637,7 @@ def test_a_policy_born_between_naming_and_locking_is_known(
     open_till: Callable[..., Till], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lots of a policy version that is newer than the batch's first look can be spent."""
-    from points_grpc.service.gather import Gatherer  # noqa: PLC0415  # patched below
+    from points_grpc.service.writes.gather import Gatherer  # noqa: PLC0415  # patched below
 
     here, there = open_till(), open_till()
     here.do(earn(1))

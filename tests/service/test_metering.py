@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from points_grpc.service.lane import Job, Remains
+from points_grpc.service.batching import Job, Remains
 from points_grpc.service.metering import metered
 
 

@@ -20,7 +20,7 @@ from ledger_machine import SettableClock
 from proxy import Proxy
 from till import Till
 
-from points_grpc.service import attempts
+from points_grpc.service.shared import retry
 
 pytestmark = pytest.mark.model
 
@@ -37,8 +37,8 @@ EXAMPLES, STEPS = 3, 25
 def machine(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FaultyMachine]]:
     """Machines on one database, and a network that fails when told to."""
     # A server is not to look for long for a database that is away.
-    monkeypatch.setattr(attempts, "LOST_SECONDS", 0.3)
-    monkeypatch.setattr(attempts, "IN_DOUBT_SECONDS", 0.3)
+    monkeypatch.setattr(retry, "LOST_SECONDS", 0.3)
+    monkeypatch.setattr(retry, "IN_DOUBT_SECONDS", 0.3)
 
     class Machine(FaultyMachine):
         pass

@@ -15,7 +15,7 @@ from points_grpc.domain.administration import UpdateCurrency
 from points_grpc.domain.commands import digest
 from points_grpc.domain.model import LotState
 from points_grpc.errors import LotNotFound, RequestIdReused
-from points_grpc.service.named_ids import UNTIL
+from points_grpc.service.writes.former_request_ids import UNTIL
 from points_grpc.storage.admin import settings
 from points_grpc.storage.core.ids import bucket_of_name
 from points_grpc.storage.ledger.stored_answers import pack

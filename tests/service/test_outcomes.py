@@ -16,10 +16,10 @@ from till import Till, earn, outcomes
 from points_grpc import effects
 from points_grpc.domain.administration import CreateProgram
 from points_grpc.errors import CallTooLarge, Overloaded, Refusal, StorageUnavailable
-from points_grpc.service import attempts
-from points_grpc.service.desk import Desk, Task
-from points_grpc.service.ledger import Ledger, Terms
-from points_grpc.service.program_answers import PROGRAM
+from points_grpc.service.admin.codecs import PROGRAM
+from points_grpc.service.admin.executor import Desk, Task
+from points_grpc.service.shared import retry
+from points_grpc.service.writes.ledger import Ledger, Terms
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.db_errors import Unreachable
 
@@ -149,8 +149,8 @@ def test_a_lost_commit_is_in_doubt(
     till: Till, monkeypatch: pytest.MonkeyPatch, while_committing: bool, outcome: str
 ) -> None:
     """Without a database nothing has changed, unless the answer to a COMMIT was lost."""
-    monkeypatch.setattr(attempts, "LOST_SECONDS", 0.0)
-    monkeypatch.setattr(attempts, "IN_DOUBT_SECONDS", 0.0)
+    monkeypatch.setattr(retry, "LOST_SECONDS", 0.0)
+    monkeypatch.setattr(retry, "IN_DOUBT_SECONDS", 0.0)
     link: Any = Losing(till.link, while_committing)
     if not while_committing:
         link.units = 1

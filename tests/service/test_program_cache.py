@@ -18,7 +18,7 @@ from points_grpc.domain.administration import (
     UpdateProgram,
 )
 from points_grpc.domain.model import Period, Policy, PolicyKind
-from points_grpc.service.program_cache import ProgramCache
+from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.storage.core import pipeline
 
 YEAR = Policy(0, "year", 0, PolicyKind.PERIOD, period=Period(months=12))

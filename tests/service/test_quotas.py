@@ -23,10 +23,10 @@ from points_grpc.domain.commands import Caller, MemberName
 from points_grpc.domain.model import Policy, PolicyKind
 from points_grpc.domain.quotas import Quotas
 from points_grpc.errors import LimitReached
-from points_grpc.service.admin_log import AdminRecorder
-from points_grpc.service.members import MemberBook
-from points_grpc.service.program_changes import ProgramWriter
-from points_grpc.service.programs import ProgramBook
+from points_grpc.service.admin.audit_log import AdminRecorder
+from points_grpc.service.admin.members import MemberBook
+from points_grpc.service.admin.program_changes import ProgramWriter
+from points_grpc.service.admin.programs import ProgramBook
 from points_grpc.storage.admin import programs
 from points_grpc.storage.admin.audit_events import EVENT_NUMBERS
 from points_grpc.storage.core.database import Database

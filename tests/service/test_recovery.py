@@ -18,8 +18,8 @@ from till import PROGRAM, Till, earn, named, outcomes, redeem
 from points_grpc.domain.answers import Earned
 from points_grpc.domain.queries import ListLots
 from points_grpc.errors import InvalidField, StorageUnavailable
-from points_grpc.service import attempts as persisting
-from points_grpc.service import ledger
+from points_grpc.service.shared import retry as persisting
+from points_grpc.service.writes import ledger
 from points_grpc.storage.core.database import Connection, Timeouts
 from points_grpc.storage.core.db_errors import Unreachable
 from points_grpc.storage.tables import accounts, transactions

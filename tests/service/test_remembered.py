@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from points_grpc.errors import Overloaded
-from points_grpc.service.remembered import VALID_S, Remembered
+from points_grpc.service.shared.ttl_cache import VALID_S, Remembered
 
 
 class Source:

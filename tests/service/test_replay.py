@@ -41,7 +41,7 @@ from points_grpc.errors import (
     MemberNotFound,
     RequestIdReused,
 )
-from points_grpc.service import replay
+from points_grpc.service.writes import replay
 from points_grpc.storage.ledger import stored_answers
 from points_grpc.storage.tables import former_identifiers, requests, transactions
 

@@ -14,7 +14,7 @@ from till import PROGRAM, START, Till, earn, named, redeem
 
 from points_grpc.domain.answers import Earned
 from points_grpc.domain.queries import GetSchedule, ListLots, Schedule
-from points_grpc.service import figures
+from points_grpc.service.reads import reports
 
 SCHEDULE = GetSchedule(PROGRAM, named("ann"), "PTS", 3, 6)
 LOTS = ListLots(PROGRAM, named("ann"), "PTS")
@@ -25,7 +25,7 @@ class Stall:
 
     def __init__(self) -> None:
         self.begun, self.go_on = threading.Event(), threading.Event()
-        self._make: Callable[..., Schedule] = figures.make_schedule
+        self._make: Callable[..., Schedule] = reports.make_schedule
 
     def __call__(self, *given: Any, **more: Any) -> Schedule:
         self.begun.set()
@@ -37,7 +37,7 @@ class Stall:
 def stall(monkeypatch: pytest.MonkeyPatch) -> Stall:
     """Whoever makes a schedule waits."""
     stalled = Stall()
-    monkeypatch.setattr(figures, "make_schedule", stalled)
+    monkeypatch.setattr(reports, "make_schedule", stalled)
     return stalled
 
 

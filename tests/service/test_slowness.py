@@ -16,11 +16,11 @@ from points_grpc.domain.administration import CreateProgram
 from points_grpc.domain.answers import Earned
 from points_grpc.domain.queries import GetAccount, ListLots
 from points_grpc.errors import CallTooLarge, StorageUnavailable
-from points_grpc.service.desk import Desk, Task
-from points_grpc.service.gather import Locking
-from points_grpc.service.ledger import SLOW_MAX, Ledger, Terms
-from points_grpc.service.listings import Lister
-from points_grpc.service.program_answers import PROGRAM as PROGRAM_FORM
+from points_grpc.service.admin.codecs import PROGRAM as PROGRAM_FORM
+from points_grpc.service.admin.executor import Desk, Task
+from points_grpc.service.reads.listings.lister import Lister
+from points_grpc.service.writes.gather import Locking
+from points_grpc.service.writes.ledger import SLOW_MAX, Ledger, Terms
 from points_grpc.storage.core.database import Connection, Database, Timeouts
 from points_grpc.storage.core.db_errors import Fault, OutOfTime, fault_of
 

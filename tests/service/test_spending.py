@@ -15,8 +15,8 @@ from till import START, Till, earn, expire, outcomes, redeem
 from points_grpc.domain.answers import Redeemed
 from points_grpc.domain.policy import InDays, Never
 from points_grpc.errors import CallTooLarge
-from points_grpc.service import deciding, gather
-from points_grpc.service.ledger import Terms
+from points_grpc.service.writes import decide, gather
+from points_grpc.service.writes.ledger import Terms
 from points_grpc.storage.ledger.lots import Lot
 
 DAY = timedelta(days=1)
@@ -147,7 +147,7 @@ def test_one_call_takes_from_so_many_lots_at_most(
 ) -> None:
     """A call that would need more lots than one call may take from is refused, alone."""
     monkeypatch.setattr(gather, "SPENDABLE_MAX", 10)
-    monkeypatch.setattr(deciding, "SPENDABLE_MAX", 10)
+    monkeypatch.setattr(decide, "SPENDABLE_MAX", 10)
     till.execute(till.call(*(earn(10) for _ in range(12))))
     large, small = till.call(redeem(101)), till.call(redeem(100))
     till.bulk.execute([large, small])

@@ -20,8 +20,8 @@ from points_grpc.domain.commands import Earn
 from points_grpc.domain.model import LotState
 from points_grpc.domain.policy import ExpireAt, InDays, Never
 from points_grpc.errors import InvalidField, Refusal
-from points_grpc.service import overdue, sweep
-from points_grpc.service.forecast import Forecaster
+from points_grpc.service.sweep import due_accounts, sweeper
+from points_grpc.service.sweep.dry_run import Forecaster
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.ledger import bulk_lapse
 from points_grpc.storage.tables import (
@@ -48,7 +48,7 @@ def core(other_database_url: str) -> Iterator[Till]:
     till.close()
 
 
-def by_core(till: Till, monkeypatch: pytest.MonkeyPatch) -> list[sweep.Swept]:
+def by_core(till: Till, monkeypatch: pytest.MonkeyPatch) -> list[sweeper.Swept]:
     """What a sweep records that finds no account plain."""
     real = bulk_lapse.survey
 
@@ -160,7 +160,7 @@ def everything(till: Till) -> dict[str, list[Any]]:
     return till.look(read)
 
 
-def told(swept: list[sweep.Swept]) -> dict[tuple[int, str], list[int]]:
+def told(swept: list[sweeper.Swept]) -> dict[tuple[int, str], list[int]]:
     """Lots, expired and closed by program and currency."""
     totals: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     for chunk in swept:
@@ -237,7 +237,7 @@ def test_units_of_work_are_bounded(till: Till, monkeypatch: pytest.MonkeyPatch) 
         till.execute(till.call(*[earn(1, f"m{n}", policy="month")] * 3))
     till.execute(till.call(*[earn(1, "rich", policy="month")] * 20))
     till.clock.set(START + 31 * DAY)
-    monkeypatch.setattr(sweep, "LOTS_MAX", 9)
+    monkeypatch.setattr(sweeper, "LOTS_MAX", 9)
     swept = list(till.sweeper.sweep())
     sizes = sorted(sum(one.lots for one in chunk.lapses) for chunk in swept)
     assert sum(sizes) == 68
@@ -289,20 +289,20 @@ def test_a_sweep_that_is_killed_goes_on(till: Till, monkeypatch: pytest.MonkeyPa
 
 def test_pages_find_every_account_once(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the pages, and however many accounts are due at one instant."""
-    monkeypatch.setattr(overdue, "FIRST", 2)
-    monkeypatch.setattr(overdue, "PAGE", 3)
-    monkeypatch.setattr(overdue, "PLACES", 50)
+    monkeypatch.setattr(due_accounts, "FIRST", 2)
+    monkeypatch.setattr(due_accounts, "PAGE", 3)
+    monkeypatch.setattr(due_accounts, "PLACES", 50)
     earned = [till.do(earn(1, f"m{n % 200}", policy="month")) for n in range(250)]
     till.open_program(till.rival, 1)
     for n in range(200):
         till.do(earn(1, f"m{n}", policy="month", program_id=1), till.rival)
     until = START + 31 * DAY
-    pages = list(overdue.overdue(till.link, until))
+    pages = list(due_accounts.overdue(till.link, until))
     keys = [key for page in pages for key in page]
     assert len(keys) == len(set(keys)) == 400
     assert {answer.account.owner.account_id for answer in earned} < {key[1] for key in keys}
-    assert overdue.estimate(till.link, until) == 400
-    assert overdue.estimate(till.link, START) == 0
+    assert due_accounts.estimate(till.link, until) == 400
+    assert due_accounts.estimate(till.link, START) == 0
 
 
 def test_how_many_are_due_is_estimated_from_some(
@@ -311,9 +311,9 @@ def test_how_many_are_due_is_estimated_from_some(
     """Where much is due only some buckets are counted, and the rest is taken to be like them."""
     for n in range(640):
         till.do(earn(1, f"m{n}", policy="month"))
-    monkeypatch.setattr(overdue, "COUNTED_MAX", 100)
-    about = overdue.estimate(till.link, START + 31 * DAY)
-    assert about % overdue.SAMPLE == 0
+    monkeypatch.setattr(due_accounts, "COUNTED_MAX", 100)
+    about = due_accounts.estimate(till.link, START + 31 * DAY)
+    assert about % due_accounts.SAMPLE == 0
     assert 400 <= about <= 900
 
 

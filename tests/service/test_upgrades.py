@@ -18,9 +18,9 @@ from points_grpc.domain.commands import MemberName, member_by_id
 from points_grpc.domain.grants import READ
 from points_grpc.domain.model import LotState
 from points_grpc.domain.policy import InDays
-from points_grpc.service import named_ids
-from points_grpc.service.credentials import make_token
-from points_grpc.service.importing.importer import CSV, Importer, Order
+from points_grpc.service.admin.credentials import make_token
+from points_grpc.service.transfer.importer.importer import CSV, Importer, Order
+from points_grpc.service.writes import former_request_ids
 from points_grpc.storage.admin import programs as stored_programs
 from points_grpc.storage.admin import settings
 from points_grpc.storage.core import migrate
@@ -135,7 +135,7 @@ def test_a_filled_database_goes_down_and_up(database_url: str, tmp_path: Path) -
     migrate.upgrade(database_url)
     whole = contents(database_url)
     # The migration does not know whether servers of the release before wrote what is there.
-    assert [row["name"] for row in whole.pop("settings")] == [named_ids.UNTIL]
+    assert [row["name"] for row in whole.pop("settings")] == [former_request_ids.UNTIL]
     assert {name: rows for name, rows in whole.items() if rows} == kept
 
     clock.set(clock.now() + timedelta(days=1))

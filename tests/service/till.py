@@ -26,16 +26,16 @@ from points_grpc.domain.model import LotState, Period, Policy, PolicyKind, Trans
 from points_grpc.domain.policy import Expiration, ExpireAt, Immediate
 from points_grpc.domain.queries import GetAccount
 from points_grpc.errors import Refusal
-from points_grpc.service import retention
-from points_grpc.service.batch import Call, make_call
-from points_grpc.service.desk import Desk
-from points_grpc.service.gather import Locking
-from points_grpc.service.ledger import Ledger, Terms
-from points_grpc.service.members import MemberBook
-from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.programs import ProgramBook
-from points_grpc.service.queries import Reader
-from points_grpc.service.sweep import Sweeper
+from points_grpc.service.admin.executor import Desk
+from points_grpc.service.admin.members import MemberBook
+from points_grpc.service.admin.programs import ProgramBook
+from points_grpc.service.reads.lookups import Reader
+from points_grpc.service.shared import retention
+from points_grpc.service.shared.program_cache import ProgramCache
+from points_grpc.service.sweep.sweeper import Sweeper
+from points_grpc.service.writes.gather import Locking
+from points_grpc.service.writes.ledger import Ledger, Terms
+from points_grpc.service.writes.work import Call, make_call
 from points_grpc.storage.admin import currencies, programs
 from points_grpc.storage.admin import policies as stored_policies
 from points_grpc.storage.core.database import Connection, Database, Timeouts

@@ -51,7 +51,7 @@ def world() -> World:
         from points_grpc.gateway import app, catalogue, flat_xml, transcoding
         from points_grpc.rpc import page_token
         from points_grpc.rpc.credentials import keys, web_tokens
-        from points_grpc.service.importing import parsing, rows, source
+        from points_grpc.service.transfer.importer import parsing, rows, source
 
         service = Service()
         known = keys.Keys(lambda: b'{"keys": []}', 300.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from points_grpc.cli import office, options, progress
-from points_grpc.service.audit import Auditor
+from points_grpc.service.audit.checks import Auditor
 from points_grpc.storage.core.database import Database, Timeouts
 
 _STATEMENT_MS = 600_000

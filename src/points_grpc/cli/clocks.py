@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from points_grpc.cli import options
 from points_grpc.clock import SystemClock
 from points_grpc.errors import TimeInDoubt
-from points_grpc.service.checked_clock import CheckedClock
+from points_grpc.service.shared.checked_clock import CheckedClock
 from points_grpc.storage.core.database import Database
 
 

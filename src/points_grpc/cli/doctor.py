@@ -15,7 +15,7 @@ from points_grpc.cli import options, place, wiring
 from points_grpc.cli.doubts import doubtful_identifiers
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, masked, variable
-from points_grpc.service import newest_tzdata
+from points_grpc.service.shared import newest_tzdata
 from points_grpc.storage.core import migrate, server_info
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.db_error_messages import words_for

@@ -19,8 +19,8 @@ from points_grpc import private_files
 from points_grpc.cli import import_, office, options
 from points_grpc.cli.options import fail
 from points_grpc.errors import ProgramNotFound
-from points_grpc.service.exporting import Exporter, write_csv, write_json_lines
-from points_grpc.service.importing.importer import CSV
+from points_grpc.service.transfer.exporter import Exporter, write_csv, write_json_lines
+from points_grpc.service.transfer.importer.importer import CSV
 from points_grpc.storage.core.database import Timeouts
 
 # The whole export is one unit of work.

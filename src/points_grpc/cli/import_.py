@@ -20,11 +20,17 @@ from points_grpc.domain.admin_events import AdminEvent, Resource, differences
 from points_grpc.domain.commands import VENDOR_ID
 from points_grpc.domain.identifiers import can_merge
 from points_grpc.errors import ProgramNotFound, StorageUnavailable
-from points_grpc.service.importing.importer import CHUNK, CSV, JSON_LINES, Importer, Order
-from points_grpc.service.importing.parts import MEMBER_VENDOR_ID
-from points_grpc.service.importing.report import count_merged
-from points_grpc.service.importing.source import BadFile
-from points_grpc.service.importing.writing import ImportedElsewhere
+from points_grpc.service.transfer.importer.importer import (
+    CHUNK,
+    CSV,
+    JSON_LINES,
+    Importer,
+    Order,
+)
+from points_grpc.service.transfer.importer.parts import MEMBER_VENDOR_ID
+from points_grpc.service.transfer.importer.report import count_merged
+from points_grpc.service.transfer.importer.source import BadFile
+from points_grpc.service.transfer.importer.writing import ImportedElsewhere
 from points_grpc.storage.admin import programs
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.transfer.imports import Progress as Progressed

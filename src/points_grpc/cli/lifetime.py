@@ -18,7 +18,7 @@ from points_grpc.errors import StorageUnavailable
 from points_grpc.rpc.credentials import Authenticator
 from points_grpc.rpc.credentials.development import DevAuthenticator
 from points_grpc.rpc.server import Backends, Server, ServerOptions
-from points_grpc.service import overdue
+from points_grpc.service.sweep import due_accounts
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.db_error_messages import words_for
 from points_grpc.storage.core.server_info import examine
@@ -176,7 +176,7 @@ def _lag_seconds(parts: Parts) -> float:
     now = parts.clock.now()
     link = parts.database.link(snapshot=True)
     try:
-        since = overdue.oldest(link, now)
+        since = due_accounts.oldest(link, now)
     finally:
         link.close()
     return 0.0 if since is None else (now - since).total_seconds()

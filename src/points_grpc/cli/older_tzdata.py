@@ -11,7 +11,7 @@ from points_grpc import tzdata_version
 from points_grpc.cli import options
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
-from points_grpc.service import newest_tzdata
+from points_grpc.service.shared import newest_tzdata
 from points_grpc.storage.core.database import Database
 
 WARNING_SECONDS = 60.0

@@ -14,7 +14,7 @@ from points_grpc.domain.administration import (
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.model import Period, Policy, PolicyKind
 from points_grpc.errors import CurrencyNotFound, LimitReached, PolicyNotFound, ProgramNotFound
-from points_grpc.service.programs import ProgramBook
+from points_grpc.service.admin.programs import ProgramBook
 from points_grpc.storage.admin import programs as storage
 from points_grpc.storage.core.database import Connection, Database
 

@@ -31,7 +31,7 @@ from points_grpc.cli import (
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, joined_address, split_address
 from points_grpc.metrics.figures import WorkerStatus
-from points_grpc.service import retention
+from points_grpc.service.shared import retention
 from points_grpc.storage.core import migrate, server_info
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.db_error_messages import words_for

@@ -16,9 +16,9 @@ from points_grpc.cli import clocks, logs, office, older_tzdata, options, progres
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
 from points_grpc.domain.amounts import print_units
-from points_grpc.service import retention
-from points_grpc.service.forecast import Day, Due, Forecaster
-from points_grpc.service.sweep import Sweeper, Swept
+from points_grpc.service.shared import retention
+from points_grpc.service.sweep.dry_run import Day, Due, Forecaster
+from points_grpc.service.sweep.sweeper import Sweeper, Swept
 from points_grpc.storage.admin import programs
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.db_error_messages import words_for

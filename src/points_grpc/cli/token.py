@@ -15,7 +15,7 @@ from points_grpc.clock import SystemClock
 from points_grpc.domain.admin_events import AdminEvent, FieldChange, Resource, differences
 from points_grpc.domain.grants import SCOPES
 from points_grpc.domain.tokens import NAME_MAX, Token
-from points_grpc.service.credentials import make_token
+from points_grpc.service.admin.credentials import make_token
 from points_grpc.storage.admin import programs, tokens
 from points_grpc.storage.core.database import Connection
 

@@ -10,16 +10,16 @@ from points_grpc.clock import Clock, SharedHand, SystemClock, TestClock
 from points_grpc.config import Settings
 from points_grpc.domain.quotas import Quotas
 from points_grpc.metrics.figures import Figures
-from points_grpc.service.checked_clock import CheckedClock
-from points_grpc.service.credentials import CredentialBook
-from points_grpc.service.desk import Desk
+from points_grpc.service.admin.credentials import CredentialBook
+from points_grpc.service.admin.executor import Desk
+from points_grpc.service.admin.members import MemberBook
+from points_grpc.service.admin.programs import ProgramBook
+from points_grpc.service.batching import Bounds
 from points_grpc.service.engine import Engine
-from points_grpc.service.forecast import Forecaster
-from points_grpc.service.lane import Bounds
-from points_grpc.service.members import MemberBook
-from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.programs import ProgramBook
-from points_grpc.service.sweep import Sweeper
+from points_grpc.service.shared.checked_clock import CheckedClock
+from points_grpc.service.shared.program_cache import ProgramCache
+from points_grpc.service.sweep.dry_run import Forecaster
+from points_grpc.service.sweep.sweeper import Sweeper
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.ids import IdSource
 

@@ -37,15 +37,15 @@ from points_grpc.errors import (
     StorageUnavailable,
     TimeInDoubt,
 )
-from points_grpc.service.batch import Call, make_call
-from points_grpc.service.checked_clock import CheckedClock
-from points_grpc.service.gather import Locking
-from points_grpc.service.lane import Bounds, Execute, Job, Lane, Remains
-from points_grpc.service.ledger import Ledger, Terms
-from points_grpc.service.listings import Lister
+from points_grpc.service.batching import Bounds, Execute, Job, Lane, Remains
 from points_grpc.service.metering import Meter, metered
-from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.queries import Reader, View
+from points_grpc.service.reads.listings.lister import Lister
+from points_grpc.service.reads.lookups import Reader, View
+from points_grpc.service.shared.checked_clock import CheckedClock
+from points_grpc.service.shared.program_cache import ProgramCache
+from points_grpc.service.writes.gather import Locking
+from points_grpc.service.writes.ledger import Ledger, Terms
+from points_grpc.service.writes.work import Call, make_call
 from points_grpc.storage.core.database import Connection, Database, Link
 from points_grpc.storage.core.db_errors import Fault, fault_of
 from points_grpc.storage.core.ids import IdSource

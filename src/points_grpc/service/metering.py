@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Protocol, TypeVar
 
-from points_grpc.service.lane import Execute, Job, Remains
+from points_grpc.service.batching import Execute, Job, Remains
 
 P = TypeVar("P")
 

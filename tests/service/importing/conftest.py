@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from till import PROGRAM, Till
 
-from points_grpc.service.importing.importer import CSV, JSON_LINES, Importer, Order
+from points_grpc.service.transfer.importer.importer import CSV, JSON_LINES, Importer, Order
 from points_grpc.storage.transfer.imports import Progress
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from till import Till, earn, redeem
 
 from points_grpc.domain.commands import Command
-from points_grpc.service.importing import importer, writing
+from points_grpc.service.transfer.importer import importer, writing
 from points_grpc.storage.tables import lots, transactions
 
 HEAD = "external_id,vendor_id,amount,remaining,earned_at\n"

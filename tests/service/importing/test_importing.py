@@ -12,9 +12,9 @@ from till import PROGRAM, earn, named, redeem
 from points_grpc.domain.commands import MemberName
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.queries import GetAccount
-from points_grpc.service.importing import importer
-from points_grpc.service.importing.source import BadFile
-from points_grpc.service.importing.writing import ImportedElsewhere
+from points_grpc.service.transfer.importer import importer
+from points_grpc.service.transfer.importer.source import BadFile
+from points_grpc.service.transfer.importer.writing import ImportedElsewhere
 from points_grpc.storage.tables import lots, transactions
 from points_grpc.storage.transfer import imports
 

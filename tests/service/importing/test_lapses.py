@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from till import IDLE_DAYS, START, Till, earn
 
 from points_grpc.domain.model import TransactionType
-from points_grpc.service.importing import writing
+from points_grpc.service.transfer.importer import writing
 from points_grpc.storage.tables import accounts, lots, transactions
 
 T = TransactionType

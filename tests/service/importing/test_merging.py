@@ -14,8 +14,8 @@ from points_grpc.domain.administration import CreateMember
 from points_grpc.domain.commands import VENDOR_ID, Caller, MemberName
 from points_grpc.domain.queries import GetAccount
 from points_grpc.errors import MemberNotFound
-from points_grpc.service.importing import writing
-from points_grpc.service.importing.report import count_merged
+from points_grpc.service.transfer.importer import writing
+from points_grpc.service.transfer.importer.report import count_merged
 from points_grpc.storage.tables import identifiers
 
 HEAD = "type,external_id,member_vendor_id,email,phone,username,vendor_id,amount,earned_at\n"

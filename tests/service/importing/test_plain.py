@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Select, Table, select
 
-from points_grpc.service.importing import parsing
+from points_grpc.service.transfer.importer import parsing
 from points_grpc.storage.tables import (
     accounts,
     allocations,

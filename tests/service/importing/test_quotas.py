@@ -11,8 +11,8 @@ from till import PROGRAM
 
 from points_grpc.domain.administration import CreateMember, LinkIdentifier
 from points_grpc.domain.commands import Caller, MemberName
-from points_grpc.service.importing import writing
-from points_grpc.service.importing.importer import JSON_LINES, Importer, Order
+from points_grpc.service.transfer.importer import writing
+from points_grpc.service.transfer.importer.importer import JSON_LINES, Importer, Order
 from points_grpc.storage.ledger import members
 
 FULL = "identifiers: a member has at most 3"

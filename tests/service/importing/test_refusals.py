@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from points_grpc.service.importing.source import RECORD_MAX, VALUES_MAX, BadFile
+from points_grpc.service.transfer.importer.source import RECORD_MAX, VALUES_MAX, BadFile
 
 HEAD = "external_id,vendor_id,currency,amount,remaining,earned_at,expires_at,policy,state\n"
 GOOD = "ann,1,,100,,2031-01-02T12:00:00Z,never,,\n"

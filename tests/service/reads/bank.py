@@ -16,12 +16,12 @@ from points_grpc.domain.model import Period, Policy, PolicyKind, Rounding, Trans
 from points_grpc.domain.policy import Expiration, ExpireAt, Never
 from points_grpc.domain.queries import Cursor, Listing, Page, Read
 from points_grpc.errors import Refusal
-from points_grpc.service.batch import make_call
-from points_grpc.service.gather import Locking
-from points_grpc.service.ledger import Ledger, Terms
-from points_grpc.service.listings import Lister
-from points_grpc.service.program_cache import ProgramCache
-from points_grpc.service.queries import Reader
+from points_grpc.service.reads.listings.lister import Lister
+from points_grpc.service.reads.lookups import Reader
+from points_grpc.service.shared.program_cache import ProgramCache
+from points_grpc.service.writes.gather import Locking
+from points_grpc.service.writes.ledger import Ledger, Terms
+from points_grpc.service.writes.work import make_call
 from points_grpc.storage.admin import currencies, policies, programs
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.ids import IdSource

@@ -22,7 +22,7 @@ from points_grpc.domain.queries import (
     Order,
 )
 from points_grpc.errors import InvalidPageToken, TransactionNotFound
-from points_grpc.service import paging
+from points_grpc.service.reads.listings import paging
 from points_grpc.storage.reads import change_pages, transaction_pages
 
 ANN = named("ann")

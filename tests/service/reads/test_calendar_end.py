@@ -21,8 +21,8 @@ from points_grpc.domain.queries import (
     ListTransactions,
     Order,
 )
-from points_grpc.service.forecast import Forecaster
-from points_grpc.service.program_cache import ProgramCache
+from points_grpc.service.shared.program_cache import ProgramCache
+from points_grpc.service.sweep.dry_run import Forecaster
 
 ANN = named("ann")
 LAST = datetime.max.replace(tzinfo=UTC)

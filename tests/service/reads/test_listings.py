@@ -30,7 +30,7 @@ from points_grpc.errors import (
     MemberNotFound,
     ProgramNotFound,
 )
-from points_grpc.service import paging
+from points_grpc.service.reads.listings import paging
 
 ANN = named("ann")
 OF_ANN = ListTransactions(0, ANN, None)
@@ -227,7 +227,7 @@ def test_a_reference_of_too_many_is_found_in_bounded_steps(
     """Where a reference is no help, the listing examines row by row and still finds all."""
     for number in range(30):
         bank.earn(number + 1, f"member-{number % 3}", reference="import")
-    monkeypatch.setattr("points_grpc.service.transaction_listings.EXAMINED_MAX", 64 * 3)
+    monkeypatch.setattr("points_grpc.service.reads.listings.transactions.EXAMINED_MAX", 64 * 3)
     rows = everything(bank, ACROSS, 4, reference="import")
     assert [row.amount for row in rows] == list(range(30, 0, -1))
 

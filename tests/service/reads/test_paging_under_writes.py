@@ -185,7 +185,7 @@ def test_lots_by_expiry(
 
     So it is from the indexes' runs, and where the lots are sorted by the service.
     """
-    monkeypatch.setattr("points_grpc.service.sorted_lots.RUNS_MAX", runs_max)
+    monkeypatch.setattr("points_grpc.service.reads.listings.sorted_lots.RUNS_MAX", runs_max)
     listing = replace(LOTS, order=order, **changes)
     shown, seen = listed(traffic, listing, 2, lambda: lot_keys(traffic.bank, **changes))
     first = 0 if order is Order.SPENDING else 1
@@ -196,7 +196,7 @@ def test_lots_by_expiry(
 def test_the_latest_lots(traffic: Traffic, long: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every lot is listed once, the highest id first, also of an account with a long history."""
     if long:
-        monkeypatch.setattr("points_grpc.service.lot_listings.EXAMINED_MAX", 10)
+        monkeypatch.setattr("points_grpc.service.reads.listings.lots.EXAMINED_MAX", 10)
     shown, seen = listed(traffic, LOTS, 3, lambda: dict.fromkeys(_ids(traffic.bank, LOTS), 0))
     check(shown, {number: number for number in unchanged(seen)}, lambda number: -number)
 

@@ -1,0 +1,1 @@
+"""Changes of programs, policies, members and credentials."""

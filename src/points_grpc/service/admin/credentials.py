@@ -1,0 +1,117 @@
+"""Whose a credential is: tokens and tenants as the database has them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from points_grpc.clock import Clock
+from points_grpc.domain.commands import Caller
+from points_grpc.domain.grants import Grant
+from points_grpc.domain.tokens import SECRET_BYTES, Token, digest, is_token, written
+from points_grpc.errors import TokenInvalid
+from points_grpc.service.admin.executor import Clerk
+from points_grpc.service.shared.checked_clock import CheckedClock
+from points_grpc.service.shared.ttl_cache import Remembered
+from points_grpc.storage.admin import programs, tokens
+from points_grpc.storage.admin.programs import Tenant
+from points_grpc.storage.core.database import Connection, Database
+
+_WAITING_MAX = 2_000
+_USES_MAX = 10_000
+_USES_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a token allows, and until when; None: for ever."""
+
+    grant: Grant
+    expires_at: datetime | None
+
+
+class CredentialBook:
+    """Knows tokens and tenants, remembered for a few seconds (`service.remembered`).
+
+    A token that is revoked, or a tenant whose default program changes, is noticed within VALID_S
+    seconds; that one has expired, at once. Belongs to one event loop.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, checked: CheckedClock | None = None
+    ) -> None:
+        self._clock = clock
+        self._checked = checked
+        self._clerk = Clerk("credentials", database.link(), _WAITING_MAX)
+        self._tokens = Remembered(self._find_token)
+        self._tenants = Remembered(self._find_tenant)
+        self._used: dict[str, datetime] = {}
+
+    def close(self) -> None:
+        """Finish what was begun and close the connection."""
+        self._clerk.close()
+
+    async def grant_of(self, token: str) -> Grant:
+        """What an API token allows. Raises TokenInvalid: unknown, expired and revoked are one."""
+        key = digest(token)
+        known = self._tokens.knows(key) or is_token(token)
+        held = await self._tokens.get(key) if known else None
+        if held is None:
+            raise TokenInvalid
+        now = self._clock.now()
+        if held.expires_at is not None and held.expires_at <= now:
+            raise TokenInvalid
+        # A wrong time would stay: the last use is only ever raised.
+        is_right = self._checked is None or not self._checked.problem
+        if is_right and len(self._used) < _USES_MAX:
+            self._used[held.grant.caller.principal] = now
+        return held.grant
+
+    async def caller_of(self, tenant: str, principal: str) -> Caller:
+        """A principal of the tenant of that name. Raises TokenInvalid where there is none."""
+        found = await self._tenants.get(tenant)
+        if found is None:
+            raise TokenInvalid
+        return Caller(found.tenant_id, found.name, principal, found.default_program_id)
+
+    async def note_uses(self) -> None:
+        """Write when tokens were last used; called now and then, not with each use."""
+        used, self._used = sorted(self._used.items()), {}
+        for start in range(0, len(used), _USES_AT_ONCE):
+            part = dict(used[start : start + _USES_AT_ONCE])
+            await self._clerk.run(lambda at, part=part: tokens.note_use(at, part))  # type: ignore[misc]
+
+    async def _find_token(self, key: bytes) -> _Held | None:
+        found = await self._clerk.run(lambda at: tokens.find(at, [key]).get(key))
+        if found is None:
+            return None
+        caller = Caller(found.tenant_id, found.tenant, found.token_id, found.default_program_id)
+        return _Held(Grant(caller, frozenset(found.scopes)), found.expires_at)
+
+    async def _find_tenant(self, name: str) -> Tenant | None:
+        return await self._clerk.run(lambda at: programs.tenant_by_name(at, name))
+
+
+def make_token(
+    connection: Connection,
+    tenant: Tenant,
+    name: str,
+    scopes: Collection[str],
+    *,
+    now: datetime,
+    lifetime: timedelta | None,
+) -> tuple[str, Token]:
+    """A new token of a tenant, and what is kept of it; without a lifetime it never expires."""
+    token = written(secrets.token_bytes(SECRET_BYTES))
+    about = Token(
+        token_id=f"token-{secrets.token_hex(8)}",
+        tenant=tenant.name,
+        name=name,
+        scopes=tuple(scopes),
+        created_at=now,
+        expires_at=None if lifetime is None else now + lifetime,
+    )
+    tokens.create(connection, tenant.tenant_id, digest(token), about)
+    return token, about

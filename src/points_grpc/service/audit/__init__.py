@@ -1,0 +1,1 @@
+"""Checks of the ledger's invariants."""

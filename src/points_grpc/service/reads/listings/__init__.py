@@ -1,0 +1,1 @@
+"""Pages of lots, transactions and changes."""

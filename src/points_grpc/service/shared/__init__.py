@@ -1,0 +1,1 @@
+"""What several parts of the service use: retries, caches, checks of the clock."""

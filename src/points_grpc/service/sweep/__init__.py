@@ -1,0 +1,1 @@
+"""Lapses what is due, and says beforehand what it would do."""

@@ -1,0 +1,340 @@
+"""What a chunk's rows lead to, decided without changing anything yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from copy import copy
+from datetime import datetime
+
+from points_grpc.clock import Clock
+from points_grpc.domain.answers import MemberLabel
+from points_grpc.domain.books import Account, Books, Draft, Holding, Lot, Member
+from points_grpc.domain.importing import (
+    Recipient,
+    can_hold,
+    check_lot,
+    open_lot,
+    recorded_at,
+)
+from points_grpc.domain.model import Currency, LotState, TransactionType
+from points_grpc.domain.replaying import ChangeRow, HistoryRow, is_same_end, replay, replay_change
+from points_grpc.errors import InvalidField
+from points_grpc.service.shared.checked_clock import is_ahead
+from points_grpc.service.transfer.importer.fast_path import PlainLot, post_plain
+from points_grpc.service.transfer.importer.lookup import Finder, Pair, Scope, Shelf
+from points_grpc.service.transfer.importer.member_rows import MemberRows
+from points_grpc.service.transfer.importer.new_ids import Ids, NewIds
+from points_grpc.service.transfer.importer.parsing import (
+    Parsed,
+    ParsedChange,
+    ParsedHistory,
+    ParsedLot,
+    ParsedMember,
+    whole,
+)
+from points_grpc.service.transfer.importer.parts import PRINCIPAL, LotRef, Name
+from points_grpc.service.transfer.importer.prepared import Prepared
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.ids import BUCKETS
+from points_grpc.storage.transfer import bulk_copy
+from points_grpc.storage.transfer.imports import CHANGE, LOT, TRANSACTION, ImportKey, Target
+
+
+class _Journal(Draft):
+    """A draft that is always kept: a row is refused before anything is touched."""
+
+    def touch(self, thing: Account | Lot | Member) -> None:
+        """Have `thing` written."""
+        self.books.touched[id(thing)] = thing
+
+    def add_lot(self, holding: Holding, lot: Lot) -> None:  # noqa: ARG002  # the shelf has it
+        """Have a new lot written."""
+        self.books.touched[id(lot)] = lot
+
+
+class Preparer:
+    """Prepares one chunk, on what `connection` finds and the chunks `before` it have made.
+
+    Its rows are decided as of the instant at which their accounts are read or locked.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        scope: Scope,
+        ids: Ids,
+        clock: Clock,
+        before: Sequence[Shelf] = (),
+    ) -> None:
+        self._scope = scope
+        self._ids = NewIds(ids)
+        self._clock = clock
+        self._now = clock.now()
+        self._finder = Finder(connection, scope, before)
+        self._shelf = self._finder.shelf
+        self._books = Books()
+        self._draft = _Journal(self._books, self._ids.like, "")
+        self._done = Prepared(self._shelf)
+        self._people = MemberRows(scope, self._ids, self._now, self._done)
+        self._written = bulk_copy.Written(scope.tenant_id)
+        self._desks: dict[Pair, bulk_copy.Desk] = {}
+        self._recipients: dict[int, Recipient] = {}
+
+    def prepare(self, rows: Sequence[Parsed], *, lock: bool = False) -> Prepared:
+        """Decide the rows in their order; with `lock` their accounts stay locked."""
+        some = _one_of_each(rows)
+        self._finder.find_members(some)
+        for row in some:
+            if isinstance(row, ParsedMember):
+                self._try(row, self._people.decide)
+        self._people.enrol(some)
+        self._now = self._finder.find_accounts(self._pairs(some), self._clock, lock)
+        others = [row for row in rows if not isinstance(row, ParsedMember)]
+        for account in self._shelf.accounts.values():
+            self._done.versions[account.account_id] = account.version
+        self._finder.find_lots(others)
+        for row in others:
+            if isinstance(row, PlainLot) and self._plain(row):
+                self._done.imported += 1
+            else:
+                self._try(row, self._fact)
+        return self._finish()
+
+    def _try(self, row: Parsed, decide: object) -> None:
+        try:
+            counted = decide(row)  # type: ignore[operator]
+        except InvalidField as refusal:
+            self._done.refused.append((row.number, f"{refusal.field}: {refusal.problem}"))
+        else:
+            if counted:
+                self._done.imported += 1
+            else:
+                self._done.known += 1
+
+    def _pairs(self, rows: Iterable[Parsed]) -> set[Pair]:
+        return {
+            (member, row.currency.currency_id)
+            for row in rows
+            if not isinstance(row, ParsedMember)
+            and (member := self._shelf.members.get(row.name)) is not None
+        }
+
+    def _plain(self, row: PlainLot) -> bool:
+        """Whether the lot could be posted in one step; if not nothing has happened."""
+        shelf = self._shelf
+        member = shelf.members.get(row.name)
+        if member is None:
+            return False
+        key = (member, row.vendor_id)
+        if key in shelf.plain or key in shelf.vendor_lots:
+            return False
+        pair = (member, row.currency.currency_id)
+        desk = self._desks.get(pair) or self._desk(pair)
+        if desk is None or not can_hold(desk.account, row.amount):
+            return False
+        self._draft.touch(desk.account)
+        shelf.plain[key] = post_plain(desk, self._ids, row, self._now)
+        return True
+
+    def _desk(self, pair: Pair) -> bulk_copy.Desk | None:
+        """Where plain lots are posted, unless an earn may have to end something first."""
+        account = self._shelf.accounts.get(pair)
+        if account is None:
+            account = self._shelf.accounts[pair] = self._new_account(*pair)
+        elif account.account_id in self._shelf.standing or self._is_ahead(account):
+            return None
+        desk = self._desks[pair] = self._written.desk(account, PRINCIPAL)
+        return desk
+
+    def _fact(self, row: PlainLot | ParsedLot | ParsedHistory | ParsedChange) -> bool:
+        if isinstance(row, PlainLot):
+            row = whole(row)
+        member = self._shelf.members.get(row.name)
+        if member is None:
+            raise InvalidField("member", "is not known")
+        if isinstance(row, ParsedLot):
+            return self._lot(member, row)
+        target = self._shelf.keys.get((member, row.import_id))
+        if target is not None:
+            self._check_merged(target[1], "import_id")
+            return False
+        account = self._shelf.accounts.get((member, row.currency.currency_id))
+        if account is None:
+            raise InvalidField("member", "has no lots in this currency")
+        self._refuse_ahead(account)
+        holding = self._recipient(account, row.currency, row.recorded_at)
+        self._draft.principal = row.principal
+        if isinstance(row, ParsedHistory):
+            history = self._history(holding, row)
+            if self._is_done(history):
+                lapse = history.parts[0][0].lapse_id
+                self._keep_key((member, row.import_id), (TRANSACTION, lapse))
+                return False
+            posted = replay(self._draft, holding, history, **row.texts)
+            made = TRANSACTION, posted.transaction_id
+        else:
+            made = CHANGE, self._change(holding, row)
+        self._keep_key((member, row.import_id), made)
+        return True
+
+    def _refuse_ahead(self, account: Account) -> None:
+        if self._is_ahead(account):
+            raise InvalidField("member", "has an account that was last written in the future")
+
+    def _is_ahead(self, account: Account) -> bool:
+        return is_ahead(self._clock, account.last_at, self._now)
+
+    def _lot(self, member: int, row: ParsedLot) -> bool:
+        ref = (row.row.vendor_id, row.import_id)
+        existing = self._shelf.lot_of(member, ref)
+        currency = row.currency.currency_id
+        if existing is not None:
+            same = (existing.amount, existing.earned_at, existing.currency_id)
+            if same == (row.row.amount, row.row.earned_at, currency):
+                self._check_merged(existing.lot_id, "vendor_id" if ref[0] else "import_id")
+                return False
+            raise InvalidField("vendor_id" if ref[0] else "import_id", "is another lot's")
+        if not ref[0] and (member, row.import_id) in self._shelf.keys:
+            raise InvalidField("import_id", "is another row's")
+        account = self._shelf.accounts.get((member, currency))
+        if account is not None:
+            self._refuse_ahead(account)
+        holding = self._recipient(
+            account or self._new_account(member, currency), row.currency, row.recorded_at
+        )
+        check_lot(row.row, holding)
+        if account is None:
+            self._shelf.accounts[member, currency] = holding.account
+        self._draft.principal = row.principal
+        lot = open_lot(self._draft, holding, row.row, **row.texts)
+        self._shelf.add_lot(lot)
+        if row.import_id:
+            self._keep_key((member, row.import_id), (LOT, lot.lot_id))
+        return True
+
+    def _check_merged(self, an_id: int, field: str) -> None:
+        """Refuse (InvalidField) a row that an earlier row of this file made, if members merge.
+
+        Two members that become one may have had equal lots, of which none is to be lost.
+        """
+        if self._scope.merge_by and self._is_own(an_id):
+            raise InvalidField(field, "is that of an earlier row, perhaps of a merged member")
+
+    def _is_own(self, an_id: int) -> bool:
+        """Return whether this import has made it, in this attempt or an earlier one."""
+        return an_id // BUCKETS >= self._scope.first_number
+
+    def _history(self, holding: Recipient, row: ParsedHistory) -> HistoryRow:
+        member = holding.account.member_id
+        parts = [(self._named_lot(holding, ref), part) for ref, part in row.parts]
+        kind, reverses = self._shelf.keys.get((member, row.reverses), (0, 0))
+        if row.reverses and kind != TRANSACTION:
+            raise InvalidField("reverses", "is no transaction of the member")
+        takes = row.type in (TransactionType.REDEEM, TransactionType.EXPIRE)
+        undone = [lot.lot_id for lot, _ in parts if takes and self._is_premature(lot)]
+        return HistoryRow(row.type, parts, row.at, row.lapse, reverses, undone)
+
+    def _is_done(self, row: HistoryRow) -> bool:
+        """Whether a server has recorded the lapse that the row tells."""
+        ends = self._shelf.ends
+        if row.type is TransactionType.CLOSE:
+            lot = row.parts[0][0]
+            return row.lapse and lot.state is LotState.CLOSED and lot.expires_at == row.at
+        return is_same_end(row) and (row.parts[0][0].lot_id, row.parts[0][0].lapse_id) in ends
+
+    def _is_premature(self, lot: Lot) -> bool:
+        """Whether a server has ended a lot of this import, of which more is only now being told."""
+        return self._is_own(lot.lot_id) and (lot.lot_id, lot.lapse_id) in self._shelf.ends
+
+    def _change(self, holding: Recipient, row: ParsedChange) -> int:
+        lot = self._named_lot(holding, row.lot)
+        change = ChangeRow(
+            lot,
+            row.old,
+            row.new,
+            row.reason_type,
+            row.note,
+            row.meta,
+            row.custom_meta,
+            row.request_id,
+            self._is_premature(lot),
+        )
+        return replay_change(self._draft, holding, change).event_id
+
+    def _named_lot(self, holding: Recipient, ref: LotRef) -> Lot:
+        lot = self._shelf.lot_of(holding.account.member_id, ref)
+        if lot is None or lot.account_id != holding.account.account_id:
+            raise InvalidField("lot", "is none of the member's in this currency")
+        return lot
+
+    def _keep_key(self, key: ImportKey, target: Target) -> None:
+        self._shelf.keys[key] = target
+        self._done.keys[key] = target
+
+    def _recipient(self, account: Account, currency: Currency, at: datetime | None) -> Recipient:
+        """The account at the instant at which a row is recorded: now, where none is given."""
+        holding = self._recipients.get(account.account_id)
+        if holding is None:
+            standing = self._shelf.standing.get(account.account_id)
+            holding = self._recipients[account.account_id] = Recipient(
+                account,
+                Member(account.tenant_id, MemberLabel(account.member_id)),
+                self._scope.program,
+                currency,
+                self._now,
+                lots=standing.lots if standing else {},
+                told=standing.told if standing else (),
+                read_at=self._now,
+                recorder=PRINCIPAL,
+            )
+        holding.now = recorded_at(account, self._now, at)
+        return holding
+
+    def _new_account(self, member: int, currency: int) -> Account:
+        return Account(
+            tenant_id=self._scope.tenant_id,
+            account_id=self._ids.like(member),
+            program_id=self._scope.program.program_id,
+            member_id=member,
+            currency_id=currency,
+            created_at=self._now,
+            last_at=self._now,
+            stored=False,
+        )
+
+    def _finish(self) -> Prepared:
+        """Render everything now: the next chunk goes on with the same accounts and lots."""
+        self._draft.keep()
+        done = self._done
+        touched = list(self._books.touched.values())
+        for account in (thing for thing in touched if isinstance(thing, Account)):
+            (done.accounts if account.stored else done.new_accounts).append(copy(account))
+            account.stored = True
+        lots = [thing for thing in touched if isinstance(thing, Lot)]
+        facts = self._books.facts
+        new = [lot for lot in lots if not lot.stored]
+        self._written.add(new, facts.transactions, facts.allocations)
+        done.lots = self._written.lots
+        done.changed_lots = [copy(lot) for lot in lots if lot.stored]
+        for lot in lots:
+            lot.stored = True
+        done.transactions = self._written.transactions
+        done.allocations = self._written.allocations
+        done.changes = facts.changes
+        stored = {account.account_id for account in done.accounts}
+        done.versions = {key: v for key, v in done.versions.items() if key in stored}
+        return done
+
+
+def _one_of_each(rows: Iterable[Parsed]) -> list[Parsed]:
+    """All rows in their order, but of the plain lots of an account only the first."""
+    seen: set[tuple[Name, int]] = set()
+    some: list[Parsed] = []
+    for row in rows:
+        if isinstance(row, PlainLot):
+            key = (row.name, row.currency.currency_id)
+            if key in seen:
+                continue
+            seen.add(key)
+        some.append(row)
+    return some

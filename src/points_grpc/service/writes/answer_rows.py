@@ -1,0 +1,89 @@
+"""The rows that keep what a batch has answered, under the request ids of its items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from points_grpc.domain.answers import Answer
+from points_grpc.domain.commands import MoveExpiry, MoveState
+from points_grpc.service.writes.apply import KeptAnswer
+from points_grpc.service.writes.former_request_ids import NamedIds
+from points_grpc.service.writes.resolve import Item
+from points_grpc.service.writes.work import CallId
+from points_grpc.storage.ledger.requests import RequestKey
+from points_grpc.storage.ledger.stored_answers import APART, pack, pack_places
+
+
+class Shelf:
+    """Collects the rows of a batch, call by call."""
+
+    def __init__(self, by_name: NamedIds) -> None:
+        self._by_name = by_name
+        self._content: dict[RequestKey, bytes] = {}
+        self._rows: list[KeptAnswer] = []
+        self._guards: dict[RequestKey, KeptAnswer] = {}
+
+    def has_other_content(self, item: Item) -> bool:
+        """Whether the batch has kept another request under the item's request id."""
+        content, mark = self._content, item.fingerprint
+        if item.home is None or not content:
+            return False
+        if content.get(item.home, mark) != mark:
+            return True
+        return item.call_id is not None and content.get(item.call_id.key, mark) != mark
+
+    def keep(self, first: Sequence[tuple[Item, Answer]]) -> None:
+        """Keep what items of one call were answered first."""
+        moved: dict[RequestKey, list[tuple[Item, Answer]]] = {}
+        for item, answer in first:
+            if item.home is None:
+                continue
+            if isinstance(item.command, MoveExpiry):
+                moved.setdefault(item.home, []).append((item, answer))
+            else:
+                # The key of a state move is the same in the release before, which may read this.
+                is_shared = isinstance(item.command, MoveState) and self._by_name.is_keeping
+                row = pack(answer, for_release_before=is_shared)
+                self._put(item, KeptAnswer(item.home, item.fingerprint, row))
+        for home, pairs in moved.items():
+            self._keep_moved(home, pairs)
+        self._rows += self._by_name.rows(first)
+
+    def rows(self) -> list[KeptAnswer]:
+        """All rows; what is kept for former members leaves keys that the batch has used alone."""
+        if self._guards:
+            used = {row.key for row in self._rows}
+            self._rows += [row for key, row in self._guards.items() if key not in used]
+        return self._rows
+
+    def _keep_moved(self, home: RequestKey, pairs: Sequence[tuple[Item, Answer]]) -> None:
+        """What one member's items were answered: under one row, but for those that came later."""
+        item = pairs[0][0]
+        call, mark = item.call_id, item.fingerprint
+        since = None if call is None else call.since
+        if not item.is_kept and home not in self._content:
+            row = pack_places([(_place_of(of), answer) for of, answer in pairs])
+            self._put(item, KeptAnswer(home, mark, row, since))
+        else:
+            self._rows += [
+                KeptAnswer(of.key, mark, pack(answer), since)
+                for of, answer in pairs
+                if of.key is not None
+            ]
+        if call is not None and call.names_several:
+            self._keep_call(call, mark)
+
+    def _keep_call(self, call: CallId, mark: bytes) -> None:
+        if not call.is_kept and call.key not in self._content:
+            self._content[call.key] = mark
+            self._rows.append(KeptAnswer(call.key, mark, APART, call.since))
+
+    def _put(self, item: Item, row: KeptAnswer) -> None:
+        self._content[row.key] = row.fingerprint
+        self._rows.append(row)
+        for key in item.former:
+            self._guards[key] = KeptAnswer(key, row.fingerprint, row.answer, row.since)
+
+
+def _place_of(item: Item) -> int:
+    return item.command.index if isinstance(item.command, MoveExpiry) else 0

@@ -1,0 +1,139 @@
+"""Deciding a gathered batch: group after group, each kept or dropped whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from points_grpc.domain.answers import Answer
+from points_grpc.domain.books import Draft, NeedMoreLots
+from points_grpc.domain.decisions import decide
+from points_grpc.errors import CallTooLarge, Refusal, RequestIdReused
+from points_grpc.service.writes.answer_rows import Shelf
+from points_grpc.service.writes.apply import KeptAnswer
+from points_grpc.service.writes.former_request_ids import NamedIds
+from points_grpc.service.writes.gather import SPENDABLE_MAX, Gathered, Gatherer
+from points_grpc.service.writes.idempotency import refuse_reuse
+from points_grpc.service.writes.resolve import Item
+from points_grpc.service.writes.work import Call
+from points_grpc.storage.core.db_errors import Fault, fault_of
+from points_grpc.storage.ledger.requests import RequestKey
+
+Known = dict[RequestKey, tuple[Item, Answer]]
+"""Items that got their first answer in this batch, by their own key."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Items with all that their decisions need."""
+
+    items: list[Item]
+    gathered: Gathered
+    gatherer: Gatherer
+
+
+@dataclass(slots=True)
+class Leftover:
+    """Calls, or parts of calls, that were not decided."""
+
+    missed: list[Call] = field(default_factory=list)
+    crowded: list[Call] = field(default_factory=list)
+
+
+def decide_all(batch: Batch, new_id: Callable[[int], int], by_name: NamedIds) -> list[KeptAnswer]:
+    """Decide group after group, except those whose accounts cannot be had.
+
+    A group behind one that is left over for an account is left over, too. So is one that needs
+    more lots of an account than the gatherer takes on.
+    """
+    blocked = batch.gathered.missed | batch.gathered.crowded
+    known: Known = {}
+    shelf = Shelf(by_name)
+    for _, items_of_call in groupby(batch.items, key=lambda item: item.call.identity):
+        of_call = list(items_of_call)
+        _refuse_other_content(of_call, shelf)
+        first: list[tuple[Item, Answer]] = []
+        for _, items_of_group in groupby(of_call, key=lambda item: id(item.group)):
+            items = list(items_of_group)
+            wanted = {item.account_id for item in items if item.open}
+            if not wanted & blocked:
+                first += _decide_group(batch, items, new_id, known)
+            if wanted & (blocked | batch.gathered.crowded):
+                blocked |= wanted
+        shelf.keep(first)
+    return shelf.rows()
+
+
+def left_of(batch: Batch) -> Leftover:
+    """The calls with groups that were not decided, each once, in order."""
+    left: dict[int, list[Item]] = {}
+    for item in batch.items:
+        if not item.group.settled:
+            left.setdefault(id(item.call), []).append(item)
+    leftover = Leftover()
+    for items in left.values():
+        call = items[0].call
+        accounts = {item.account_id for item in items}
+        call.missed = frozenset(accounts & batch.gathered.missed)
+        is_crowded = not accounts.isdisjoint(batch.gathered.crowded)
+        if is_crowded:
+            (call.whole or call).heavy = True
+        (leftover.crowded if is_crowded else leftover.missed).append(call)
+    return leftover
+
+
+def _refuse_other_content(of_call: Sequence[Item], shelf: Shelf) -> None:
+    """Refuse what the batch has answered for other content under its request id."""
+    for item in of_call:
+        if item.replay is None and shelf.has_other_content(item):
+            refuse_reuse(item, of_call)
+
+
+def _decide_group(
+    batch: Batch, items: Sequence[Item], new_id: Callable[[int], int], known: Known
+) -> list[tuple[Item, Answer]]:
+    """What was kept under request ids, with their items; nothing if the group was dropped."""
+    group = items[0].group
+    books = batch.gathered.books
+    while True:
+        draft = Draft(books, new_id, items[0].caller.principal)
+        fresh: Known = {}
+        answers: list[Answer] = []
+        try:
+            for item in items:
+                answers.append(_answer(batch, item, draft, known, fresh))
+        except NeedMoreLots as more:
+            draft.drop()
+            if batch.gatherer.load_more_spendable(books.holdings[more.account_id]):
+                continue
+            if batch.gatherer.hands_on:
+                batch.gathered.crowded.add(more.account_id)
+            else:
+                group.fail(CallTooLarge("amount", lots_max=SPENDABLE_MAX), at=len(answers))
+            return []
+        except Exception as error:
+            draft.drop()
+            if not isinstance(error, Refusal) and fault_of(error) is not Fault.OWN:
+                raise  # of the database's, for new ids come from there
+            group.fail(error, at=len(answers))
+            return []
+        draft.keep()
+        group.results = answers
+        known.update(fresh)
+        return list(fresh.values())
+
+
+def _answer(batch: Batch, item: Item, draft: Draft, known: Known, fresh: Known) -> Answer:
+    """The first answer where there is one; a new one otherwise, noted in `fresh`."""
+    if item.replay is not None:
+        return item.replay
+    if item.key is not None and (first := fresh.get(item.key) or known.get(item.key)):
+        earlier, answer = first
+        if earlier.fingerprint != item.fingerprint:
+            raise RequestIdReused("request_id")
+        return replace(answer, replayed=True)
+    answer = decide(batch.gatherer.case(item, batch.gathered.books), draft)
+    if item.key is not None:
+        fresh[item.key] = (item, answer)
+    return answer

@@ -1,0 +1,326 @@
+"""Everything that a batch's decisions need: names resolved, accounts locked, lots loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from points_grpc.clock import Clock
+from points_grpc.domain.books import Account, Books, Case, Holding, Lot, Member
+from points_grpc.domain.commands import Earn, Expire, MoveExpiry, MoveState, Redeem
+from points_grpc.domain.lapse import may_be_due
+from points_grpc.domain.model import PolicyKind
+from points_grpc.domain.spending import is_within_reach
+from points_grpc.errors import TimeInDoubt
+from points_grpc.service.shared.checked_clock import is_ahead
+from points_grpc.service.shared.program_cache import ProgramCache
+from points_grpc.service.writes.resolve import Ids, Item, Namer, Names
+from points_grpc.storage.admin import programs
+from points_grpc.storage.admin.programs import ProgramKey
+from points_grpc.storage.core.database import Connection
+from points_grpc.storage.core.pipeline import Ahead
+from points_grpc.storage.ledger import (
+    accounts,
+    expiry_changes,
+    lots,
+    members,
+    spendable,
+    transactions,
+)
+
+SPENDABLE_FIRST = 4
+"""How many lots of a stream are loaded at first for spending: most spend from one or two."""
+
+SPENDABLE_NEXT = 32
+"""How many of an account's streams whose first do not give what its calls ask for."""
+
+SPENDABLE_GROWTH = 8
+"""The factor by which each step from there loads more, up to SPENDABLE_FAST."""
+
+SPENDABLE_FAST = 2_048
+"""From how many on each step only doubles: what is loaded in vain is at most half."""
+
+SPENDABLE_MAX = 50_000
+"""The most lots of a stream that one call may take from."""
+
+_NOTHING = Decimal(0)
+
+
+class Locking(Enum):
+    """How accounts are locked: leaving out those locked elsewhere, waiting, or not at all."""
+
+    SKIP = "skip"
+    WAIT = "wait"
+    NONE = "none"
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The accounts found, as of `now`. `missed` ones are locked elsewhere, `crowded` ones need
+    more lots than the gatherer takes on; neither can be decided on."""
+
+    now: datetime
+    books: Books = field(default_factory=Books)
+    missed: set[int] = field(default_factory=set)
+    crowded: set[int] = field(default_factory=set)
+
+
+class Gatherer:
+    """Gathers for one batch, in one unit of work.
+
+    Of an account it takes on at most `lots_max` due lots, and as many spendable ones of each
+    stream; all of them where that is None. The instant of the batch is taken once its accounts
+    are locked: points that expire while it waits for a lock cannot be spent.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        programs: ProgramCache,
+        ids: Ids,
+        *,
+        clock: Clock,
+        locking: Locking,
+        lots_max: int | None,
+    ) -> None:
+        self._connection = connection
+        self._programs = programs
+        self._namer = Namer(connection, programs, ids)
+        self._clock = clock
+        self._locking = locking
+        self._lots_max = lots_max
+        self._reached: dict[int, int] = {}
+        self._ahead: set[int] = set()
+        self._locks: Ahead[list[Account]] | None = None
+        self._versions: Ahead[dict[ProgramKey, int]] | None = None
+        self._unchanged: dict[int, Lot] = {}
+
+    def ask_names(self, items: Sequence[Item]) -> None:
+        """Ask for what the items name, together with whatever is asked next."""
+        self._namer.ask(items)
+
+    def names(self, items: Sequence[Item]) -> Names:
+        """Resolve what the open items name."""
+        return self._namer.resolve([item for item in items if item.open])
+
+    def ask_locks(self, items: Sequence[Item], names: Names) -> None:
+        """Ask for the locks of the open items' accounts, together with whatever is asked next."""
+        wanted = {
+            (item.caller.tenant_id, item.account_id)
+            for item in items
+            if item.open and item.account_id not in names.fresh
+        }
+        if self._locking is Locking.NONE:
+            asked = accounts.reading(wanted)
+        else:
+            asked = accounts.locking(wanted, wait=self._locking is Locking.WAIT)
+        self._locks = Ahead(self._connection, asked)
+        # Read again under the locks: a lot may name a policy version committed meanwhile.
+        self._versions = Ahead(self._connection, programs.versions(names.programs.keys()))
+
+    def lock(self, items: Sequence[Item], names: Names) -> Gathered:
+        """Lock the accounts of the open items and make their holdings, without lots yet."""
+        if self._locks is None or self._versions is None:
+            self.ask_locks(items, names)
+            return self.lock(items, names)
+        locked = self._locks.answer()
+        now = self._clock.now()
+        asked = {item.account_id for item in items if item.open}
+        gathered = Gathered(
+            now, missed=asked - names.fresh.keys() - {account.account_id for account in locked}
+        )
+        known = names.versions
+        same = {a.account_id for a in locked if known.get(a.account_id) == a.version}
+        self._unchanged = {key: lot for key, lot in names.lots.items() if lot.account_id in same}
+        fresh = [
+            Account(*account, created_at=now, last_at=now, stored=False)
+            for key, account in names.fresh.items()
+            if key in asked
+        ]
+        self._hold(gathered, [*locked, *fresh], names, self._versions.answer())
+        return gathered
+
+    def load(self, items: Sequence[Item], gathered: Gathered) -> None:
+        """Load the lots and transactions that the open items need of the locked accounts."""
+        wanted = [i for i in items if i.open and i.account_id in gathered.books.holdings]
+        self._load_due(gathered)
+        self._load_spendable(wanted, gathered.books)
+        self._load_named(wanted, gathered.books)
+
+    @property
+    def hands_on(self) -> bool:
+        """Return whether accounts that need too many lots are left to another gatherer."""
+        return self._lots_max is not None
+
+    def load_more_spendable(self, holding: Holding) -> bool:
+        """Load more of the lots that the account can spend; False where those are too many.
+
+        Each step goes on where the one before has ended, and is longer.
+        """
+        reached = self._reached[holding.account.account_id]
+        growth = SPENDABLE_GROWTH if reached < SPENDABLE_FAST else 2
+        most = SPENDABLE_MAX if self._lots_max is None else self._lots_max
+        if reached >= most:
+            return False
+        self._spend_on([holding], min(reached * growth, most))
+        return True
+
+    def case(self, item: Item, books: Books) -> Case:
+        """The item as its decision takes it."""
+        holding = books.holdings.get(item.account_id)
+        refusal = item.refusal
+        if self._ahead and item.account_id in self._ahead:
+            refusal = TimeInDoubt()
+        return Case(item.command, holding, item.lot_id, refusal)
+
+    def _hold(
+        self,
+        gathered: Gathered,
+        held: Sequence[Account],
+        names: Names,
+        versions: dict[ProgramKey, int],
+    ) -> None:
+        programs = names.programs
+        programs.update(self._programs.of_versions(self._connection, versions))
+        unread = {(a.tenant_id, a.program_id) for a in held} - versions.keys()
+        programs.update(self._programs.current(self._connection, unread))
+        by_id = names.members_by_id
+        strangers = {(a.tenant_id, a.member_id) for a in held} - by_id.keys()
+        for key, label in members.labels(self._connection, strangers).items():
+            by_id[key] = Member(key[0], label)
+        for account in held:
+            if is_ahead(self._clock, account.last_at, gathered.now):
+                self._ahead.add(account.account_id)
+            program = programs[account.tenant_id, account.program_id]
+            gathered.books.holdings[account.account_id] = Holding(
+                account=account,
+                member=by_id[account.tenant_id, account.member_id],
+                program=program,
+                currency=program.currencies[account.currency_id],
+                now=max(gathered.now, account.last_at),
+            )
+
+    def _load_due(self, gathered: Gathered) -> None:
+        holdings = gathered.books.holdings
+        asked = [
+            (h.account.tenant_id, key, h.now)
+            for key, h in holdings.items()
+            if h.account.stored and may_be_due(h.account.next_due_at, h.now)
+        ]
+        limit = None if self._lots_max is None else self._lots_max + 1
+        counts: dict[int, int] = {}
+        for lot in lots.possibly_due(self._connection, asked, limit).values():
+            holdings[lot.account_id].lots[lot.lot_id] = lot
+            counts[lot.account_id] = counts.get(lot.account_id, 0) + 1
+        if self._lots_max is not None:
+            gathered.crowded = {a for a, count in counts.items() if count > self._lots_max}
+        for account, at in lots.next_fixed_due(self._connection, asked).items():
+            holdings[account].next_fixed_due_at = at
+
+    def _load_spendable(self, items: Sequence[Item], books: Books) -> None:
+        asked: dict[int, Decimal] = {}
+        for item in items:
+            if isinstance(item.command, Redeem | Expire):
+                asked[item.account_id] = asked.get(item.account_id, _NOTHING) + item.command.amount
+        holdings = [books.holdings[a] for a in asked if books.holdings[a].account.stored]
+        self._spend_from(holdings)
+        short = [
+            holding
+            for holding in holdings
+            if holding.cut
+            and not is_within_reach(
+                holding, asked[holding.account.account_id].scaleb(holding.currency.scale)
+            )
+        ]
+        most = SPENDABLE_NEXT if self._lots_max is None else min(SPENDABLE_NEXT, self._lots_max)
+        self._spend_on(short, most)
+
+    def _spend_from(self, holdings: Sequence[Holding]) -> None:
+        """Load the first lots of each stream."""
+        found = spendable.first(self._connection, _streams(holdings), SPENDABLE_FIRST)
+        self._put_in(holdings, found, SPENDABLE_FIRST, SPENDABLE_FIRST)
+
+    def _spend_on(self, holdings: Sequence[Holding], until: int) -> None:
+        """Load more lots of each stream that was cut, until it has so many."""
+        by_reach: dict[int, list[Holding]] = {}
+        for holding in holdings:
+            by_reach.setdefault(self._reached[holding.account.account_id], []).append(holding)
+        for reached, some in by_reach.items():
+            behind = [
+                (h.account.tenant_id, h.account.account_id, rule, key)
+                for h in some
+                for rule, key in h.cut.items()
+            ]
+            more = until - reached
+            if more <= 0:
+                continue
+            found = spendable.following(self._connection, behind, more)
+            self._put_in(some, found, more, until)
+
+    def _put_in(
+        self, holdings: Sequence[Holding], found: Mapping[int, Lot], limit: int, reached: int
+    ) -> None:
+        """Put in lots of which up to `limit` a stream were asked for; note where that cut it."""
+        by_id = {holding.account.account_id: holding for holding in holdings}
+        for holding in holdings:
+            holding.cut.clear()
+            self._reached[holding.account.account_id] = reached
+        lengths: dict[tuple[int, int], int] = {}
+        for lot in found.values():
+            holding = by_id[lot.account_id]
+            holding.lots.setdefault(lot.lot_id, lot)
+            stream = (lot.account_id, lot.rule)
+            lengths[stream] = lengths.get(stream, 0) + 1
+            if lengths[stream] == limit:
+                last = (lot.priority, lot.expires_at, lot.earned_at, lot.lot_id)
+                holding.cut[lot.rule] = last
+
+    def _load_named(self, items: Sequence[Item], books: Books) -> None:
+        unchanged = self._unchanged
+        named = {i.lot_id: i.caller.tenant_id for i in items if i.lot_id}
+        changed = {(tenant, lot) for lot, tenant in named.items() if lot not in unchanged}
+        found = lots.by_id(self._connection, changed)
+        found |= {lot: unchanged[lot] for lot in named.keys() & unchanged.keys()}
+        for lot in found.values():
+            books.holdings[lot.account_id].lots.setdefault(lot.lot_id, lot)
+        self._load_lapses(items, found)
+        moved = {(i.caller.tenant_id, i.lot_id) for i in items if isinstance(i.command, MoveState)}
+        books.earns.update(transactions.by_id(self._connection, moved))
+        books.moved |= expiry_changes.moved(self._connection, moved)
+        vendors = {
+            (i.caller.tenant_id, books.holdings[i.account_id].account.member_id, lot_id)
+            for i in items
+            if isinstance(i.command, Earn) and (lot_id := i.command.vendor_id)
+        }
+        for lot in lots.by_vendor_id(self._connection, vendors).values():
+            books.vendor_lots[lot.member_id, lot.vendor_id] = lot.lot_id
+
+    def _load_lapses(self, items: Sequence[Item], found: dict[int, Lot]) -> None:
+        ended = {
+            (item.caller.tenant_id, lot.lapse_id, lot.lot_id)
+            for item in items
+            if isinstance(item.command, MoveExpiry)
+            and (lot := found.get(item.lot_id)) is not None
+            and lot.lapse_id
+        }
+        for lot_id, amount in transactions.parts(self._connection, ended).items():
+            found[lot_id].lapsed = amount
+
+
+def _streams(holdings: Sequence[Holding]) -> list[tuple[int, int, int]]:
+    """One per account and rule: the fixed lots and those of each inactivity policy version."""
+    return [
+        (h.account.tenant_id, h.account.account_id, rule)
+        for h in holdings
+        for rule in (
+            0,
+            *(
+                policy.policy_version_id
+                for policy in h.program.versions.values()
+                if policy.kind is PolicyKind.INACTIVITY
+            ),
+        )
+    ]
