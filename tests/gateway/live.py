@@ -25,7 +25,7 @@ from points_grpc.gateway.http_server import listen, serving
 from points_grpc.gateway.pages import documentation
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import METHODS, Channel, Inbound
-from points_grpc.rpc.credentials.development import DevAuthenticator
+from points_grpc.rpc.auth.development import DevAuthenticator
 from points_grpc.rpc.interceptors import Context
 from points_grpc.rpc.server import Backends, Server, ServerOptions
 from points_grpc.storage.admin import programs as storage

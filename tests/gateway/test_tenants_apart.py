@@ -25,10 +25,10 @@ from points_grpc.gateway.app import make_app
 from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import METHODS, Channel, Inbound
-from points_grpc.rpc.credentials.bearers import BearerAuthenticator
-from points_grpc.rpc.credentials.certificates import CertificateAuthenticator, CertificateMap
-from points_grpc.rpc.credentials.keys import Keys
-from points_grpc.rpc.credentials.web_tokens import Terms, WebTokens
+from points_grpc.rpc.auth.bearer import BearerAuthenticator
+from points_grpc.rpc.auth.certificates import CertificateAuthenticator, CertificateMap
+from points_grpc.rpc.auth.jwks import Keys
+from points_grpc.rpc.auth.jwt import Terms, WebTokens
 from points_grpc.service.admin.credentials import make_token
 from points_grpc.storage.admin import programs
 from points_grpc.storage.core.database import Database

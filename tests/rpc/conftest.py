@@ -19,7 +19,7 @@ from points.v1 import member_service_pb2_grpc, points_service_pb2_grpc, program_
 from points_grpc.clock import TestClock
 from points_grpc.domain.commands import Caller
 from points_grpc.errors import InvalidField
-from points_grpc.rpc.credentials.development import DevAuthenticator
+from points_grpc.rpc.auth.development import DevAuthenticator
 from points_grpc.rpc.server import Backends, Server, ServerOptions
 
 sys.path.insert(0, str(Path(__file__).parent))

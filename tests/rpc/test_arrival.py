@@ -10,7 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from points_grpc.rpc import methods, server
-from points_grpc.rpc.credentials import NoCredentials
+from points_grpc.rpc.auth import NoCredentials
 
 GET_LOT = "/points.v1.PointsService/GetLot"
 CHECK = "/grpc.health.v1.Health/Check"

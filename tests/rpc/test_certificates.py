@@ -22,11 +22,7 @@ from points_grpc.clock import TestClock
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.grants import Grant
 from points_grpc.errors import TokenInvalid
-from points_grpc.rpc.credentials.certificates import (
-    BadMap,
-    CertificateAuthenticator,
-    CertificateMap,
-)
+from points_grpc.rpc.auth.certificates import BadMap, CertificateAuthenticator, CertificateMap
 from points_grpc.tls import FORWARDED, VOUCHER
 
 NOW = datetime(2031, 5, 6, tzinfo=UTC)

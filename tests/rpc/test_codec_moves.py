@@ -14,8 +14,8 @@ from points_grpc.domain.commands import MemberName, MoveExpiry, fingerprint
 from points_grpc.domain.model import AwardKind, LotCategory, ReasonType
 from points_grpc.domain.policy import ExpireAt, ExpireOn, Immediate, InDays, InMonths, Never
 from points_grpc.errors import InvalidField
-from points_grpc.rpc.codec.meta import put_custom_meta, read_custom_meta
-from points_grpc.rpc.codec.moves import draft_moves, finish_moves
+from points_grpc.rpc.codec.custom_meta import put_custom_meta, read_custom_meta
+from points_grpc.rpc.codec.update_expiry import draft_moves, finish_moves
 
 FULL = {
     "program_id": 469,

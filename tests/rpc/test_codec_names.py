@@ -6,7 +6,7 @@ import pytest
 
 from points.v1 import lookup_pb2, member_pb2
 from points_grpc.domain.commands import MemberName
-from points_grpc.rpc.codec.names import read_identifier, read_member, read_optional_member
+from points_grpc.rpc.codec.identifiers import read_identifier, read_member, read_optional_member
 
 
 def message(**ref):

@@ -25,9 +25,9 @@ from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.domain.queries import Page
 from points_grpc.errors import LotNotFound, Overloaded, ScopeMissing, TokenInvalid
 from points_grpc.metrics.figures import Figures
-from points_grpc.rpc.credentials import NoCredentials
-from points_grpc.rpc.credentials.development import DevAuthenticator
-from points_grpc.rpc.interceptors.context import Authentication, Authorization, declared_scopes
+from points_grpc.rpc.auth import NoCredentials
+from points_grpc.rpc.auth.development import DevAuthenticator
+from points_grpc.rpc.interceptors.auth import Authentication, Authorization, declared_scopes
 from points_grpc.rpc.interceptors.metrics import Metrics
 
 METHODS = [

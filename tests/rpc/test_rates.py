@@ -13,8 +13,8 @@ from points.v1 import lookup_pb2
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.errors import Overloaded
-from points_grpc.rpc.interceptors.context import Authentication
-from points_grpc.rpc.interceptors.rates import Rates
+from points_grpc.rpc.interceptors.auth import Authentication
+from points_grpc.rpc.interceptors.rate_limit import Rates
 
 LOT = lookup_pb2.GetLotRequest(lot_id=2**46)
 

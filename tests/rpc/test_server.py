@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from points.dev.v1 import test_clock_pb2
 from points.v1 import lookup_pb2
 from points_grpc.clock import TestClock
-from points_grpc.rpc.credentials import NoCredentials
+from points_grpc.rpc.auth import NoCredentials
 from points_grpc.rpc.server import Backends, Server, ServerOptions, channel_options
 
 SERVICES = ("", "points.v1.PointsService", "points.v1.ProgramService", "points.v1.MemberService")

@@ -18,8 +18,8 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from points_grpc.clock import TestClock
 from points_grpc.domain.commands import Caller
 from points_grpc.errors import TokenInvalid
-from points_grpc.rpc.credentials.keys import BadKeys, Keys, keys_of, url_reader
-from points_grpc.rpc.credentials.web_tokens import Terms, WebTokens
+from points_grpc.rpc.auth.jwks import BadKeys, Keys, keys_of, url_reader
+from points_grpc.rpc.auth.jwt import Terms, WebTokens
 
 NOW = datetime(2031, 5, 6, 7, tzinfo=UTC)
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -420,7 +420,7 @@ def test_keys_come_from_a_url(site):
 
 def test_an_unknown_key_is_looked_for_beside(monkeypatch):
     """A call with a key that is not known is refused at once; the keys are then read anew."""
-    monkeypatch.setattr("points_grpc.rpc.credentials.keys.RETRY_S", 0.0)
+    monkeypatch.setattr("points_grpc.rpc.auth.jwks.RETRY_S", 0.0)
     issuer = Issuer(key_set(one=RSA_KEY))
     reads = []
 

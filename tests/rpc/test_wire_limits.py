@@ -449,7 +449,7 @@ def test_large_requests_are_walked_outside_of_the_event_loop(monkeypatch: Any) -
 
 def test_what_is_wrong_is_told_only_to_whom_may_call(serve: Any) -> None:
     """Bounds are judged after the caller was let in."""
-    from points_grpc.rpc.credentials import NoCredentials  # noqa: PLC0415
+    from points_grpc.rpc.auth import NoCredentials  # noqa: PLC0415
 
     async def scenario(served: Any) -> Any:
         return await served.error(attack(served, "BatchEarn", b"\x0a\x00" * 2000))

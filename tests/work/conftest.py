@@ -50,12 +50,12 @@ def world() -> World:
         from points_grpc.domain import model
         from points_grpc.gateway import app, catalogue, flat_xml, transcoding
         from points_grpc.rpc import page_token
-        from points_grpc.rpc.credentials import keys, web_tokens
+        from points_grpc.rpc.auth import jwks, jwt
         from points_grpc.service.transfer.importer import parsing, rows, source
 
         service = Service()
-        known = keys.Keys(lambda: b'{"keys": []}', 300.0)
-        terms = web_tokens.Terms("https://issuer.example", "points", ("RS256",))
+        known = jwks.Keys(lambda: b'{"keys": []}', 300.0)
+        terms = jwt.Terms("https://issuer.example", "points", ("RS256",))
         now = clock.TestClock(datetime(2031, 5, 6, tzinfo=UTC))
         return World(
             service,
@@ -69,7 +69,7 @@ def world() -> World:
             parsing,
             errors,
             _program(model),
-            web_tokens.WebTokens(known, terms, now, _nobody),
+            jwt.WebTokens(known, terms, now, _nobody),
             flat_xml,
             page_token,
         )

@@ -15,8 +15,8 @@ from points_grpc.cli.place import Place
 from points_grpc.cli.wiring import Parts
 from points_grpc.config import Settings, joined_address, split_address
 from points_grpc.errors import StorageUnavailable
-from points_grpc.rpc.credentials import Authenticator
-from points_grpc.rpc.credentials.development import DevAuthenticator
+from points_grpc.rpc.auth import Authenticator
+from points_grpc.rpc.auth.development import DevAuthenticator
 from points_grpc.rpc.server import Backends, Server, ServerOptions
 from points_grpc.service.sweep import due_accounts
 from points_grpc.storage.core.database import Database

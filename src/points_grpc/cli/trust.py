@@ -15,14 +15,14 @@ import structlog
 from points_grpc.cli import options
 from points_grpc.cli.wiring import Parts
 from points_grpc.config import Settings
-from points_grpc.rpc.credentials import Authenticator
-from points_grpc.rpc.credentials.bearers import BearerAuthenticator
+from points_grpc.rpc.auth import Authenticator
+from points_grpc.rpc.auth.bearer import BearerAuthenticator
 from points_grpc.storage.admin import tokens
 from points_grpc.storage.core.database import Database
 
 if TYPE_CHECKING:  # of an extra
-    from points_grpc.rpc.credentials.certificates import CertificateMap
-    from points_grpc.rpc.credentials.web_tokens import WebTokens
+    from points_grpc.rpc.auth.certificates import CertificateMap
+    from points_grpc.rpc.auth.jwt import WebTokens
 
 _USES_S = 60.0
 """How often it is written when tokens were last used."""
@@ -59,21 +59,21 @@ def refuse_what_cannot_be(settings: Settings) -> None:
         options.fail("POINTS_JWT_KEYS_FILE and POINTS_JWT_KEYS_URL exclude each other", code=2)
     if find_spec("jwt") is None or find_spec("cryptography") is None:
         options.fail("JSON web tokens need PyJWT: install points-grpc[jwt]", code=2)
-    from points_grpc.rpc.credentials import keys  # noqa: PLC0415
+    from points_grpc.rpc.auth import jwks  # noqa: PLC0415
 
     wanted = _algorithms(settings)
-    if not wanted or not set(wanted) <= keys.ALGORITHMS:
-        known = ", ".join(sorted(keys.ALGORITHMS))
+    if not wanted or not set(wanted) <= jwks.ALGORITHMS:
+        known = ", ".join(sorted(jwks.ALGORITHMS))
         options.fail(f"POINTS_JWT_ALGORITHMS: one or more of {known}", code=2)
     for field in ("jwt_issuer", "jwt_audience"):
         if not getattr(settings, field):
             options.fail(f"JSON web tokens need POINTS_{field.upper()}", code=2)
     try:
         if settings.jwt_keys_url is not None:
-            keys.url_reader(settings.jwt_keys_url.get_secret_value())
+            jwks.url_reader(settings.jwt_keys_url.get_secret_value())
         elif settings.jwt_keys_file is not None:
-            keys.keys_of(keys.file_reader(settings.jwt_keys_file)())
-    except (keys.BadKeys, OSError) as error:
+            jwks.keys_of(jwks.file_reader(settings.jwt_keys_file)())
+    except (jwks.BadKeys, OSError) as error:
         options.fail(f"the keys of JSON web tokens: {error}", code=2)
 
 
@@ -102,7 +102,7 @@ async def door(settings: Settings, parts: Parts) -> Door:
     bearers = BearerAuthenticator(parts.credentials.grant_of, judge)
     if settings.client_certs_file is None:
         return Door(bearers, chores)
-    from points_grpc.rpc.credentials import certificates  # noqa: PLC0415
+    from points_grpc.rpc.auth import certificates  # noqa: PLC0415
 
     owners = certificates.CertificateMap(settings.client_certs_file)
     chores.append(lambda: _renew(owners))
@@ -117,19 +117,19 @@ async def door(settings: Settings, parts: Parts) -> Door:
 async def _web_tokens(
     settings: Settings, parts: Parts
 ) -> tuple[WebTokens, Callable[[], Awaitable[None]]]:
-    from points_grpc.rpc.credentials import keys, web_tokens  # noqa: PLC0415
+    from points_grpc.rpc.auth import jwks, jwt  # noqa: PLC0415
 
     if settings.jwt_keys_file is not None:
-        source = keys.Keys(keys.file_reader(settings.jwt_keys_file), _FILE_S)
+        source = jwks.Keys(jwks.file_reader(settings.jwt_keys_file), _FILE_S)
     else:
         url = settings.jwt_keys_url
-        source = keys.Keys(keys.url_reader("" if url is None else url.get_secret_value()), _URL_S)
+        source = jwks.Keys(jwks.url_reader("" if url is None else url.get_secret_value()), _URL_S)
     try:
         await asyncio.to_thread(source.load)
-    except (keys.BadKeys, OSError) as error:
+    except (jwks.BadKeys, OSError) as error:
         # Whoever has the keys may come later than we; until then no such token is let in.
         log.error("the keys of tokens cannot be read", problem=type(error).__name__)
-    terms = web_tokens.Terms(
+    terms = jwt.Terms(
         issuer=settings.jwt_issuer or "",
         audience=settings.jwt_audience or "",
         algorithms=tuple(_algorithms(settings)),
@@ -138,7 +138,7 @@ async def _web_tokens(
         leeway_s=settings.jwt_leeway_seconds,
     )
     find_caller = parts.credentials.caller_of
-    return web_tokens.WebTokens(source, terms, parts.clock, find_caller), source.renew
+    return jwt.WebTokens(source, terms, parts.clock, find_caller), source.renew
 
 
 def _takes_web_tokens(settings: Settings) -> bool:
@@ -156,7 +156,7 @@ def _refuse_wrong_certificates(settings: Settings) -> None:
         options.fail("POINTS_CLIENT_CERTS_FILE needs POINTS_TLS_CLIENT_CA_FILE", code=2)
     if find_spec("cryptography") is None:
         options.fail("clients' certificates need cryptography: install points-grpc[jwt]", code=2)
-    from points_grpc.rpc.credentials import certificates  # noqa: PLC0415
+    from points_grpc.rpc.auth import certificates  # noqa: PLC0415
 
     try:
         certificates.CertificateMap(settings.client_certs_file)

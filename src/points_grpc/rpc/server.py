@@ -14,20 +14,16 @@ from points.v1 import member_service_pb2, points_service_pb2, program_service_pb
 from points_grpc.clock import TestClock
 from points_grpc.metrics.figures import Figures
 from points_grpc.rpc import health, reflection
+from points_grpc.rpc.auth import Authenticator
 from points_grpc.rpc.backends import Engine, MemberBook, ProgramBook
-from points_grpc.rpc.credentials import Authenticator
-from points_grpc.rpc.interceptors.arrival import Arrival
-from points_grpc.rpc.interceptors.context import (
-    Authentication,
-    Authorization,
-    declared_scopes,
-)
+from points_grpc.rpc.interceptors.auth import Authentication, Authorization, declared_scopes
 from points_grpc.rpc.interceptors.deadline import Deadline
 from points_grpc.rpc.interceptors.errors import Errors
 from points_grpc.rpc.interceptors.log import Log
 from points_grpc.rpc.interceptors.messages import OPEN_BYTES_MAX
 from points_grpc.rpc.interceptors.metrics import Metrics
-from points_grpc.rpc.interceptors.rates import Rates
+from points_grpc.rpc.interceptors.rate_limit import Rates
+from points_grpc.rpc.interceptors.read_body import Arrival
 from points_grpc.rpc.interceptors.shedding import Shedding
 from points_grpc.rpc.methods import stream_method, unary_method, unary_service
 from points_grpc.rpc.servicers.members import MemberServicer

@@ -31,8 +31,8 @@ from points_grpc.domain.answers import (
     TransactionView,
 )
 from points_grpc.domain.model import LotCategory, LotState
+from points_grpc.rpc.codec.custom_meta import put_custom_meta
 from points_grpc.rpc.codec.instants import put_instant
-from points_grpc.rpc.codec.meta import put_custom_meta
 
 _NO_META = ("", "", "")
 _ACTIVE = account_pb2.AccountState.ACCOUNT_STATE_ACTIVE

@@ -19,14 +19,14 @@ from points_grpc.errors import InvalidField
 from points_grpc.rpc.codec.amounts import read_amount
 from points_grpc.rpc.codec.enums import KINDS, STATES, read_enum
 from points_grpc.rpc.codec.expirations import read_expiration
-from points_grpc.rpc.codec.instants import read_instant
-from points_grpc.rpc.codec.names import (
+from points_grpc.rpc.codec.identifiers import (
     read_currency,
     read_id,
     read_member,
     read_optional_id,
     read_vendor_id,
 )
+from points_grpc.rpc.codec.instants import read_instant
 
 
 def read_earn(message: earn_pb2.EarnRequest) -> Earn:

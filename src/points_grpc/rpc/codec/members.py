@@ -13,12 +13,8 @@ from points_grpc.domain.commands import VENDOR_ID, MemberName
 from points_grpc.domain.identifiers import IDENTIFIERS_MAX, normal_form
 from points_grpc.domain.limits import read_request_id
 from points_grpc.errors import InvalidField
+from points_grpc.rpc.codec.identifiers import read_identifier, read_member, read_vendor_id
 from points_grpc.rpc.codec.instants import put_instant, required
-from points_grpc.rpc.codec.names import (
-    read_identifier,
-    read_member,
-    read_vendor_id,
-)
 
 _OWN_FIELDS = ("external_id", "email", "phone", "username")
 

@@ -8,8 +8,8 @@ from points_grpc.domain.limits import CODE_MAX, read_name, read_request_id, read
 from points_grpc.domain.model import Period, Policy, PolicyKind, Rounding, TransactionType
 from points_grpc.errors import InvalidField
 from points_grpc.rpc.codec.enums import ROUNDINGS, TYPES, read_enum, read_enums
+from points_grpc.rpc.codec.identifiers import read_currency, read_optional_id
 from points_grpc.rpc.codec.instants import put_instant
-from points_grpc.rpc.codec.names import read_currency, read_optional_id
 
 _DEFAULT_QUALIFYING = frozenset((TransactionType.EARN, TransactionType.REDEEM))
 

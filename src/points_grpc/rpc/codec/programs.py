@@ -25,8 +25,8 @@ from points_grpc.domain.limits import (
 )
 from points_grpc.domain.model import Policy
 from points_grpc.errors import InvalidField
+from points_grpc.rpc.codec.identifiers import read_currency, read_optional_id, read_vendor_id
 from points_grpc.rpc.codec.instants import put_instant
-from points_grpc.rpc.codec.names import read_currency, read_optional_id, read_vendor_id
 from points_grpc.rpc.codec.policies import read_policy
 
 

@@ -23,14 +23,14 @@ from points_grpc.domain.queries import (
 )
 from points_grpc.errors import InvalidField
 from points_grpc.rpc.codec.enums import CATEGORIES, STATES, TYPES, read_enums
-from points_grpc.rpc.codec.instants import read_bounds, read_period, required
-from points_grpc.rpc.codec.names import (
+from points_grpc.rpc.codec.identifiers import (
     read_currency,
     read_id,
     read_member,
     read_optional_id,
     read_optional_member,
 )
+from points_grpc.rpc.codec.instants import read_bounds, read_period, required
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -13,7 +13,7 @@ import structlog
 
 from points_grpc.errors import Refusal
 from points_grpc.rpc.interceptors import Context, Ended, Handler, Request
-from points_grpc.rpc.interceptors.context import caller
+from points_grpc.rpc.interceptors.auth import caller
 
 _ITEMS: ContextVar[int] = ContextVar("items")
 

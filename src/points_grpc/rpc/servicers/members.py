@@ -9,8 +9,8 @@ from points.v1 import member_service_pb2 as pb
 from points_grpc.errors import Refusal
 from points_grpc.rpc.backends import MemberBook
 from points_grpc.rpc.codec import members as codec
-from points_grpc.rpc.codec.names import read_member
-from points_grpc.rpc.interceptors.context import caller
+from points_grpc.rpc.codec.identifiers import read_member
+from points_grpc.rpc.interceptors.auth import caller
 
 _ITEM = re.compile(r"identifiers\[([0-9]+)\]")
 

@@ -30,9 +30,9 @@ from points_grpc.domain.queries import Expiring, Listing, Page, Schedule
 from points_grpc.errors import InvalidField, LotNotFound, Refusal
 from points_grpc.rpc.backends import Engine
 from points_grpc.rpc.codec import answers, commands, queries, reports
-from points_grpc.rpc.codec.moves import draft_moves, finish_moves
 from points_grpc.rpc.codec.short_answers import shorten
-from points_grpc.rpc.interceptors.context import caller
+from points_grpc.rpc.codec.update_expiry import draft_moves, finish_moves
+from points_grpc.rpc.interceptors.auth import caller
 from points_grpc.rpc.interceptors.log import count_items
 from points_grpc.rpc.page_token import read_page_token, write_page_token
 from points_grpc.rpc.servicers.batches import Failure, Steps, check_count, write_items

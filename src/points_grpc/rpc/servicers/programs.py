@@ -14,9 +14,9 @@ from points_grpc.errors import InvalidPageToken
 from points_grpc.rpc.backends import ProgramBook
 from points_grpc.rpc.codec import policies, programs
 from points_grpc.rpc.codec.audit_events import put_audit_event, read_list_audit_events
-from points_grpc.rpc.codec.names import read_currency, read_optional_id
+from points_grpc.rpc.codec.identifiers import read_currency, read_optional_id
 from points_grpc.rpc.codec.queries import read_page_size
-from points_grpc.rpc.interceptors.context import caller
+from points_grpc.rpc.interceptors.auth import caller
 from points_grpc.rpc.interceptors.log import count_items
 from points_grpc.rpc.page_token import read_page_token, write_page_token
 

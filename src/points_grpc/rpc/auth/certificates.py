@@ -29,7 +29,7 @@ from points_grpc.clock import Clock
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.errors import TokenInvalid
-from points_grpc.rpc.credentials import Authenticator
+from points_grpc.rpc.auth import Authenticator
 from points_grpc.rpc.interceptors import Context
 from points_grpc.tls import FORWARDED, VOUCHER
 

@@ -14,7 +14,7 @@ from points_grpc.clock import Clock
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.errors import TokenInvalid
-from points_grpc.rpc.credentials.keys import Keys
+from points_grpc.rpc.auth.jwks import Keys
 
 LENGTH_MAX = 8192
 _REMEMBERED_MAX = 10_000

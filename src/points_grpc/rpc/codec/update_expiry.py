@@ -15,10 +15,15 @@ from points_grpc.domain.limits import PROSE_MAX, read_request_id, read_text
 from points_grpc.domain.model import AwardKind, LotCategory, ReasonType
 from points_grpc.domain.policy import Expiration, ExpireAt, ExpireOn, InDays, InMonths
 from points_grpc.errors import InvalidField
+from points_grpc.rpc.codec.custom_meta import read_custom_meta, read_standard_meta
 from points_grpc.rpc.codec.enums import CATEGORIES, KINDS, REASON_TYPES, read_enum
 from points_grpc.rpc.codec.expirations import read_expiration
-from points_grpc.rpc.codec.meta import read_custom_meta, read_standard_meta
-from points_grpc.rpc.codec.names import read_currency, read_id, read_member, read_optional_id
+from points_grpc.rpc.codec.identifiers import (
+    read_currency,
+    read_id,
+    read_member,
+    read_optional_id,
+)
 
 _NO_META = ("", "", "")
 _KNOWN_MAX = 2048

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from points_grpc.errors import Overloaded
 from points_grpc.rpc.interceptors import Context, Handler, Request
-from points_grpc.rpc.interceptors.context import caller
+from points_grpc.rpc.interceptors.auth import caller
 
 
 class Rates:
