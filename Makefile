@@ -192,7 +192,7 @@ protos-breaking: ## fail if the contract breaks clients of BASE's
 
 # The documents, indented for those who read them and compact for the gateway to serve.
 OPENAPI = docs/openapi
-OPENAPI_SERVED = src/points_grpc/gateway/pages/openapi
+OPENAPI_SERVED = src/points_grpc/gateway/docs_ui/openapi
 
 # documents(folder): all of them, for the contract and the dialects as they are now.
 define documents
@@ -212,7 +212,7 @@ openapi-check: ## fail if the OpenAPI documents are not those of the contract an
 	  || { echo 'stale: run make openapi' >&2; exit 1; }
 
 # The page at /docs is made of a package of npm's, of which the version is in the file VERSION.
-SWAGGER = src/points_grpc/gateway/pages/swagger-ui
+SWAGGER = src/points_grpc/gateway/docs_ui/swagger-ui
 SWAGGER_VERSION ?= $(shell cat $(SWAGGER)/VERSION)
 
 docs-assets: ## fetch what the page at /docs is made of; SWAGGER_VERSION=latest for a newer one

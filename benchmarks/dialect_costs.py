@@ -22,12 +22,12 @@ from points.v1 import (
     transaction_pb2,
     update_expiry_pb2,
 )
-from points_grpc.gateway.calls import Call
-from points_grpc.gateway.catalogue import DIALECTS
-from points_grpc.gateway.openapi.vendors import PAGES
-from points_grpc.gateway.routing import Map
+from points_grpc.gateway.openapi.vendor_pages import PAGES
+from points_grpc.gateway.request import Call
+from points_grpc.gateway.router import Map
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import Inbound
+from points_grpc.gateway.vendors import DIALECTS
 
 AT = {"seconds": 1_640_995_200}
 MEMBER = {"member_id": 70368744177665, "external_id": "erin"}

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from points_grpc.config import load
 from points_grpc.errors import InvalidField
-from points_grpc.gateway.dialects import altcraft
-from points_grpc.gateway.failures import Problem
+from points_grpc.gateway.errors import Problem
 from points_grpc.gateway.transcoding.parsing import from_json
+from points_grpc.gateway.vendors.altcraft import routes
 from points_grpc.rfc3339 import NotAnInstant, read_instant, read_parts
 from points_grpc.service.transfer.importer import values
 
@@ -120,7 +120,7 @@ def transcoded(text: str) -> datetime:
 
 def asked_of_altcraft(text: str) -> datetime:
     """What a field of Altcraft's is read as."""
-    return altcraft._first_instant(text).ToDatetime(tzinfo=UTC)
+    return routes._first_instant(text).ToDatetime(tzinfo=UTC)
 
 
 EDGES = (read_instant, imported, configured, transcoded, asked_of_altcraft)

@@ -16,11 +16,11 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.json_format import MessageToDict
 from values import whole
 
-from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.openapi.pages import Operation, Page
-from points_grpc.gateway.openapi.vendors import PAGES
+from points_grpc.gateway.openapi.vendor_pages import PAGES
 from points_grpc.gateway.transcoding import all_bindings, canonical
 from points_grpc.gateway.transcoding.binding import WHOLE, Binding
+from points_grpc.gateway.vendors import DIALECTS
 
 Path = tuple[str | int, ...]
 

@@ -25,7 +25,7 @@ from points_grpc.domain.calendar import OutOfCalendar
 from points_grpc.domain.moving import expiration_field
 from points_grpc.domain.policy import Expiration, Immediate, resolve_expiration
 from points_grpc.errors import InvalidField, ProgramNotFound, Refusal
-from points_grpc.gateway.failures import UpstreamRefusal
+from points_grpc.gateway.errors import UpstreamRefusal
 from points_grpc.gateway.upstream import METHODS, Inbound
 from points_grpc.rpc.interceptors import Handler, Request
 from points_grpc.rpc.interceptors.messages import on_bytes

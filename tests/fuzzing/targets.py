@@ -28,9 +28,9 @@ from texts import JSON_TEXTS, NO_JSON, placed
 from wire import varint
 
 from points_grpc.gateway.app import make_app
-from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import METHODS
+from points_grpc.gateway.vendors import DIALECTS
 
 IDS = dict.fromkeys(("lot_id", "account_id", "transaction_id", "open_id"), "70368744177665")
 SEPARATOR = b"\xff\x00"

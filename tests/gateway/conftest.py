@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from starlette.types import ASGIApp
 
 from points_grpc.gateway.app import make_app
-from points_grpc.gateway.dialects import Dialect
+from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import Inbound, Upstream
 

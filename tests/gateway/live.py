@@ -20,11 +20,11 @@ from points_grpc.config import Settings
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.grants import Grant
 from points_grpc.gateway.app import make_app
-from points_grpc.gateway.catalogue import DIALECTS
+from points_grpc.gateway.docs_ui import documentation
 from points_grpc.gateway.http_server import listen, serving
-from points_grpc.gateway.pages import documentation
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import METHODS, Channel, Inbound
+from points_grpc.gateway.vendors import DIALECTS
 from points_grpc.rpc.auth.development import DevAuthenticator
 from points_grpc.rpc.interceptors import Context
 from points_grpc.rpc.server import Backends, Server, ServerOptions

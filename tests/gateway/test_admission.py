@@ -12,10 +12,10 @@ from points_grpc.cli import wiring
 from points_grpc.config import Settings
 from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.errors import TokenInvalid
-from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.credentials import Form
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import METHODS
+from points_grpc.gateway.vendors import DIALECTS
 from points_grpc.rpc.interceptors import Context
 from points_grpc.storage.core.database import Database
 

@@ -16,8 +16,8 @@ from points.v1 import expiring_pb2
 from points.v1.update_expiry_pb2 import UpdateExpiryRequest
 from points_grpc.domain.model import Currency
 from points_grpc.domain.queries import InactivityEntry, Schedule
-from points_grpc.gateway.dialects.capillary.writing import written
 from points_grpc.gateway.upstream import METHODS, Inbound
+from points_grpc.gateway.vendors.capillary.encode import written
 from points_grpc.rpc.codec.reports import put_schedule
 
 CLIENT_MAX = 4 * 2**20

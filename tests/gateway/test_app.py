@@ -13,12 +13,12 @@ from starlette.responses import Response
 from structlog.testing import capture_logs
 
 from points.v1 import expire_pb2, lookup_pb2
-from points_grpc.gateway import dialects, intake
+from points_grpc.gateway import dialect, read_request
 from points_grpc.gateway.app import make_app
-from points_grpc.gateway.calls import Call, Route, one_query
 from points_grpc.gateway.credentials import Form
-from points_grpc.gateway.dialects import Dialect
-from points_grpc.gateway.failures import Failure, UpstreamRefusal
+from points_grpc.gateway.dialect import Dialect
+from points_grpc.gateway.errors import Failure, UpstreamRefusal
+from points_grpc.gateway.request import Call, Route, one_query
 from points_grpc.gateway.strict_json import answer
 from points_grpc.gateway.transcoding import canonical
 
@@ -232,7 +232,7 @@ def test_an_announced_body_is_not_read_at_all(call: Any, length: str) -> None:
 
 def test_a_body_that_never_ends_is_given_up(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that does not arrive in time is 408 in the dialect's shape."""
-    monkeypatch.setattr(intake, "BODY_S_MAX", 0.01)
+    monkeypatch.setattr(read_request, "BODY_S_MAX", 0.01)
     answered = call.send("PUT", b"/odd/small", [b"x", None], [*BEARER, JSON])
     assert odd(answered, 408) == "The body did not arrive in time."
 
@@ -371,7 +371,7 @@ def test_lines_tell_no_ids(call: Any) -> None:
 
 def test_the_example_in_the_protocol_works(caller: MakeCaller, upstream: Any) -> None:
     """The dialect in the docstring that explains dialects is one."""
-    text = str(dialects.__doc__).partition("complete:\n")[2].partition("A token in the body")[0]
+    text = str(dialect.__doc__).partition("complete:\n")[2].partition("A token in the body")[0]
     made: dict[str, Any] = {}
     exec(textwrap.dedent(text), made)
     upstream.answers["Expire"] = expire_pb2.ExpireResponse(settled={"value": "5"})

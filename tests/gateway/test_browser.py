@@ -12,7 +12,7 @@ import pytest
 from browser import Browser, browsing, installed
 from live import Live
 
-from points_grpc.gateway.pages import NAMES
+from points_grpc.gateway.docs_ui import NAMES
 
 DOCUMENTS = Path(__file__).resolve().parents[2] / "docs" / "openapi"
 PROGRAM = installed()

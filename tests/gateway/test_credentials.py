@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.credentials import Form, challenge_of, find_token
+from points_grpc.gateway.vendors import DIALECTS
 
 CAPILLARY = (Form.BEARER, Form.BASIC, Form.X_CAP_API_AUTH)
 

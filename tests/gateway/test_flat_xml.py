@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from points_grpc.gateway.failures import Problem
+from points_grpc.gateway.errors import Problem
 from points_grpc.gateway.flat_xml import XML_BYTES_MAX, read_flat_xml
 
 LAUGHS = b"""<?xml version="1.0"?>

@@ -17,7 +17,7 @@ from points_grpc.cli import wiring
 from points_grpc.config import Settings
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.grants import SCOPES, Grant
-from points_grpc.gateway.failures import UpstreamRefusal
+from points_grpc.gateway.errors import UpstreamRefusal
 from points_grpc.gateway.upstream import METHODS, Inbound
 from points_grpc.rpc.interceptors import Context
 from points_grpc.storage.admin import programs

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from points_grpc.gateway import http_server, intake
+from points_grpc.gateway import http_server, read_request
 from points_grpc.gateway.app import make_app
-from points_grpc.gateway.calls import Call, Route
-from points_grpc.gateway.dialects import Dialect
+from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.http_server import listen, serving
+from points_grpc.gateway.request import Call, Route
 from points_grpc.gateway.strict_json import answer
 from points_grpc.gateway.transcoding import canonical, error
 
@@ -110,7 +110,7 @@ def test_what_comes_beside_a_body_is_bounded(
     path: bytes, beside: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trailers, or what else is no body, without an end are the end of the connection."""
-    for module, patience in ((http_server, "HEAD_S_MAX"), (intake, "BODY_S_MAX")):
+    for module, patience in ((http_server, "HEAD_S_MAX"), (read_request, "BODY_S_MAX")):
         monkeypatch.setattr(module, patience, 1000.0)
 
     async def scenario(port: int) -> str:

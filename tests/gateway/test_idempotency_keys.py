@@ -11,9 +11,11 @@ from dialects.capillary_page import ITEMS, PATH, item
 from google.rpc import status_pb2
 
 from points.v1.program_pb2 import GetProgramResponse
-from points_grpc.gateway.catalogue import DIALECTS
-from points_grpc.gateway.dialects import autional, capillary, tbns
-from points_grpc.gateway.failures import UpstreamRefusal
+from points_grpc.gateway.errors import UpstreamRefusal
+from points_grpc.gateway.vendors import DIALECTS
+from points_grpc.gateway.vendors.autional import routes as autional
+from points_grpc.gateway.vendors.capillary import routes as capillary
+from points_grpc.gateway.vendors.tbns import routes as tbns
 
 POINT = {"subid": "s", "amount": 5, "user_view_text": "t", "user_id": "ann"}
 WRITES: dict[str, tuple[str, Any, str]] = {

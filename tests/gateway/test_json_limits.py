@@ -14,10 +14,10 @@ from points.v1 import (
     program_pb2,
     update_expiry_pb2,
 )
-from points_grpc.gateway.dialects.capillary.faults import Invalid
-from points_grpc.gateway.dialects.capillary.reading import META_ITEMS_MAX, read_request
-from points_grpc.gateway.failures import Problem
+from points_grpc.gateway.errors import Problem
 from points_grpc.gateway.transcoding.parsing import from_json
+from points_grpc.gateway.vendors.capillary.decode import META_ITEMS_MAX, read_request
+from points_grpc.gateway.vendors.capillary.errors import Invalid
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "openapi" / "v1.json"
 BOUNDS: list[tuple[Any, str, Any, int]] = [

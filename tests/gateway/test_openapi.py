@@ -13,15 +13,16 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from points.v1 import update_expiry_pb2
 from points_grpc.errors import Refusal
-from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.credentials import Form
-from points_grpc.gateway.dialects import Dialect
+from points_grpc.gateway.dialect import Dialect
+from points_grpc.gateway.docs_ui import NAMES
 from points_grpc.gateway.openapi import examples, pages
-from points_grpc.gateway.openapi.vendors import PAGES, autional
-from points_grpc.gateway.pages import NAMES
+from points_grpc.gateway.openapi.vendor_pages import PAGES
 from points_grpc.gateway.transcoding import all_bindings, canonical
 from points_grpc.gateway.transcoding.printing import to_json
 from points_grpc.gateway.upstream import METHODS
+from points_grpc.gateway.vendors import DIALECTS
+from points_grpc.gateway.vendors.autional import openapi
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "openapi"
 DOCUMENTS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
@@ -150,7 +151,7 @@ def test_every_reason_of_the_service_is_in_v1() -> None:
 
 def test_a_route_without_a_declaration_is_found() -> None:
     """A dialect whose routes and declarations differ has no document."""
-    fewer = Dialect("autional", autional.PAGE.dialect.credentials, (), autional.PAGE.dialect.error)
-    odd = pages.Page(fewer, "", "", "", autional.PAGE.operations, {})
+    fewer = Dialect("autional", openapi.PAGE.dialect.credentials, (), openapi.PAGE.dialect.error)
+    odd = pages.Page(fewer, "", "", "", openapi.PAGE.operations, {})
     with pytest.raises(ValueError, match="is not on both sides"):
         pages.document(odd)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from points_grpc.gateway import pages
+from points_grpc.gateway import docs_ui
 from points_grpc.gateway.app import make_app
 from points_grpc.gateway.transcoding import canonical
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(pages.__file__).parent
+FOLDER = Path(docs_ui.__file__).parent
 KINDS = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "": "text/html"}
 
 
@@ -24,7 +24,7 @@ KINDS = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "":
 def get(upstream: Any, caller: Callable[..., Any]) -> Callable[..., Any]:
     """Asks an application with the pages, without a credential."""
     call = caller()
-    call.app = make_app(upstream, canonical(), pages=pages.documentation())
+    call.app = make_app(upstream, canonical(), pages=docs_ui.documentation())
     return lambda target, method="GET", **headers: call(method, target, authorization="", **headers)
 
 
@@ -44,7 +44,7 @@ def test_the_page_is_open_to_all(get: Callable[..., Any], target: str) -> None:
 def test_what_the_page_names_is_there(get: Callable[..., Any]) -> None:
     """Everything that the page names is served, as what it is."""
     named = linked(get("/docs").body.decode())
-    assert len(named) > len(pages.NAMES)
+    assert len(named) > len(docs_ui.NAMES)
     for target in named:
         answered = get(target)
         kind = KINDS.get(target.partition("?")[0].rpartition(".")[2], "text/html")
@@ -56,10 +56,10 @@ def test_what_the_page_names_is_there(get: Callable[..., Any]) -> None:
 def test_every_document_is_chosen_from_the_page(get: Callable[..., Any]) -> None:
     """The page offers all documents, in their order."""
     chosen = [link for link in linked(get("/docs").body.decode()) if "?api=" in link]
-    assert chosen == [f"/docs?api={name}" for name in pages.NAMES]
+    assert chosen == [f"/docs?api={name}" for name in docs_ui.NAMES]
 
 
-@pytest.mark.parametrize("name", pages.NAMES)
+@pytest.mark.parametrize("name", docs_ui.NAMES)
 def test_documents_are_served_as_committed(get: Callable[..., Any], name: str) -> None:
     """What is served is what is under docs/openapi."""
     committed = json.loads((ROOT / "docs" / "openapi" / f"{name}.json").read_text())

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from points_grpc.gateway.failures import Problem
+from points_grpc.gateway.errors import Problem
 from points_grpc.gateway.strict_json import (
     DEPTH_MAX,
     VALUES_MAX,

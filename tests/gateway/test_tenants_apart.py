@@ -22,9 +22,9 @@ from points_grpc.cli import wiring
 from points_grpc.config import Settings
 from points_grpc.domain.grants import SCOPES
 from points_grpc.gateway.app import make_app
-from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import METHODS, Channel, Inbound
+from points_grpc.gateway.vendors import DIALECTS
 from points_grpc.rpc.auth.bearer import BearerAuthenticator
 from points_grpc.rpc.auth.certificates import CertificateAuthenticator, CertificateMap
 from points_grpc.rpc.auth.jwks import Keys

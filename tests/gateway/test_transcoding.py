@@ -20,7 +20,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
 from points.v1 import earn_pb2, listing_pb2, lookup_pb2, program_pb2
-from points_grpc.gateway.failures import Problem, UpstreamRefusal
+from points_grpc.gateway.errors import Problem, UpstreamRefusal
 from points_grpc.gateway.transcoding import all_bindings
 from points_grpc.gateway.transcoding.binding import WHOLE, Binding, bindings
 from points_grpc.gateway.transcoding.parsing import from_json

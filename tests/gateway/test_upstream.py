@@ -16,7 +16,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from points.v1 import expire_pb2, lookup_pb2
 from points_grpc.gateway import upstream
-from points_grpc.gateway.failures import UpstreamRefusal, refusal_of
+from points_grpc.gateway.errors import UpstreamRefusal, refusal_of
 from points_grpc.gateway.upstream import METHODS, Channel, Inbound
 
 EXPIRE = "points.v1.PointsService/Expire"

@@ -28,8 +28,8 @@ from points.v1 import (
     update_expiry_pb2,
 )
 from points_grpc.errors import InvalidField
-from points_grpc.gateway.dialects.capillary import reading
 from points_grpc.gateway.upstream import METHODS
+from points_grpc.gateway.vendors.capillary import decode
 from points_grpc.rpc import wire_limits
 from points_grpc.rpc.codec import members
 from points_grpc.rpc.interceptors.messages import OPEN_BYTES_MAX
@@ -369,7 +369,7 @@ def test_bounds_are_those_of_the_code() -> None:
     bound_of = wire_limits.bound_of
     earns = earn_pb2.BatchEarnRequest.DESCRIPTOR.fields_by_name["earns"]
     identifiers = member_service_pb2.CreateMemberRequest.DESCRIPTOR.fields_by_name["identifiers"]
-    assert bound_of(earns) == batches.ITEMS_MAX == reading.ITEMS_MAX
+    assert bound_of(earns) == batches.ITEMS_MAX == decode.ITEMS_MAX
     assert bound_of(identifiers) == members.IDENTIFIERS_MAX
 
 

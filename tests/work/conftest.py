@@ -48,7 +48,7 @@ def world() -> World:
 
         from points_grpc import clock, errors
         from points_grpc.domain import model
-        from points_grpc.gateway import app, catalogue, flat_xml, transcoding
+        from points_grpc.gateway import app, flat_xml, transcoding, vendors
         from points_grpc.rpc import page_token
         from points_grpc.rpc.auth import jwks, jwt
         from points_grpc.service.transfer.importer import parsing, rows, source
@@ -59,7 +59,7 @@ def world() -> World:
         now = clock.TestClock(datetime(2031, 5, 6, tzinfo=UTC))
         return World(
             service,
-            app.make_app(service, transcoding.canonical(), catalogue.DIALECTS),
+            app.make_app(service, transcoding.canonical(), vendors.DIALECTS),
             respond,
             example,
             base,

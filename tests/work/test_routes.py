@@ -11,8 +11,8 @@ import pytest
 from linear import Read, faults_of, is_linear
 from texts import placed
 
-from points_grpc.gateway.catalogue import DIALECTS
 from points_grpc.gateway.transcoding import canonical
+from points_grpc.gateway.vendors import DIALECTS
 
 IDS = dict.fromkeys(("lot_id", "account_id", "transaction_id", "open_id"), "70368744177665")
 ROUTES = [

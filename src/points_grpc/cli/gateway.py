@@ -78,11 +78,11 @@ async def beside(
         return
     # Here, because they belong to an extra.
     from points_grpc.gateway.app import make_app  # noqa: PLC0415
-    from points_grpc.gateway.catalogue import DIALECTS  # noqa: PLC0415
+    from points_grpc.gateway.docs_ui import documentation  # noqa: PLC0415
     from points_grpc.gateway.http_server import listen, serving  # noqa: PLC0415
-    from points_grpc.gateway.pages import documentation  # noqa: PLC0415
     from points_grpc.gateway.transcoding import canonical  # noqa: PLC0415
     from points_grpc.gateway.upstream import Channel  # noqa: PLC0415
+    from points_grpc.gateway.vendors import DIALECTS  # noqa: PLC0415
 
     host, _ = split_address(settings.http)
     listener = listen(*split_address(settings.http), shared=settings.workers > 1)

@@ -14,12 +14,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from points_grpc.gateway.calls import Call, Now, read_headers
 from points_grpc.gateway.credentials import challenge_of
-from points_grpc.gateway.dialects import Dialect
-from points_grpc.gateway.failures import RETRY_S, Failure, Problem, no_such_path
-from points_grpc.gateway.intake import Sent, media_type_of, take_in
-from points_grpc.gateway.routing import Map, Place
+from points_grpc.gateway.dialect import Dialect
+from points_grpc.gateway.errors import RETRY_S, Failure, Problem, no_such_path
+from points_grpc.gateway.read_request import Sent, media_type_of, take_in
+from points_grpc.gateway.request import Call, Now, read_headers
+from points_grpc.gateway.router import Map, Place
 from points_grpc.gateway.upstream import Upstream
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))

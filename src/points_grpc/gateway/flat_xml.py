@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 from xml.parsers import expat
 
-from points_grpc.gateway.failures import Problem
+from points_grpc.gateway.errors import Problem
 
 XML_BYTES_MAX = 64 * 1024
 """How large a body of XML may be."""

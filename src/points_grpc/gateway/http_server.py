@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from points_grpc.gateway.failures import Problem
+from points_grpc.gateway.errors import Problem
 from points_grpc.gateway.transcoding import error_body
 from points_grpc.tls import BadCertificates, Renewed, context, put_into
 

@@ -12,8 +12,8 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 from starlette.responses import Response
 
-from points_grpc.gateway.calls import JSON
-from points_grpc.gateway.failures import Problem
+from points_grpc.gateway.errors import Problem
+from points_grpc.gateway.request import JSON
 
 DEPTH_MAX = 64
 VALUES_MAX = 100_000

@@ -16,7 +16,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from points.dev.v1 import test_clock_pb2
 from points.v1 import member_service_pb2, points_service_pb2, program_service_pb2
-from points_grpc.gateway.failures import DOMAIN, UpstreamRefusal
+from points_grpc.gateway.errors import DOMAIN, UpstreamRefusal
 from points_grpc.tls import FORWARDED, VOUCHER
 
 TIMEOUT_S = 10.0

@@ -7,7 +7,7 @@ from typing import Any
 
 from points.v1.update_expiry_pb2 import UpdateExpiryRequest, UpdateExpiryResponse
 from points_grpc import errors
-from points_grpc.gateway.dialects.capillary import DIALECT
+from points_grpc.gateway.vendors.capillary.routes import DIALECT
 from points_grpc.rpc.status import status_of
 
 PATH = "/v2/points/updateExpiry"

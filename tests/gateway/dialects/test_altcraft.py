@@ -12,9 +12,9 @@ from google.protobuf.json_format import MessageToDict
 from google.rpc import code_pb2, status_pb2
 
 from points.v1 import expiring_pb2
-from points_grpc.gateway.dialects import altcraft
-from points_grpc.gateway.failures import UpstreamRefusal
+from points_grpc.gateway.errors import UpstreamRefusal
 from points_grpc.gateway.flat_xml import XML_BYTES_MAX
+from points_grpc.gateway.vendors.altcraft import routes
 
 PATH = "/api/v1.1/loyalty/account/expiring_points"
 XML = {"content_type": "application/xml"}
@@ -36,7 +36,7 @@ def call(caller: Callable[..., Any], upstream: Any) -> Callable[..., Any]:
     upstream.answers["GetExpiringPoints"] = expiring_pb2.GetExpiringPointsResponse(
         expiring_points={"value": "150.24"}
     )
-    send = caller(altcraft.DIALECT)
+    send = caller(routes.DIALECT)
 
     def post(body: Any = b"", method: str = "POST", target: str = PATH, **headers: str) -> Any:
         return send(method, target, body, **({"authorization": ""} | headers))

@@ -12,9 +12,9 @@ from google.rpc import code_pb2, status_pb2
 
 from points.v1 import expire_pb2
 from points_grpc.gateway.app import make_app
-from points_grpc.gateway.dialects import autional
-from points_grpc.gateway.failures import UpstreamRefusal
+from points_grpc.gateway.errors import UpstreamRefusal
 from points_grpc.gateway.transcoding import canonical
+from points_grpc.gateway.vendors.autional import routes
 
 NOW = datetime(2026, 4, 15, 10, 30, tzinfo=UTC)
 PATH = "/admin/points/usr_1/expire"
@@ -91,7 +91,7 @@ def gateway(caller: Callable[..., Any], upstream: Any) -> Any:
     """A caller of the dialect; the service has expired 100 points."""
     upstream.answers["Expire"] = expired(TRANSACTION)
     gateway = caller()
-    gateway.app = make_app(upstream, canonical(), [autional.DIALECT], now=lambda: NOW)
+    gateway.app = make_app(upstream, canonical(), [routes.DIALECT], now=lambda: NOW)
     return gateway
 
 
@@ -314,7 +314,7 @@ def test_an_account_in_a_state_unknown_here(call: Callable[..., Any], upstream: 
 
 def test_without_a_clock(caller: Callable[..., Any]) -> None:
     """A gateway without a clock tells no time of its own."""
-    reply = caller(autional.DIALECT)("POST", PATH, {})
+    reply = caller(routes.DIALECT)("POST", PATH, {})
     assert reply.json == {"code": 400, "message": "amount is required."}
 
 

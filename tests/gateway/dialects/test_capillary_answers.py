@@ -12,7 +12,7 @@ from google.protobuf.json_format import ParseDict
 
 from points.v1.update_expiry_pb2 import UpdateExpiryResponse
 from points_grpc import errors
-from points_grpc.gateway.failures import UpstreamRefusal
+from points_grpc.gateway.errors import UpstreamRefusal
 from points_grpc.rpc.status import status_of
 
 

@@ -24,7 +24,7 @@ from dialects.capillary_page import (
 
 from points.v1.update_expiry_pb2 import UpdateExpiryRequest
 from points_grpc import errors
-from points_grpc.gateway.dialects.capillary import DIALECT
+from points_grpc.gateway.vendors.capillary.routes import DIALECT
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 from points_grpc.gateway.openapi import methods, pages
 from points_grpc.gateway.openapi.comments import comments_of
-from points_grpc.gateway.openapi.vendors import PAGES
+from points_grpc.gateway.openapi.vendor_pages import PAGES
 
 
 def documents(image: bytes) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from points_grpc.gateway.calls import JSON
+from points_grpc.gateway.request import JSON
 
 AIP_193: dict[str, Any] = {
     "type": "object",

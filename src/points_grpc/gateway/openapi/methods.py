@@ -10,11 +10,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 
 from points.v1 import errors_pb2
 from points_grpc.errors import Refusal
-from points_grpc.gateway.calls import JSON
 from points_grpc.gateway.credentials import Form
-from points_grpc.gateway.failures import Failure
+from points_grpc.gateway.errors import Failure
 from points_grpc.gateway.openapi import answers, credentials, examples
 from points_grpc.gateway.openapi.messages import Schema, Schemas
+from points_grpc.gateway.request import JSON
 from points_grpc.gateway.transcoding import all_bindings
 from points_grpc.gateway.transcoding.binding import SIMPLE, Binding
 from points_grpc.gateway.transcoding.parsing import bound_of

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from points.v1 import points_service_pb2
-from points_grpc.gateway.calls import JSON
-from points_grpc.gateway.dialects import Dialect
+from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.openapi import answers, credentials
+from points_grpc.gateway.request import JSON
 
 Json = dict[str, Any]
 

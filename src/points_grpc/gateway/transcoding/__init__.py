@@ -13,10 +13,10 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from starlette.responses import Response
 
-from points_grpc.gateway.calls import BODY_BYTES_MAX, JSON, Call, Handler, Route
 from points_grpc.gateway.credentials import Form
-from points_grpc.gateway.dialects import Dialect
-from points_grpc.gateway.failures import Failure, Problem, UpstreamRefusal, no_such_path
+from points_grpc.gateway.dialect import Dialect
+from points_grpc.gateway.errors import Failure, Problem, UpstreamRefusal, no_such_path
+from points_grpc.gateway.request import BODY_BYTES_MAX, JSON, Call, Handler, Route
 from points_grpc.gateway.strict_json import answer, read_json_with_floats
 from points_grpc.gateway.transcoding.binding import Binding, bindings
 from points_grpc.gateway.transcoding.printing import to_json

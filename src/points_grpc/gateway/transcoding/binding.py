@@ -12,9 +12,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from points_grpc.gateway.calls import Query
-from points_grpc.gateway.failures import Problem
-from points_grpc.gateway.routing import names_in
+from points_grpc.gateway.errors import Problem
+from points_grpc.gateway.request import Query
+from points_grpc.gateway.router import names_in
 from points_grpc.gateway.transcoding.parsing import from_json
 
 WHOLE = "*"

@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 
 from points.v1 import options_pb2
-from points_grpc.gateway.failures import Problem
+from points_grpc.gateway.errors import Problem
 from points_grpc.gateway.strict_json import has_more
 from points_grpc.rfc3339 import NotAnInstant, read_parts
 

@@ -14,11 +14,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.responses import Response
 
 from points.v1 import expiring_pb2, member_pb2
-from points_grpc.gateway.calls import BODY_BYTES_MAX, JSON, Call, Route, one_query
 from points_grpc.gateway.credentials import Form, find_token
-from points_grpc.gateway.dialects import Dialect
-from points_grpc.gateway.failures import Failure, Problem, UpstreamRefusal
+from points_grpc.gateway.dialect import Dialect
+from points_grpc.gateway.errors import Failure, Problem, UpstreamRefusal
 from points_grpc.gateway.flat_xml import XML_BYTES_MAX, read_flat_xml
+from points_grpc.gateway.request import BODY_BYTES_MAX, JSON, Call, Route, one_query
 from points_grpc.gateway.strict_json import answer, read_json, shaped
 from points_grpc.rfc3339 import NotAnInstant, read_parts
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from points_grpc.gateway.dialects.tbns import (
+from points_grpc.gateway.openapi.pages import Answer, Json, Operation, Page, schemas_of, told
+from points_grpc.gateway.vendors.tbns.routes import (
     BASE,
     DIALECT,
     STATES,
@@ -12,7 +13,6 @@ from points_grpc.gateway.dialects.tbns import (
     Said,
     Update,
 )
-from points_grpc.gateway.openapi.pages import Answer, Json, Operation, Page, schemas_of, told
 
 _USER = "1749801330826x541366778024405570"
 _CREATION: Json = {

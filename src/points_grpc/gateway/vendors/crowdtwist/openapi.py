@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from points_grpc.gateway.dialects.crowdtwist import (
-    DIALECT,
-    ID_TYPES,
-    PATH,
-    PATH_WITHOUT_USER,
-    PointsExpiration,
-    Said,
-)
 from points_grpc.gateway.openapi.pages import (
     Answer,
     Json,
@@ -18,6 +10,14 @@ from points_grpc.gateway.openapi.pages import (
     reference,
     schemas_of,
     told,
+)
+from points_grpc.gateway.vendors.crowdtwist.routes import (
+    DIALECT,
+    ID_TYPES,
+    PATH,
+    PATH_WITHOUT_USER,
+    PointsExpiration,
+    Said,
 )
 
 # The page's first sample, month by month: expired, expiring, redeemed, and when.

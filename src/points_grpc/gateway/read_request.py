@@ -11,9 +11,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from points_grpc.errors import TokenInvalid
-from points_grpc.gateway.calls import Call, Query, decode_escapes, read_inbound, read_query
 from points_grpc.gateway.credentials import Form, find_token, uses_any
-from points_grpc.gateway.failures import Failure, Problem
+from points_grpc.gateway.errors import Failure, Problem
+from points_grpc.gateway.request import Call, Query, decode_escapes, read_inbound, read_query
 from points_grpc.gateway.upstream import Inbound
 
 BODY_S_MAX = 20.0

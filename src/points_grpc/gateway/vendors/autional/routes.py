@@ -14,10 +14,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.responses import Response
 
 from points.v1 import account_pb2, expire_pb2, transaction_pb2
-from points_grpc.gateway.calls import Call, Route, one_query
 from points_grpc.gateway.credentials import Form
-from points_grpc.gateway.dialects import Dialect
-from points_grpc.gateway.failures import Failure, Problem, UpstreamRefusal
+from points_grpc.gateway.dialect import Dialect
+from points_grpc.gateway.errors import Failure, Problem, UpstreamRefusal
+from points_grpc.gateway.request import Call, Route, one_query
 from points_grpc.gateway.strict_json import answer, read_json, shaped
 
 KEY_HEADER = "X-Idempotency-Key"

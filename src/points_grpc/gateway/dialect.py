@@ -1,7 +1,7 @@
 """What a dialect is: one vendor's paths, forms and errors over the one contract.
 
-A dialect is a module of this package with a `DIALECT`, which `points_grpc.gateway.catalogue`
-lists. It holds no rule of points: a handler reads the call, asks the service, and writes the
+A dialect is a package of `points_grpc.gateway.vendors`, which lists them, whose `routes` have a
+`DIALECT`. It holds no rule of points: a handler reads the call, asks the service, and writes the
 answer. Whatever it cannot do it raises, and leaves the answer to its `error`:
 
 - `Problem(field, text)`: the request itself is at fault (`Problem("amount", "is required")`);
@@ -21,10 +21,10 @@ A dialect with one route, complete:
     from starlette.responses import Response
 
     from points.v1 import expire_pb2
-    from points_grpc.gateway.calls import Call, Route
+    from points_grpc.gateway.request import Call, Route
     from points_grpc.gateway.credentials import Form
-    from points_grpc.gateway.dialects import Dialect
-    from points_grpc.gateway.failures import Failure
+    from points_grpc.gateway.dialect import Dialect
+    from points_grpc.gateway.errors import Failure
     from points_grpc.gateway.strict_json import answer, read_json, shaped
 
     class Order(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,9 +71,9 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from points_grpc.gateway.calls import Call, Route
 from points_grpc.gateway.credentials import Form
-from points_grpc.gateway.failures import Failure
+from points_grpc.gateway.errors import Failure
+from points_grpc.gateway.request import Call, Route
 
 
 @dataclass(frozen=True, slots=True)

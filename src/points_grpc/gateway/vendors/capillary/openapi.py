@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from points_grpc.gateway.dialects.capillary import DIALECT, faults, reading
 from points_grpc.gateway.openapi.pages import Answer, Json, Operation, Page, reference
+from points_grpc.gateway.vendors.capillary import decode, errors
+from points_grpc.gateway.vendors.capillary.routes import DIALECT
 
 _INT64: Json = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}
 _TEXT: Json = {"type": ["string", "null"]}
@@ -16,7 +17,7 @@ _META_SAID = {
     "who_approved": "Who approved the points expiry update request",
     "reason_for_trigger": "Reason for expiring or extending the points expiry update",
 }
-_META = {name: {"type": "string", "description": _META_SAID[name]} for name in reading.META}
+_META = {name: {"type": "string", "description": _META_SAID[name]} for name in decode.META}
 
 _ITEM: Json = {
     "identifierName": "id",
@@ -74,13 +75,13 @@ def _object(description: str, required: list[str], properties: Json) -> Json:
 
 def _sent() -> dict[str, Json]:
     item = _item()
-    if item["properties"].keys() != reading.FIELDS:
+    if item["properties"].keys() != decode.FIELDS:
         raise ValueError("capillary: an item has other fields than are declared")
-    items = {"type": "array", "minItems": 1, "maxItems": reading.ITEMS_MAX}
+    items = {"type": "array", "minItems": 1, "maxItems": decode.ITEMS_MAX}
     request = _object(
         "What to change, done in order",
-        [faults.ITEMS],
-        {faults.ITEMS: {**items, "items": reference("ExpiryDateUpdate")}},
+        [errors.ITEMS],
+        {errors.ITEMS: {**items, "items": reference("ExpiryDateUpdate")}},
     )
     return {
         "UpdateExpiryRequest": {**request, "additionalProperties": False},
@@ -96,7 +97,7 @@ def _item() -> Json:
             *("pointsAwardedRefId", "pointsAwardedRefType", "expiryDate"),
         ],
         {
-            "identifierName": _one_of(reading.IDENTIFIERS, "Identifier type for customer ID"),
+            "identifierName": _one_of(decode.IDENTIFIERS, "Identifier type for customer ID"),
             "identifierValue": {
                 "type": "string",
                 "minLength": 1,
@@ -104,11 +105,11 @@ def _item() -> Json:
             },
             "programId": _said(_INT64, "Unique ID of the loyalty program"),
             "pointsAwardedRefId": _said(_INT64, "Unique reference ID of the points awarded"),
-            "pointsAwardedRefType": _one_of(reading.KINDS, "Type of points awarded to the user"),
+            "pointsAwardedRefType": _one_of(decode.KINDS, "Type of points awarded to the user"),
             "currencyName": _said(_TEXT, "Name of the reward currency"),
-            "pointCategoryType": _one_of(reading.CATEGORIES, "Type of points", nullable=True),
+            "pointCategoryType": _one_of(decode.CATEGORIES, "Type of points", nullable=True),
             "expiryUpdateReasonType": _one_of(
-                reading.REASON_TYPES, "Type of expiry modification", nullable=True
+                decode.REASON_TYPES, "Type of expiry modification", nullable=True
             ),
             "expiryUpdateReasonNote": _said(_TEXT, "Reason for updating the points expiry date"),
             "standardMeta": {
@@ -129,7 +130,7 @@ def _expiry() -> Json:
         ["expiryType"],
         {
             "expiryType": _one_of(
-                reading.EXPIRY_TYPES,
+                decode.EXPIRY_TYPES,
                 "FIXED_DATE: on a date. FIXED_DAYS: after a number of days. FIXED_MONTHS: after a"
                 " number of months. IMMEDIATE: after the request is executed.",
             ),
@@ -144,10 +145,10 @@ def _expiry() -> Json:
 
 def _answered() -> dict[str, Json]:
     logs: Json = {
-        "paType": _one_of(reading.KINDS, "Type of points awarded to the user"),
+        "paType": _one_of(decode.KINDS, "Type of points awarded to the user"),
         "paId": _said(_INT64, "Unique reference ID of the points awarded"),
         "expiryUpdateReasonType": _one_of(
-            reading.REASON_TYPES, "Type of expiry modification", nullable=True
+            decode.REASON_TYPES, "Type of expiry modification", nullable=True
         ),
         "expiryUpdateReasonNote": _said(_TEXT, "Reason for updating the points expiry date"),
         "oldExpiryDate": _said(_TIME, "Expiry before it, in the program's zone; null: never"),
@@ -165,7 +166,7 @@ def _answered() -> dict[str, Json]:
     }
     failure: Json = {
         "pointsAwardedRefId": _INT64,
-        "pointsAwardedRefType": _one_of(reading.KINDS, "As in the request"),
+        "pointsAwardedRefType": _one_of(decode.KINDS, "As in the request"),
         "errorCode": {"type": "integer", "description": "8015, 3034, 3037, 8934 or 8936"},
         "errorMessage": {"type": "string"},
     }
@@ -208,8 +209,8 @@ def _failed(code: int, message: str, lot_id: int = 117521910) -> Json:
 
 
 _IN_DAYS = {**_ITEM, "expiryDate": {"expiryType": "FIXED_DAYS", "expiryValue": "30"}}
-_NO_POINTS = faults.SAYING[faults.POINTS].format(kind="POINT_AWARDED", lot_id=1175219)
-_CODES = "\n".join(f"- {code}: {said}" for code, said in faults.SAYING.items())
+_NO_POINTS = errors.SAYING[errors.POINTS].format(kind="POINT_AWARDED", lot_id=1175219)
+_CODES = "\n".join(f"- {code}: {said}" for code, said in errors.SAYING.items())
 
 PAGE = Page(
     dialect=DIALECT,
@@ -233,8 +234,8 @@ PAGE = Page(
             ),
             body="UpdateExpiryRequest",
             examples={
-                "fixedDate": {faults.ITEMS: [_ITEM]},
-                "fixedDays": {faults.ITEMS: [_IN_DAYS]},
+                "fixedDate": {errors.ITEMS: [_ITEM]},
+                "fixedDays": {errors.ITEMS: [_IN_DAYS]},
             },
             answers={
                 200: Answer(
@@ -242,15 +243,15 @@ PAGE = Page(
                     "Updated",
                     {
                         "changed": {"currencyExpiryUpdateResponse": [_CHANGED]},
-                        "noCustomer": _failed(faults.CUSTOMER, faults.SAYING[faults.CUSTOMER]),
-                        "noPoints": _failed(faults.POINTS, _NO_POINTS, 1175219),
-                        "inThePast": _failed(faults.IN_PAST, faults.SAYING[faults.IN_PAST]),
+                        "noCustomer": _failed(errors.CUSTOMER, errors.SAYING[errors.CUSTOMER]),
+                        "noPoints": _failed(errors.POINTS, _NO_POINTS, 1175219),
+                        "inThePast": _failed(errors.IN_PAST, errors.SAYING[errors.IN_PAST]),
                     },
                 ),
                 400: _error(
                     "The request is invalid as a whole",
-                    faults.CHOICE,
-                    f"Valid values are: [{', '.join(reading.KINDS)}]",
+                    errors.CHOICE,
+                    f"Valid values are: [{', '.join(decode.KINDS)}]",
                 ),
                 401: _error(
                     "The credential is missing or wrong",
@@ -269,7 +270,7 @@ PAGE = Page(
                 ),
                 422: _error(
                     "The Idempotency-Key was used before with other content",
-                    faults.UPDATE_FAILED,
+                    errors.UPDATE_FAILED,
                     "Points expiry update failed: The request id was used before with other"
                     " content",
                 ),

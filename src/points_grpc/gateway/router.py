@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from points_grpc.gateway.calls import Route
-from points_grpc.gateway.dialects import Dialect
+from points_grpc.gateway.dialect import Dialect
+from points_grpc.gateway.request import Route
 
 _NAME = re.compile(r"\{([a-z_][a-z0-9_.]*)\}")
 

@@ -9,12 +9,12 @@ import msgspec
 from starlette.responses import Response
 
 from points.v1 import expiring_pb2, member_pb2
-from points_grpc.gateway.calls import Call, Route, one_query
 from points_grpc.gateway.credentials import Form
-from points_grpc.gateway.dialects import Dialect
-from points_grpc.gateway.dialects.instants import with_milliseconds
-from points_grpc.gateway.failures import Failure, Problem
+from points_grpc.gateway.dialect import Dialect
+from points_grpc.gateway.errors import Failure, Problem
+from points_grpc.gateway.request import Call, Route, one_query
 from points_grpc.gateway.strict_json import answer
+from points_grpc.gateway.vendors.instants import with_milliseconds
 
 TRAILING_MONTHS = 3
 FORWARD_MONTHS = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from points_grpc.gateway.failures import Failure, Problem
+from points_grpc.gateway.errors import Failure, Problem
 
 REQUEST = 8931
 IDENTIFIER_NAME = 8932

@@ -18,12 +18,12 @@ from points.v1 import (
     transaction_pb2,
     transaction_status_pb2,
 )
-from points_grpc.gateway.calls import JSON, Call, Query, Route, one_query, read_pairs
 from points_grpc.gateway.credentials import Form
-from points_grpc.gateway.dialects import Dialect
-from points_grpc.gateway.dialects.instants import with_milliseconds
-from points_grpc.gateway.failures import Failure, Problem
+from points_grpc.gateway.dialect import Dialect
+from points_grpc.gateway.errors import Failure, Problem
+from points_grpc.gateway.request import JSON, Call, Query, Route, one_query, read_pairs
 from points_grpc.gateway.strict_json import answer, read_json, shaped
+from points_grpc.gateway.vendors.instants import with_milliseconds
 
 BASE = "/functions/v1"
 """What the page's examples have the paths under."""

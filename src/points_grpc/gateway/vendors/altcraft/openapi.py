@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from points_grpc.gateway.calls import BODY_BYTES_MAX
-from points_grpc.gateway.dialects.altcraft import DIALECT, NEEDS, XML_TYPES, ExpiringPoints
 from points_grpc.gateway.flat_xml import XML_BYTES_MAX
 from points_grpc.gateway.openapi.pages import (
     Answer,
@@ -15,6 +13,13 @@ from points_grpc.gateway.openapi.pages import (
     reference,
     schemas_of,
     told,
+)
+from points_grpc.gateway.request import BODY_BYTES_MAX
+from points_grpc.gateway.vendors.altcraft.routes import (
+    DIALECT,
+    NEEDS,
+    XML_TYPES,
+    ExpiringPoints,
 )
 
 _EXAMPLE = {

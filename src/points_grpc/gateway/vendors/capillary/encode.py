@@ -11,9 +11,9 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from points.v1.expiry_change_pb2 import ExpiryChange, StandardMeta
 from points.v1.update_expiry_pb2 import ExpiryUpdate, UpdateExpiryRequest, UpdateExpiryResponse
-from points_grpc.gateway.dialects.capillary.faults import of_item
-from points_grpc.gateway.dialects.capillary.reading import KINDS, REASON_TYPES
-from points_grpc.gateway.failures import Failure, refusal_of
+from points_grpc.gateway.errors import Failure, refusal_of
+from points_grpc.gateway.vendors.capillary.decode import KINDS, REASON_TYPES
+from points_grpc.gateway.vendors.capillary.errors import of_item
 
 _KINDS = {number: name for name, number in KINDS.items()}
 _REASON_TYPES = {number: name for name, number in REASON_TYPES.items()}

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from google.protobuf.message import Message
 from starlette.responses import Response
 
-from points_grpc.gateway.failures import Problem
+from points_grpc.gateway.errors import Problem
 from points_grpc.gateway.upstream import TIMEOUT_MAX_S, TIMEOUT_S, Inbound, Upstream
 
 JSON = "application/json"

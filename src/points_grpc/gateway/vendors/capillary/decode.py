@@ -16,10 +16,10 @@ from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 
 from points.v1 import expiry_change_pb2, lot_pb2
 from points.v1.update_expiry_pb2 import ExpiryUpdate, UpdateExpiryRequest
-from points_grpc.gateway.dialects.capillary import faults
-from points_grpc.gateway.dialects.capillary.faults import Invalid, no_such_value
 from points_grpc.gateway.strict_json import has_more, read_json_with_floats
 from points_grpc.gateway.transcoding.parsing import bound_of
+from points_grpc.gateway.vendors.capillary import errors
+from points_grpc.gateway.vendors.capillary.errors import Invalid, no_such_value
 
 _REQUEST: Any = UpdateExpiryRequest.DESCRIPTOR
 _UPDATE: Any = ExpiryUpdate.DESCRIPTOR
@@ -79,29 +79,29 @@ def read_request(body: bytes, request_id: str) -> UpdateExpiryRequest:
 
 def _items(body: Any) -> list[Any]:
     if type(body) is not dict:
-        raise Invalid(faults.REQUEST, text="the body must be an object")
-    _only(body, (faults.ITEMS,), "")
-    items = body.get(faults.ITEMS)
+        raise Invalid(errors.REQUEST, text="the body must be an object")
+    _only(body, (errors.ITEMS,), "")
+    items = body.get(errors.ITEMS)
     if items is None:
-        raise Invalid(faults.REQUEST, faults.ITEMS, "is required")
+        raise Invalid(errors.REQUEST, errors.ITEMS, "is required")
     if type(items) is not list:
-        raise Invalid(faults.REQUEST, faults.ITEMS, "must be an array")
+        raise Invalid(errors.REQUEST, errors.ITEMS, "must be an array")
     if not 1 <= len(items) <= ITEMS_MAX:
-        raise Invalid(faults.REQUEST, faults.ITEMS, f"must have 1 to {ITEMS_MAX} items")
+        raise Invalid(errors.REQUEST, errors.ITEMS, f"must have 1 to {ITEMS_MAX} items")
     return items
 
 
 def _read_item(item: Any, update: ExpiryUpdate) -> None:
     if type(item) is not dict:
-        raise Invalid(faults.REQUEST, text="must be an object")
+        raise Invalid(errors.REQUEST, text="must be an object")
     if not item.keys() <= FIELDS:
         _only(item, FIELDS, "")
     _read_member(item, update)
-    update.program_id = _id(item.get("programId"), faults.PROGRAM)
-    update.lot_id = _id(item.get("pointsAwardedRefId"), faults.POINTS_ID)
+    update.program_id = _id(item.get("programId"), errors.PROGRAM)
+    update.lot_id = _id(item.get("pointsAwardedRefId"), errors.POINTS_ID)
     kind = item.get("pointsAwardedRefType")
     if type(kind) is not str:
-        raise Invalid(faults.POINTS_TYPE)
+        raise Invalid(errors.POINTS_TYPE)
     update.kind = _choice(kind, KINDS)
     if (code := item.get("currencyName")) is not None:
         update.currency_code = _text(code, "currencyName")
@@ -122,32 +122,32 @@ def _read_item(item: Any, update: ExpiryUpdate) -> None:
 def _read_member(item: Mapping[str, Any], update: ExpiryUpdate) -> None:
     name, value = item.get("identifierName"), item.get("identifierValue")
     if type(name) is not str or name not in IDENTIFIERS:
-        raise Invalid(faults.IDENTIFIER_NAME)
+        raise Invalid(errors.IDENTIFIER_NAME)
     if type(value) is not str or not value:
-        raise Invalid(faults.IDENTIFIER_VALUE)
+        raise Invalid(errors.IDENTIFIER_VALUE)
     if name == "id":
         number = int(value) if _DIGITS.fullmatch(value) else 0
-        update.member.member_id = _id(number, faults.IDENTIFIER_VALUE)
+        update.member.member_id = _id(number, errors.IDENTIFIER_VALUE)
     else:
         setattr(update.member, IDENTIFIERS[name], value)
 
 
 def _read_standard_meta(meta: Any, update: ExpiryUpdate) -> None:
     if type(meta) is not dict:
-        raise Invalid(faults.STANDARD_META, "standardMeta", "must be an object")
-    _only(meta, META, "standardMeta.", faults.STANDARD_META)
+        raise Invalid(errors.STANDARD_META, "standardMeta", "must be an object")
+    _only(meta, META, "standardMeta.", errors.STANDARD_META)
     for key, value in meta.items():
         if type(value) is not str:
-            raise Invalid(faults.STANDARD_META, f"standardMeta.{key}", "must be a string")
+            raise Invalid(errors.STANDARD_META, f"standardMeta.{key}", "must be a string")
         setattr(update.standard_meta, key, value)
 
 
 def _read_custom_meta(meta: Any, update: ExpiryUpdate) -> None:
     if type(meta) is not dict:
-        raise Invalid(faults.REQUEST, "customMeta", "must be an object")
+        raise Invalid(errors.REQUEST, "customMeta", "must be an object")
     if has_more(meta, META_ITEMS_MAX):
         raise Invalid(
-            faults.REQUEST, "customMeta", f"must not have more than {META_ITEMS_MAX} items"
+            errors.REQUEST, "customMeta", f"must not have more than {META_ITEMS_MAX} items"
         )
     update.custom_meta.SetInParent()
     _put_object(update.custom_meta, meta, META_DEPTH_MAX)
@@ -166,12 +166,12 @@ def _put_value(message: Value, value: Any, levels: int) -> None:
         message.bool_value = value
     elif kind is int or kind is float:
         if float(value) != value:
-            raise Invalid(faults.REQUEST, "customMeta", "has a number that a double cannot be")
+            raise Invalid(errors.REQUEST, "customMeta", "has a number that a double cannot be")
         message.number_value = value
     elif value is None:
         message.null_value = NULL_VALUE
     elif not levels:
-        raise Invalid(faults.REQUEST, "customMeta", "is nested too deep")
+        raise Invalid(errors.REQUEST, "customMeta", "is nested too deep")
     elif kind is dict:
         message.struct_value.SetInParent()
         _put_object(message.struct_value, value, levels)
@@ -183,17 +183,17 @@ def _put_value(message: Value, value: Any, levels: int) -> None:
 
 def _read_expiry(expiry: Any, update: ExpiryUpdate) -> None:
     if expiry is None:
-        raise Invalid(faults.REQUEST, "expiryDate", "is required")
+        raise Invalid(errors.REQUEST, "expiryDate", "is required")
     if type(expiry) is not dict:
-        raise Invalid(faults.REQUEST, "expiryDate", "must be an object")
+        raise Invalid(errors.REQUEST, "expiryDate", "must be an object")
     _only(expiry, _EXPIRY_FIELDS, "expiryDate.")
     way, value = expiry.get("expiryType"), expiry.get("expiryValue")
     if way is None:
-        raise Invalid(faults.REQUEST, "expiryDate.expiryType", "is required")
+        raise Invalid(errors.REQUEST, "expiryDate.expiryType", "is required")
     if way not in EXPIRY_TYPES:
         raise no_such_value(EXPIRY_TYPES)
     if value is None and way != _IMMEDIATE:
-        raise Invalid(faults.REQUEST, "expiryDate.expiryValue", "is required")
+        raise Invalid(errors.REQUEST, "expiryDate.expiryValue", "is required")
     if way == _IMMEDIATE:
         if value is not None and type(value) not in (str, int):
             raise _bad_expiry("must be a string")
@@ -226,7 +226,7 @@ def _count(value: Any) -> int:
 
 
 def _bad_expiry(text: str) -> Invalid:
-    return Invalid(faults.REQUEST, "expiryDate.expiryValue", text)
+    return Invalid(errors.REQUEST, "expiryDate.expiryValue", text)
 
 
 def _id(value: Any, number: int) -> int:
@@ -238,7 +238,7 @@ def _id(value: Any, number: int) -> int:
 
 def _text(value: Any, field: str) -> str:
     if type(value) is not str:
-        raise Invalid(faults.REQUEST, field, "must be a string")
+        raise Invalid(errors.REQUEST, field, "must be a string")
     return value
 
 
@@ -249,7 +249,7 @@ def _choice(value: Any, known: Mapping[str, Any]) -> Any:
 
 
 def _only(
-    given: Mapping[str, Any], known: Container[str], prefix: str, number: int = faults.REQUEST
+    given: Mapping[str, Any], known: Container[str], prefix: str, number: int = errors.REQUEST
 ) -> None:
     for name in given:
         if name not in known:

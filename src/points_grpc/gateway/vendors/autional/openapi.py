@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from points_grpc.gateway.dialects.autional import (
+from points_grpc.gateway.openapi.pages import Answer, Json, Operation, Page, schemas_of, told
+from points_grpc.gateway.vendors.autional.routes import (
     DIALECT,
     KEY_HEADER,
     ExpirePointsRequest,
     PointOperation,
     Simple,
 )
-from points_grpc.gateway.openapi.pages import Answer, Json, Operation, Page, schemas_of, told
 
 _ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 _EXPIRED: Json = {

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from points_grpc.gateway.calls import Call, Route, one_query
 from points_grpc.gateway.credentials import Form
-from points_grpc.gateway.dialects import Dialect
-from points_grpc.gateway.dialects.capillary.faults import of_call
-from points_grpc.gateway.dialects.capillary.reading import read_request
-from points_grpc.gateway.dialects.capillary.writing import written
-from points_grpc.gateway.failures import Failure
+from points_grpc.gateway.dialect import Dialect
+from points_grpc.gateway.errors import Failure
+from points_grpc.gateway.request import Call, Route, one_query
 from points_grpc.gateway.strict_json import answer
+from points_grpc.gateway.vendors.capillary.decode import read_request
+from points_grpc.gateway.vendors.capillary.encode import written
+from points_grpc.gateway.vendors.capillary.errors import of_call
 
 _UPDATE_EXPIRY = "points.v1.PointsService/UpdateExpiry"
 

@@ -1,0 +1,1 @@
+"""Autional's API."""

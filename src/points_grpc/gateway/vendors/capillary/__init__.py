@@ -1,0 +1,1 @@
+"""Capillary's API."""

@@ -1,0 +1,1 @@
+"""Crowdtwist's API."""
