@@ -17,7 +17,7 @@ from points_grpc import tzdata_version
 SOURCES = Path(__file__).resolve().parents[1] / "src" / "points_grpc"
 
 # Every way into the program: its commands, a worker, and a module alone.
-WAYS = ("points_grpc.cli.main", "points_grpc.cli.worker", "points_grpc.domain.calendar")
+WAYS = ("points_grpc.cli.main", "points_grpc.cli.runtime.worker", "points_grpc.domain.calendar")
 
 LOOK = """
 import sys, importlib

@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from points_grpc.cli import administering, seed, wiring
+from points_grpc.cli import administering
+from points_grpc.cli.demo import seed
 from points_grpc.cli.main import app
+from points_grpc.cli.runtime import wiring
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
 from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents, Resource

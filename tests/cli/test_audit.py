@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import update
 from typer.testing import CliRunner, Result
 
-from points_grpc.cli import wiring
 from points_grpc.cli.main import app
+from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
 from points_grpc.domain.administration import CreateCurrency, CreateProgram
 from points_grpc.domain.commands import Caller, Earn, MemberName

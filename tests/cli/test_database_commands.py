@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import DDL, NullPool, create_engine
 from typer.testing import CliRunner, Result
 
-from points_grpc.cli import doubts, place
+from points_grpc.cli import database_location, doubts
 from points_grpc.cli.main import app
 from points_grpc.storage.core import migrate
 from points_grpc.storage.core.database import Database
@@ -152,10 +152,10 @@ def test_what_changes_nothing_migrates_nothing(
     server = cast(EmbeddedPostgres, object())
 
     @contextmanager
-    def found(_: object) -> Iterator[place.Place]:
-        yield place.Place(empty_database_url, "embedded", server)
+    def found(_: object) -> Iterator[database_location.Place]:
+        yield database_location.Place(empty_database_url, "embedded", server)
 
-    monkeypatch.setattr(place, "found", found)
+    monkeypatch.setattr(database_location, "found", found)
     assert "run points-grpc db upgrade" in run(*command).output
     assert run("sweep").exit_code == 0
     assert run(*command).exit_code == 0

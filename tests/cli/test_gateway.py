@@ -138,7 +138,7 @@ def test_a_port_of_http_that_is_taken_is_told(database_url: str) -> None:
 
 def test_what_the_extra_brings_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra's libraries the gateway says what to install."""
-    monkeypatch.setattr("points_grpc.cli.gateway.find_spec", lambda _: None)
+    monkeypatch.setattr("points_grpc.cli.commands.gateway.find_spec", lambda _: None)
     result = CliRunner().invoke(app, ["gateway"])
     assert result.exit_code == 1
     assert "install points-grpc[gateway]" in result.output

@@ -16,8 +16,9 @@ from ledger_audit import audit
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
-from points_grpc.cli import seed, wiring
+from points_grpc.cli.demo import seed
 from points_grpc.cli.main import app
+from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import accounts, imports, lots, transactions

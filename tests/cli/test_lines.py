@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from points_grpc.cli.lines import Lines
+from points_grpc.cli.runtime.log_buffer import Lines
 
 
 class Stream:
@@ -123,7 +123,7 @@ def test_the_last_lines_are_written_at_exit() -> None:
     """What still waits when the process ends is written, also when it ends with a failure."""
     program = (
         "import asyncio, sys\n"
-        "from points_grpc.cli.lines import Lines\n"
+        "from points_grpc.cli.runtime.log_buffer import Lines\n"
         "lines = Lines(sys.stderr)\n"
         "async def story():\n"
         "    lines.info('the last line')\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from points_grpc.cli import logs
+from points_grpc.cli.runtime import logs
 from points_grpc.config import Settings
 
 

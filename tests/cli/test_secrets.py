@@ -230,7 +230,7 @@ def test_files_are_made_in_one_place_only() -> None:
         if writes.search(path.read_text())
     }
     assert found == {
-        "cli/export.py",  # gzip over a private file
+        "cli/commands/export.py",  # gzip over a private file
         "gateway/openapi/__main__.py",
         "private_files.py",
         "storage/embedded/server.py",  # with O_NOFOLLOW, in a folder that is its own

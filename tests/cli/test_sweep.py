@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from points.v1 import points_service_pb2_grpc
 from points.v1.earn_pb2 import EarnRequest
-from points_grpc.cli import wiring
 from points_grpc.cli.main import app
+from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
 from points_grpc.domain.administration import CreateCurrency, CreateProgram
 from points_grpc.domain.commands import Caller, Earn, MemberName

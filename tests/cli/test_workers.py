@@ -24,8 +24,8 @@ from points.dev.v1 import test_clock_pb2, test_clock_pb2_grpc
 from points.v1 import points_service_pb2_grpc
 from points.v1.earn_pb2 import EarnRequest
 from points.v1.lookup_pb2 import GetAccountRequest
-from points_grpc.cli import supervisor
-from points_grpc.cli.place import Place
+from points_grpc.cli.database_location import Place
+from points_grpc.cli.runtime import supervisor
 from points_grpc.config import load
 
 Serve = Callable[..., "Running"]  # noqa: F821  # of conftest.py, which cannot be imported
@@ -64,7 +64,7 @@ def workers_of(process: Any) -> list[psutil.Process]:
     found = []
     for child in psutil.Process(process.pid).children():
         try:
-            if "points_grpc.cli.worker" in child.cmdline():
+            if "points_grpc.cli.runtime.worker" in child.cmdline():
                 found.append(child)
         except psutil.NoSuchProcess:
             continue

@@ -14,7 +14,8 @@ from typing import Any, Self, TypeVar
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message_factory import GetMessageClass
 
-from points_grpc.cli import seed, wiring
+from points_grpc.cli.demo import seed
+from points_grpc.cli.runtime import wiring
 from points_grpc.clock import Clock
 from points_grpc.config import Settings
 from points_grpc.domain.commands import Caller

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from live import START, Live  # only found through the folder's conftest
 
-from points_grpc.cli import wiring
+from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
 from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.errors import TokenInvalid

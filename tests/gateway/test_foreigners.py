@@ -13,7 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 from live import START, Live  # only found through the folder's conftest
 from sqlalchemy import Engine, event, select
 
-from points_grpc.cli import wiring
+from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.grants import SCOPES, Grant

@@ -11,7 +11,7 @@ import hostile_rows
 import pytest
 from live import Live
 
-from points_grpc.cli import seed
+from points_grpc.cli.demo import seed
 from points_grpc.gateway.errors import UpstreamRefusal
 from points_grpc.service.transfer.importer.importer import CSV, JSON_LINES, Importer, Order
 from points_grpc.storage.transfer.imports import Progress

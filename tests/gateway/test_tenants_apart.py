@@ -18,7 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from live import START, Live
 
 from authority import Authority
-from points_grpc.cli import wiring
+from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
 from points_grpc.domain.grants import SCOPES
 from points_grpc.gateway.app import make_app

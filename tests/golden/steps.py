@@ -21,7 +21,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 from live import Live
 
-from points_grpc.cli import wiring
+from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.grants import READ, SCOPES, Grant

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event, select
 from typer.testing import CliRunner
 
-from points_grpc.cli import seed
+from points_grpc.cli.demo import seed
 from points_grpc.cli.main import app
 from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents, Resource
 from points_grpc.domain.administration import (

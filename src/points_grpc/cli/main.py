@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from points_grpc.cli import (
+from points_grpc.cli.commands import (
     audit,
     db,
     demo,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from points_grpc.cli import options, place
+from points_grpc.cli import database_location, options
 from points_grpc.storage.core import migrate
 
 app = typer.Typer(help="The schema of the database.", no_args_is_help=True)
@@ -55,5 +55,8 @@ def current(database_url: options.DatabaseUrl = None, data_dir: options.DataDir 
 
 @contextmanager
 def _database(**given: object) -> Iterator[str]:
-    with place.found(options.settings(**given)) as there, place.faults_told():
+    with (
+        database_location.found(options.settings(**given)) as there,
+        database_location.faults_told(),
+    ):
         yield there.url

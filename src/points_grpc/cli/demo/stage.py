@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from points_grpc.cli.caller import Json, Refused, Service
+from points_grpc.cli.demo.grpc_client import Json, Refused, Service
 
 POINTS = "points.v1.PointsService"
 MEMBERS = "points.v1.MemberService"

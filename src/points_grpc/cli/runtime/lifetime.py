@@ -10,9 +10,12 @@ from typing import Any
 
 import structlog
 
-from points_grpc.cli import doors, garbage, gateway, older_tzdata, seed, trust
-from points_grpc.cli.place import Place
-from points_grpc.cli.wiring import Parts
+from points_grpc.cli import older_tzdata
+from points_grpc.cli.commands import gateway
+from points_grpc.cli.database_location import Place
+from points_grpc.cli.demo import seed
+from points_grpc.cli.runtime import auth_setup, gc_tuning, listen
+from points_grpc.cli.runtime.wiring import Parts
 from points_grpc.config import Settings, joined_address, split_address
 from points_grpc.errors import StorageUnavailable
 from points_grpc.rpc.auth import Authenticator
@@ -65,7 +68,7 @@ async def live(
             ),
             gateway.beside(settings, upstream, parts.clock, voucher=door.voucher) as http,
         ):
-            garbage.collect_seldom()
+            gc_tuning.collect_seldom()
             announce(server.port, http)
             await stopping.wait()
             log.info("stopping")
@@ -82,7 +85,7 @@ def _upstream(settings: Settings, server: Server) -> str:
 
 def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> Server:
     backends = Backends(parts.engine, parts.programs, parts.members, parts.test_clock)
-    several, tls = settings.workers > 1, doors.tls(settings)
+    several, tls = settings.workers > 1, listen.tls(settings)
     options = ServerOptions(
         address=settings.grpc,
         deadline_s=settings.default_deadline_seconds,
@@ -100,11 +103,11 @@ def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> S
     return Server(backends, authenticator, options, parts.figures)
 
 
-async def _door(settings: Settings, parts: Parts) -> trust.Door:
+async def _door(settings: Settings, parts: Parts) -> auth_setup.Door:
     if not settings.dev:
-        return await trust.door(settings, parts)
+        return await auth_setup.door(settings, parts)
     caller = await seed.everything(settings.demo, parts.database, parts.clock, parts.programs)
-    return trust.Door(DevAuthenticator(caller))
+    return auth_setup.Door(DevAuthenticator(caller))
 
 
 @contextlib.asynccontextmanager

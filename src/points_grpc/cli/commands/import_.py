@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from points_grpc.cli import clocks, logs, office, older_tzdata, options
+from points_grpc.cli import clocks, databases, older_tzdata, options
 from points_grpc.cli.administering import CommandLog, principal
-from points_grpc.cli.garbage import collect_seldom
 from points_grpc.cli.options import fail
+from points_grpc.cli.runtime import logs
+from points_grpc.cli.runtime.gc_tuning import collect_seldom
 from points_grpc.clock import Clock
 from points_grpc.domain.admin_events import AdminEvent, Resource, differences
 from points_grpc.domain.commands import VENDOR_ID
@@ -90,7 +91,7 @@ def import_(
     report = refused or file.with_name(file.name + ".refused.csv")
     if report.exists() and report.samefile(file):
         fail("--refused must not be the file itself", code=2)
-    with office.ready(settings) as database, clocks.checked(database) as clock:
+    with databases.ready(settings) as database, clocks.checked(database) as clock:
         older_tzdata.refuse(settings, database)
         tenant_id, program_id = scope_of(database, tenant, program)
         named = form_of(form, file)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import structlog.tracebacks
 
-from points_grpc.cli.lines import Lines
+from points_grpc.cli.runtime.log_buffer import Lines
 from points_grpc.config import Settings
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from points_grpc import tzdata_version
-from points_grpc.cli import options, place, wiring
+from points_grpc.cli import database_location, options
 from points_grpc.cli.doubts import doubtful_identifiers
+from points_grpc.cli.runtime import wiring
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, masked, variable
 from points_grpc.service.shared import newest_tzdata
@@ -76,7 +77,10 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         problem = f"there is none in {settings.data_dir} yet; points-grpc serve makes it"
         yield Finding("database", False, problem)
         return
-    with place.found(settings) as there, place.opened(there, settings) as database:
+    with (
+        database_location.found(settings) as there,
+        database_location.opened(there, settings) as database,
+    ):
         yield from _database(database, there.url, settings.workers)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from points_grpc.cli import options
-from points_grpc.cli.wiring import Parts
+from points_grpc.cli.runtime.wiring import Parts
 from points_grpc.config import Settings
 from points_grpc.rpc.auth import Authenticator
 from points_grpc.rpc.auth.bearer import BearerAuthenticator

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import typer
 
-from points_grpc.cli import wiring
 from points_grpc.cli.options import fail
+from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings, masked
 from points_grpc.storage.core.database import Database, Timeouts
 from points_grpc.storage.core.db_error_messages import words_for

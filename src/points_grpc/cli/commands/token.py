@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from points_grpc.cli import office, options
+from points_grpc.cli import databases, options
 from points_grpc.cli.administering import CommandLog, principal
 from points_grpc.clock import SystemClock
 from points_grpc.domain.admin_events import AdminEvent, FieldChange, Resource, differences
@@ -60,7 +60,7 @@ def create(  # noqa: PLR0917  # each is an option, given by name
         log.append(connection, owner.tenant_id, replace(event, token_id=made[1].token_id))
         return made
 
-    with office.opened(database_url=database_url, data_dir=data_dir) as database:
+    with databases.opened(database_url=database_url, data_dir=data_dir) as database:
         log = CommandLog(database)
         made = database.run(lambda at: make(at, log))
     if made is None:
@@ -76,7 +76,7 @@ def create(  # noqa: PLR0917  # each is an option, given by name
 def list_(database_url: options.DatabaseUrl = None, data_dir: options.DataDir = None) -> None:
     """Show what is known of every token."""
     now = SystemClock().now()
-    with office.opened(database_url=database_url, data_dir=data_dir) as database:
+    with databases.opened(database_url=database_url, data_dir=data_dir) as database:
         for token in database.run(tokens.every):
             typer.echo(_line(token, token.state(now)))
 
@@ -89,7 +89,7 @@ def revoke(
 ) -> None:
     """Make a token invalid for good. Servers that run notice within five seconds."""
     now = SystemClock().now()
-    with office.opened(database_url=database_url, data_dir=data_dir) as database:
+    with databases.opened(database_url=database_url, data_dir=data_dir) as database:
         log = CommandLog(database)
 
         def work(connection: Connection) -> bool:

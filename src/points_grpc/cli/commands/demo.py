@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from points_grpc.cli import demo_story, options
-from points_grpc.cli.caller import Refused, Service
-from points_grpc.cli.demo_stage import CLOCK, Stage, take_the_stage
+from points_grpc.cli import options
+from points_grpc.cli.demo import story
+from points_grpc.cli.demo.grpc_client import Refused, Service
+from points_grpc.cli.demo.stage import CLOCK, Stage, take_the_stage
 
 
 def demo(grpc: options.Grpc = None) -> None:
@@ -20,7 +21,7 @@ def demo(grpc: options.Grpc = None) -> None:
     with Service(settings.grpc) as service:
         try:
             stage = _stage(service)
-            for chapter in demo_story.CHAPTERS:
+            for chapter in story.CHAPTERS:
                 chapter(stage)
         except Refused as refused:
             name = refused.reason or refused.code

@@ -13,8 +13,9 @@ from typing import Any
 
 import structlog
 
-from points_grpc.cli import control, lifetime, monitoring, ports, seed, wiring
-from points_grpc.cli.place import Place
+from points_grpc.cli.database_location import Place
+from points_grpc.cli.demo import seed
+from points_grpc.cli.runtime import lifetime, metrics_server, ports, wiring, worker_protocol
 from points_grpc.clock import SharedHand
 from points_grpc.config import Settings, handed_on
 from points_grpc.metrics.figures import WorkerStatus
@@ -73,7 +74,9 @@ def _reserved(settings: Settings) -> Iterator[Settings]:
         yield settings.model_copy(update=update)
 
 
-def order(settings: Settings, there: Place, hand: SharedHand | None, number: int) -> control.Order:
+def order(
+    settings: Settings, there: Place, hand: SharedHand | None, number: int
+) -> worker_protocol.Order:
     """What worker `number`, from 1 on, is to do."""
     changed = {
         # What is done once has been done, but for the sweep, of which one is enough.
@@ -84,16 +87,16 @@ def order(settings: Settings, there: Place, hand: SharedHand | None, number: int
     }
     descriptor = None if hand is None else hand.descriptor
     given = handed_on(settings, **changed)
-    return control.Order(number, given, there.url, there.shown, descriptor)
+    return worker_protocol.Order(number, given, there.url, there.shown, descriptor)
 
 
 class Worker:
     """One worker's place, and whichever process has it now."""
 
-    def __init__(self, order: control.Order) -> None:
+    def __init__(self, order: worker_protocol.Order) -> None:
         self.number = order.number
         self.restarts = 0
-        self.ready: control.Ready | None = None
+        self.ready: worker_protocol.Ready | None = None
         self._order = order
         self._process: asyncio.subprocess.Process | None = None
         self._asking = asyncio.Lock()
@@ -114,12 +117,12 @@ class Worker:
             log.error("a worker cannot be started", worker=self.number, problem=str(error))
             return False
         reader, writer = await asyncio.open_connection(
-            sock=line_to_it, limit=control.LINE_BYTES_MAX
+            sock=line_to_it, limit=worker_protocol.LINE_BYTES_MAX
         )
         self._streams = reader, writer
         line = b""
         with contextlib.suppress(OSError, TimeoutError):
-            writer.write(control.encoded(self._order))
+            writer.write(worker_protocol.encoded(self._order))
             line = await asyncio.wait_for(reader.readline(), START_SECONDS)
         if not line:
             # It has said what is wrong, or never will.
@@ -127,7 +130,7 @@ class Worker:
                 await asyncio.wait_for(self._process.wait(), MARGIN_SECONDS)
             self.send(signal.SIGKILL)
             return False
-        self.ready = control.ready_of(line)
+        self.ready = worker_protocol.ready_of(line)
         return True
 
     async def _spawn(self) -> tuple[asyncio.subprocess.Process, socket.socket]:
@@ -140,7 +143,7 @@ class Worker:
                 if self._order.hand is not None:
                     inherited.append(self._order.hand)
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "points_grpc.cli.worker", str(theirs.fileno())),
+                    *(sys.executable, "-m", "points_grpc.cli.runtime.worker", str(theirs.fileno())),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=inherited,
                     start_new_session=True,  # Ctrl-C in a terminal is meant for the supervisor
@@ -162,10 +165,10 @@ class Worker:
             return None
         reader, writer = self._streams
         self._asked += 1
-        writer.write(control.encoded(control.Asked(self._asked)))
+        writer.write(worker_protocol.encoded(worker_protocol.Asked(self._asked)))
         while line := await reader.readline():
             # An answer that came too late for its question comes first.
-            if (told := control.told_of(line)).number == self._asked:
+            if (told := worker_protocol.told_of(line)).number == self._asked:
                 return told.figures
         return None
 
@@ -275,7 +278,7 @@ async def _live(
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and (code := starting.result()) == 0:
             ready = crew.workers[0].ready
-            with monitoring.shown(settings, _from_threads(crew, loop)) as metrics:
+            with metrics_server.shown(settings, _from_threads(crew, loop)) as metrics:
                 if ready is not None:
                     announce(metrics, ready.port, ready.http)
                 await stopping.wait()

@@ -14,18 +14,15 @@ import structlog
 import typer
 import uvloop
 
-from points_grpc.cli import (
-    doors,
-    gateway,
+from points_grpc.cli import database_location, databases, older_tzdata, options
+from points_grpc.cli.commands import gateway
+from points_grpc.cli.runtime import (
+    auth_setup,
     lifetime,
+    listen,
     logs,
-    monitoring,
-    office,
-    older_tzdata,
-    options,
-    place,
+    metrics_server,
     supervisor,
-    trust,
     wiring,
 )
 from points_grpc.clock import SystemClock
@@ -74,13 +71,13 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
     # Until the event loop takes over, so that an embedded database is stopped on the way out.
     signal.signal(signal.SIGTERM, leave)
     with (
-        place.found(settings) as there,
-        place.opened(there, settings) as database,
+        database_location.found(settings) as there,
+        database_location.opened(there, settings) as database,
     ):
-        with place.faults_told():
+        with database_location.faults_told():
             _prepare_schema(settings, there)
             older_tzdata.refuse(settings, database)
-            trust.refuse_without_credentials(settings, database, SystemClock().now())
+            auth_setup.refuse_without_credentials(settings, database, SystemClock().now())
             _count_connections(settings, database)
             _promise_retention(settings, database)
 
@@ -90,7 +87,7 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
                 raise typer.Exit(code)
             with (
                 wiring.parts(settings, database) as parts,
-                monitoring.shown(settings, lambda: [_status(parts)]) as figures,
+                metrics_server.shown(settings, lambda: [_status(parts)]) as figures,
             ):
                 announce = partial(_announcer(settings, there), figures)
                 uvloop.run(lifetime.live(settings, parts, there, announce))
@@ -101,7 +98,9 @@ def _status(parts: wiring.Parts) -> WorkerStatus:
     return WorkerStatus(1, os.getpid(), 0, figures)
 
 
-def _announcer(settings: Settings, there: place.Place) -> Callable[[str, int, str], None]:
+def _announcer(
+    settings: Settings, there: database_location.Place
+) -> Callable[[str, int, str], None]:
     def announce(metrics: str, port: int, http: str) -> None:
         _announce(settings, there, port, http, metrics)
 
@@ -129,10 +128,10 @@ def leave(number: int, _: object) -> NoReturn:
 
 
 def _refuse_what_cannot_be(settings: Settings) -> None:
-    doors.refuse_what_cannot_be(settings, settings.grpc)
+    listen.refuse_what_cannot_be(settings, settings.grpc)
     gateway.refuse_what_cannot_be(settings)
-    trust.refuse_what_cannot_be(settings)
-    monitoring.refuse_what_cannot_be(settings)
+    auth_setup.refuse_what_cannot_be(settings)
+    metrics_server.refuse_what_cannot_be(settings)
     if settings.workers > 1 and sys.platform != "linux":
         options.fail("several workers share a port as only Linux does it", code=2)
     for field in ("start_time", "demo"):
@@ -140,12 +139,12 @@ def _refuse_what_cannot_be(settings: Settings) -> None:
             options.fail(f"--{field.replace('_', '-')} needs --dev", code=2)
 
 
-def _prepare_schema(settings: Settings, there: place.Place) -> None:
+def _prepare_schema(settings: Settings, there: database_location.Place) -> None:
     if settings.migrate or there.server is not None:
         migrate.upgrade(there.url)
         return
     remedy = "run points-grpc db upgrade, or serve with --migrate"
-    at, head = office.check_schema(there.url, remedy), migrate.head()
+    at, head = databases.check_schema(there.url, remedy), migrate.head()
     if at != head:
         log = structlog.get_logger("points_grpc")
         log.info("the schema is of a later release", schema=at, expected=head)
@@ -170,7 +169,9 @@ def _promise_retention(settings: Settings, database: Database) -> None:
         )
 
 
-def _announce(settings: Settings, there: place.Place, port: int, http: str, metrics: str) -> None:
+def _announce(
+    settings: Settings, there: database_location.Place, port: int, http: str, metrics: str
+) -> None:
     address = joined_address(split_address(settings.grpc)[0], port)
     lines = [*filter(None, [http]), f"gRPC      {address}", *filter(None, [metrics])]
     lines.append(f"database  {there.shown}")

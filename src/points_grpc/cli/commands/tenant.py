@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from points_grpc.cli import office, options
+from points_grpc.cli import databases, options
 from points_grpc.cli.administering import (
     CommandLog,
     create_tenant,
@@ -34,7 +34,7 @@ def create(
     """Make a tenant. Its programs are made by a token of its own with points.admin."""
     if not name.isprintable() or name != name.strip() or not 0 < len(name) <= NAME_MAX:
         options.fail(f"a name has 1 to {NAME_MAX} printable characters", code=2)
-    with office.opened(database_url=database_url, data_dir=data_dir) as database:
+    with databases.opened(database_url=database_url, data_dir=data_dir) as database:
         log, now = CommandLog(database), SystemClock().now()
         try:
             made = database.run(lambda at: create_tenant(at, log, name, principal(), now))
@@ -49,7 +49,7 @@ def create(
 @app.command("list")
 def list_(database_url: options.DatabaseUrl = None, data_dir: options.DataDir = None) -> None:
     """Show every tenant, and the program that its calls mean where they name none."""
-    with office.opened(database_url=database_url, data_dir=data_dir) as database:
+    with databases.opened(database_url=database_url, data_dir=data_dir) as database:
         for found in database.run(programs.every_tenant):
             typer.echo(f"{found.name}  default program {found.default_program_id or 'none'}")
 
@@ -76,7 +76,7 @@ def default_program(
         now = SystemClock().now()
         set_default_program(connection, log, tenant, program_id, principal(), now)
 
-    with office.opened(database_url=database_url, data_dir=data_dir) as database:
+    with databases.opened(database_url=database_url, data_dir=data_dir) as database:
         log = CommandLog(database)
         database.run(lambda at: change(at, log))
         typer.echo(f"default program of {name}: {program_id or 'none'}")

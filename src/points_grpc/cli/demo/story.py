@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from points_grpc.cli.caller import Json, Refused, refused_item
-from points_grpc.cli.demo_stage import BEGINNING, MEMBERS, Stage, shown
+from points_grpc.cli.demo.grpc_client import Json, Refused, refused_item
+from points_grpc.cli.demo.stage import BEGINNING, MEMBERS, Stage, shown
 
 _STANDARD_META = {
     "who_raised": "Naman",

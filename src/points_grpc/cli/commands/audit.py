@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from points_grpc.cli import office, options, progress
+from points_grpc.cli import databases, options, progress
 from points_grpc.service.audit.checks import Auditor
 from points_grpc.storage.core.database import Database, Timeouts
 
@@ -27,7 +27,7 @@ def audit(
     settings = options.settings(database_url=database_url, data_dir=data_dir)
     patience = max(_STATEMENT_MS, settings.statement_timeout_ms)
     timeouts = Timeouts(statement=patience, lock=settings.lock_timeout_ms)
-    with office.ready(settings, timeouts=timeouts, changes=False) as database:
+    with databases.ready(settings, timeouts=timeouts, changes=False) as database:
         accounts, wrong = _look(database)
     typer.echo(f"{accounts} accounts audited: {wrong or 'nothing'} wrong")
     if wrong:

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from points_grpc.cli import clocks, logs, office, older_tzdata, options, progress, wiring
+from points_grpc.cli import clocks, databases, older_tzdata, options, progress
+from points_grpc.cli.runtime import logs, wiring
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
 from points_grpc.domain.amounts import print_units
@@ -56,7 +57,7 @@ def sweep(  # noqa: PLR0917  # each is an option, given by name
     )
     logs.configure(settings)
     with (
-        office.ready(settings, changes=not dry_run) as database,
+        databases.ready(settings, changes=not dry_run) as database,
         contextlib.ExitStack() as left,
     ):
         clock = SystemClock() if dry_run else left.enter_context(clocks.checked(database))

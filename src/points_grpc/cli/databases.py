@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from points_grpc.cli import options, place
+from points_grpc.cli import database_location, options
 from points_grpc.config import Settings
 from points_grpc.storage.core import migrate
 from points_grpc.storage.core.database import Database, Timeouts
@@ -28,9 +28,9 @@ def ready(
     nothing. Any fault of the database is told in one line.
     """
     with (
-        place.found(settings) as there,
-        place.opened(there, settings, timeouts) as database,
-        place.faults_told(),
+        database_location.found(settings) as there,
+        database_location.opened(there, settings, timeouts) as database,
+        database_location.faults_told(),
     ):
         if changes and there.server is not None:
             migrate.upgrade(there.url)

@@ -12,7 +12,9 @@ import typer
 import uvloop
 from grpc import ChannelCredentials
 
-from points_grpc.cli import doors, garbage, logs, options
+from points_grpc.cli import options
+from points_grpc.cli.runtime import gc_tuning, logs
+from points_grpc.cli.runtime import listen as doors
 from points_grpc.clock import Clock, SystemClock
 from points_grpc.config import Settings, joined_address, split_address
 
@@ -104,6 +106,6 @@ async def _live(settings: Settings, announce: Callable[[str], None]) -> None:
     credentials = doors.upstream_credentials(settings)
     upstream = settings.upstream
     async with beside(settings, upstream, SystemClock(), credentials=credentials) as shown:
-        garbage.collect_seldom()
+        gc_tuning.collect_seldom()
         announce(shown)
         await stopping.wait()

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from points_grpc import private_files
-from points_grpc.cli import import_, office, options
+from points_grpc.cli import databases, options
+from points_grpc.cli.commands import import_
 from points_grpc.cli.options import fail
 from points_grpc.errors import ProgramNotFound
 from points_grpc.service.transfer.exporter import Exporter, write_csv, write_json_lines
@@ -47,7 +48,7 @@ def export(
     if os.path.lexists(file):
         fail(f"{file} is there already", code=2)
     write = write_csv if import_.form_of(form, file) == CSV else write_json_lines
-    with office.ready(settings, timeouts=_TIMEOUTS, changes=False) as database:
+    with databases.ready(settings, timeouts=_TIMEOUTS, changes=False) as database:
         try:
             exporter = Exporter(database, *import_.scope_of(database, tenant, program))
             with _written(file) as text:

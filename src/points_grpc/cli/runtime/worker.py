@@ -18,7 +18,9 @@ from typing import Any
 import typer
 import uvloop
 
-from points_grpc.cli import control, lifetime, logs, place, serve, wiring
+from points_grpc.cli import database_location
+from points_grpc.cli.commands import serve
+from points_grpc.cli.runtime import lifetime, logs, wiring, worker_protocol
 from points_grpc.clock import SharedHand
 from points_grpc.config import Settings
 from points_grpc.metrics.figures import Figures
@@ -35,14 +37,14 @@ class Line:
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
-        self._said = control.lines(stream)
+        self._said = worker_protocol.lines(stream)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._figures: Figures | None = None
 
-    def order(self) -> control.Order | None:
+    def order(self) -> worker_protocol.Order | None:
         """What to do, which is said first; None where the supervisor is gone already."""
         first = next(self._said, None)
-        return None if first is None else control.order_of(first)
+        return None if first is None else worker_protocol.order_of(first)
 
     def attend(self, grace_s: float) -> None:
         """Answer questions; when the supervisor is gone, stop as SIGTERM does it."""
@@ -58,7 +60,7 @@ class Line:
     def ready(self, port: int, http: str, figures: Figures | None) -> None:
         """Say where the worker serves. Where the event loop runs."""
         self._loop, self._figures = asyncio.get_running_loop(), figures
-        self._send(control.Ready(port, http))
+        self._send(worker_protocol.Ready(port, http))
 
     def _answer(self, questions: Iterator[bytes]) -> None:
         for line in questions:
@@ -66,12 +68,12 @@ class Line:
             if self._figures is not None and self._loop is not None and _turns(self._loop):
                 figures = self._figures.snapshot()
             try:
-                self._send(control.Told(control.asked_of(line).number, figures))
+                self._send(worker_protocol.Told(worker_protocol.asked_of(line).number, figures))
             except OSError:
                 return
 
     def _send(self, message: Any) -> None:
-        self._stream.sendall(control.encoded(message))
+        self._stream.sendall(worker_protocol.encoded(message))
 
 
 def _turns(loop: asyncio.AbstractEventLoop) -> bool:
@@ -93,11 +95,11 @@ def main(descriptor: int) -> None:
     settings = Settings(**order.settings)
     logs.configure(settings, order.number)
     line.attend(settings.grace_seconds)
-    there = place.Place(order.url, order.shown)
+    there = database_location.Place(order.url, order.shown)
     hand = None if order.hand is None else SharedHand(order.hand)
     with (
         serve.failures_told(),
-        place.opened(there, settings) as database,
+        database_location.opened(there, settings) as database,
         wiring.parts(settings, database, hand) as parts,
     ):
 

@@ -1,0 +1,1 @@
+"""The demo: its programs, its story and the client that tells it."""

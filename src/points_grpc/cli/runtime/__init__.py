@@ -1,0 +1,1 @@
+"""What a running server consists of: processes, addresses, logs, metrics."""
