@@ -17,7 +17,7 @@ from points_grpc.cli.main import app
 from points_grpc.cli.runtime import wiring
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
-from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents, Resource
+from points_grpc.domain.admin.events import AdminEvent, ListAdminEvents, Resource
 from points_grpc.storage.admin import audit_events as admin_events
 from points_grpc.storage.admin import programs
 from points_grpc.storage.core.database import Database

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from points_grpc.cli.main import app
 from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
-from points_grpc.domain.administration import CreateCurrency, CreateProgram
+from points_grpc.domain.admin.commands import CreateCurrency, CreateProgram
 from points_grpc.domain.commands import Caller, Earn, MemberName
 from points_grpc.storage.admin.programs import create_tenant
 from points_grpc.storage.core.database import Database

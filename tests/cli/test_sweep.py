@@ -16,7 +16,7 @@ from points.v1.earn_pb2 import EarnRequest
 from points_grpc.cli.main import app
 from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
-from points_grpc.domain.administration import CreateCurrency, CreateProgram
+from points_grpc.domain.admin.commands import CreateCurrency, CreateProgram
 from points_grpc.domain.commands import Caller, Earn, MemberName
 from points_grpc.domain.policy import InDays
 from points_grpc.service.shared import retention

@@ -27,7 +27,7 @@ from points.v1 import (
     program_service_pb2_grpc,
 )
 from points_grpc.cli.main import app
-from points_grpc.domain.tokens import is_token
+from points_grpc.domain.auth import is_token
 
 SECONDS_MAX = 60
 ISSUER = ec.generate_private_key(ec.SECP256R1())

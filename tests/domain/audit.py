@@ -6,9 +6,9 @@ from collections import defaultdict
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from points_grpc.domain.answers import Answer
-from points_grpc.domain.books import Holding, Lot, Transaction
 from points_grpc.domain.model import LotState, TransactionType
+from points_grpc.domain.results import Answer
+from points_grpc.domain.state import Holding, Lot, Transaction
 from points_grpc.domain.views import view_transaction
 
 if TYPE_CHECKING:

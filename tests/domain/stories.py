@@ -22,20 +22,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from audit import audit, audit_answer
 
-from points_grpc.domain.answers import Answer, MemberLabel
-from points_grpc.domain.books import (
-    Account,
-    Allocation,
-    Books,
-    Case,
-    Draft,
-    Facts,
-    Holding,
-    Lot,
-    Member,
-    NeedMoreLots,
-    Transaction,
-)
 from points_grpc.domain.commands import (
     Command,
     Earn,
@@ -58,7 +44,21 @@ from points_grpc.domain.model import (
     TransactionType,
 )
 from points_grpc.domain.policy import Expiration, ExpireAt
+from points_grpc.domain.results import Answer, MemberLabel
 from points_grpc.domain.spending import spending_key
+from points_grpc.domain.state import (
+    Account,
+    Allocation,
+    Books,
+    Case,
+    Draft,
+    Facts,
+    Holding,
+    Lot,
+    Member,
+    NeedMoreLots,
+    Transaction,
+)
 from points_grpc.errors import Refusal
 
 NAME = MemberName("external_id", "anna")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from stories import MEMBER_ID, TICK, Story, instant
 
-from points_grpc.domain.books import Account, Books, Draft
 from points_grpc.domain.model import LotState, ReasonType, TransactionType
+from points_grpc.domain.state import Account, Books, Draft
 from points_grpc.errors import (
     IdentifierTaken,
     InsufficientPoints,

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     Change,
     CreateCurrency,
     CreateMember,

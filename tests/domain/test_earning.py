@@ -9,8 +9,6 @@ import pytest
 from stories import MEMBER_ID, NAME, PROGRAM_ID, TICK, Story, instant
 
 from points_grpc.domain.amounts import AMOUNT_MAX
-from points_grpc.domain.answers import Earned
-from points_grpc.domain.books import Books, Case, Draft
 from points_grpc.domain.commands import Earn
 from points_grpc.domain.decisions import BALANCE_MAX, decide
 from points_grpc.domain.model import (
@@ -22,6 +20,8 @@ from points_grpc.domain.model import (
     TransactionType,
 )
 from points_grpc.domain.policy import ExpireAt, ExpireOn, Immediate, InDays, InMonths, Never
+from points_grpc.domain.results import Earned
+from points_grpc.domain.state import Books, Case, Draft
 from points_grpc.errors import (
     ExpiryInPast,
     IdentifierTaken,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from stories import Story
 
-from points_grpc.domain.answers import Expired
 from points_grpc.domain.model import LotState
+from points_grpc.domain.results import Expired
 from points_grpc.errors import InsufficientPoints, InvalidField
 
 END = "2025-02-01"

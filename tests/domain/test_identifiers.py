@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MEMBER_ID, VENDOR_ID, MemberName
 from points_grpc.domain.identifiers import (
     check_identifiers,
@@ -17,6 +16,7 @@ from points_grpc.domain.identifiers import (
     normal_form,
     read_identifier,
 )
+from points_grpc.domain.results import MemberLabel
 from points_grpc.errors import InvalidField
 
 ANNA = MemberName("external_id", "anna")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from points_grpc.domain.importing import split_amount
+from points_grpc.domain.imports.lots import split_amount
 from points_grpc.errors import InvalidField
 
 

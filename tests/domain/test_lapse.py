@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from stories import TICK, Story, instant
 
-from points_grpc.domain.answers import Lapsed
-from points_grpc.domain.books import Books, Draft
 from points_grpc.domain.lapse import lapse_due, may_be_due
 from points_grpc.domain.model import LotState
 from points_grpc.domain.policy import LAST_INSTANT
+from points_grpc.domain.results import Lapsed
+from points_grpc.domain.state import Books, Draft
 from points_grpc.errors import InsufficientPoints
 
 END = "2025-02-01"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from stories import TICK, Story, instant
 
-from points_grpc.domain.answers import ExpiryMoved
 from points_grpc.domain.model import AwardKind, LotCategory, LotState, ReasonType
 from points_grpc.domain.policy import ExpireAt, ExpireOn, Immediate, InDays, InMonths, Never
+from points_grpc.domain.results import ExpiryMoved
 from points_grpc.errors import (
     ExpiryInPast,
     ExpiryNotEarlier,

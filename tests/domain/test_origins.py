@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from stories import Story, instant
 
-from points_grpc.domain.answers import Earned
 from points_grpc.domain.model import ExpirationSource, Period, Policy, PolicyKind
-from points_grpc.domain.origins import expiration_source
+from points_grpc.domain.results import Earned
+from points_grpc.domain.views import expiration_source
 
 POLICY, EARN, UPDATE = ExpirationSource
 YEAR = Policy(91, "year", 1, PolicyKind.PERIOD, period=Period(months=12))

@@ -6,10 +6,10 @@ import pytest
 from stories import TICK, Story, instant
 
 from points_grpc.domain.amounts import AMOUNT_MAX
-from points_grpc.domain.answers import Redeemed
-from points_grpc.domain.books import Books, Draft
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.posting import redeem_from
+from points_grpc.domain.results import Redeemed
+from points_grpc.domain.state import Books, Draft
 from points_grpc.errors import AccountNotFound, InsufficientPoints, InvalidField, MemberNotFound
 
 END = "2025-02-01"

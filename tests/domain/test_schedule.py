@@ -8,8 +8,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from points_grpc.domain.answers import MemberLabel
-from points_grpc.domain.books import Account, Holding, Member
 from points_grpc.domain.calendar import month_window
 from points_grpc.domain.model import (
     Currency,
@@ -21,6 +19,7 @@ from points_grpc.domain.model import (
     TransactionType,
 )
 from points_grpc.domain.queries import Schedule
+from points_grpc.domain.results import MemberLabel
 from points_grpc.domain.schedule import (
     InactivityLots,
     MonthSums,
@@ -31,6 +30,7 @@ from points_grpc.domain.schedule import (
     make_schedule,
     project,
 )
+from points_grpc.domain.state import Account, Holding, Member
 from points_grpc.errors import ExpirationNotConfigured
 
 NOW = datetime(2022, 5, 25, 12, tzinfo=UTC)

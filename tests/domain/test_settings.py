@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from points_grpc.domain.administration import CreateCurrency, CreateProgram, UpdateCurrency
-from points_grpc.domain.model import Period, Policy, PolicyKind, TransactionType
-from points_grpc.domain.settings import (
+from points_grpc.domain.admin.commands import CreateCurrency, CreateProgram, UpdateCurrency
+from points_grpc.domain.admin.program_rules import (
     check_currency_settings,
     check_name,
     check_new_currency,
@@ -18,6 +17,7 @@ from points_grpc.domain.settings import (
     new_default_policy,
     new_version,
 )
+from points_grpc.domain.model import Period, Policy, PolicyKind, TransactionType
 from points_grpc.errors import InvalidField
 
 PROGRAM = CreateProgram("Club", "Europe/Berlin")

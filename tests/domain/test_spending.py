@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from stories import IDLE, Story, instant
 
-from points_grpc.domain.books import NeedMoreLots
 from points_grpc.domain.model import LotState
 from points_grpc.domain.spending import is_within_reach, spending_key, take
+from points_grpc.domain.state import NeedMoreLots
 
 
 def test_priority_first() -> None:

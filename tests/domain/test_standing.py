@@ -7,16 +7,16 @@ from datetime import datetime
 import pytest
 from stories import IDLE, NEVER, TICK, Story, instant
 
-from points_grpc.domain.books import Allocation
-from points_grpc.domain.model import LotState
-from points_grpc.domain.schedule import InactivityLots, ProjectedLots
-from points_grpc.domain.standing import (
+from points_grpc.domain.as_of import (
     FixedLots,
     account_now,
     lot_now,
     view_lot_now,
     view_transaction_now,
 )
+from points_grpc.domain.model import LotState
+from points_grpc.domain.schedule import InactivityLots, ProjectedLots
+from points_grpc.domain.state import Allocation
 
 OPEN, PENDING, APPROVED, CLOSED = LotState
 END = "2025-02-01"

@@ -7,9 +7,9 @@ from itertools import product
 import pytest
 from stories import Story, instant
 
-from points_grpc.domain.answers import StateMoved
 from points_grpc.domain.model import LotState, Period, Policy, PolicyKind, TransactionType
 from points_grpc.domain.policy import Immediate
+from points_grpc.domain.results import StateMoved
 from points_grpc.errors import TransactionNotFound, TransactionNotOpen
 
 OPEN, PENDING, APPROVED, CLOSED = LotState

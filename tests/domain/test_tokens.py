@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from points_grpc.domain.tokens import Token, digest, is_token, written
+from points_grpc.domain.auth import Token, digest, is_token, written
 
 SECRET = bytes(range(32))
 TOKEN = written(SECRET)

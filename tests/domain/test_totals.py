@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stories import Story
 
-from points_grpc.domain.books import NeedMoreLots
 from points_grpc.domain.model import LotState, ReasonType
 from points_grpc.domain.policy import ExpireAt, Immediate, InDays, Never
+from points_grpc.domain.state import NeedMoreLots
 from points_grpc.errors import Refusal
 
 OPEN, PENDING, APPROVED, CLOSED = LotState

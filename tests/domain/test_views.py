@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from stories import CURRENCY_ID, Story, instant
 
-from points_grpc.domain.books import Transaction
 from points_grpc.domain.model import TransactionType
+from points_grpc.domain.state import Transaction
 from points_grpc.domain.views import view_transaction
 
 RECORDED, EFFECTIVE = instant("2025-01-03"), instant("2025-01-02")

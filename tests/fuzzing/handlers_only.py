@@ -19,10 +19,10 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from points_grpc.clock import TestClock
-from points_grpc.domain.administration import ProgramView
+from points_grpc.domain.admin.commands import ProgramView
 from points_grpc.domain.amounts import print_units, to_units
 from points_grpc.domain.calendar import OutOfCalendar
-from points_grpc.domain.moving import expiration_field
+from points_grpc.domain.expiry_update import expiration_field
 from points_grpc.domain.policy import Expiration, Immediate, resolve_expiration
 from points_grpc.errors import InvalidField, ProgramNotFound, Refusal
 from points_grpc.gateway.errors import UpstreamRefusal

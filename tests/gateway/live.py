@@ -18,8 +18,8 @@ from points_grpc.cli.demo import seed
 from points_grpc.cli.runtime import wiring
 from points_grpc.clock import Clock
 from points_grpc.config import Settings
+from points_grpc.domain.auth import Grant
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.grants import Grant
 from points_grpc.gateway.app import make_app
 from points_grpc.gateway.docs_ui import documentation
 from points_grpc.gateway.http_server import listen, serving

@@ -10,7 +10,7 @@ from live import START, Live  # only found through the folder's conftest
 
 from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
-from points_grpc.domain.grants import SCOPES, Grant
+from points_grpc.domain.auth import SCOPES, Grant
 from points_grpc.errors import TokenInvalid
 from points_grpc.gateway.credentials import Form
 from points_grpc.gateway.transcoding import canonical

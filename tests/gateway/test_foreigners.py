@@ -15,8 +15,8 @@ from sqlalchemy import Engine, event, select
 
 from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
+from points_grpc.domain.auth import SCOPES, Grant
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.gateway.errors import UpstreamRefusal
 from points_grpc.gateway.upstream import METHODS, Inbound
 from points_grpc.rpc.interceptors import Context

@@ -20,7 +20,7 @@ from live import START, Live
 from authority import Authority
 from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
-from points_grpc.domain.grants import SCOPES
+from points_grpc.domain.auth import SCOPES
 from points_grpc.gateway.app import make_app
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import METHODS, Channel, Inbound

@@ -23,8 +23,8 @@ from live import Live
 
 from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
+from points_grpc.domain.auth import READ, SCOPES, Grant
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.grants import READ, SCOPES, Grant
 from points_grpc.errors import TokenInvalid
 from points_grpc.gateway.upstream import METHODS
 from points_grpc.rpc.interceptors import Context

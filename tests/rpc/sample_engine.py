@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from points_grpc.domain.answers import (
+from points_grpc.domain.commands import Caller, Earn, Expire, MoveExpiry, MoveState, Redeem
+from points_grpc.domain.model import (
+    AwardKind,
+    Currency,
+    ExpirationSource,
+    LotState,
+    TransactionType,
+)
+from points_grpc.domain.queries import Page
+from points_grpc.domain.results import (
     AccountView,
     Earned,
     Expired,
@@ -21,15 +30,6 @@ from points_grpc.domain.answers import (
     StateMoved,
     TransactionView,
 )
-from points_grpc.domain.commands import Caller, Earn, Expire, MoveExpiry, MoveState, Redeem
-from points_grpc.domain.model import (
-    AwardKind,
-    Currency,
-    ExpirationSource,
-    LotState,
-    TransactionType,
-)
-from points_grpc.domain.queries import Page
 from points_grpc.errors import Overloaded, Refusal
 
 NOW = datetime(2031, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)

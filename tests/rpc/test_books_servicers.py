@@ -15,8 +15,7 @@ from points.v1 import (
     program_pb2,
     program_service_pb2,
 )
-from points_grpc.domain.admin_events import AdminEvent, FieldChange, ListAdminEvents, Resource
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     CreateMember,
     CurrencyCreated,
     CurrencyView,
@@ -27,6 +26,7 @@ from points_grpc.domain.administration import (
     ProgramView,
     UnlinkIdentifier,
 )
+from points_grpc.domain.admin.events import AdminEvent, FieldChange, ListAdminEvents, Resource
 from points_grpc.domain.commands import MemberName
 from points_grpc.domain.model import Period, Policy, PolicyKind
 from points_grpc.domain.queries import Page

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from authority import Authority
 from points_grpc.clock import TestClock
+from points_grpc.domain.auth import Grant
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.grants import Grant
 from points_grpc.errors import TokenInvalid
 from points_grpc.rpc.auth.certificates import BadMap, CertificateAuthenticator, CertificateMap
 from points_grpc.tls import FORWARDED, VOUCHER

@@ -15,9 +15,9 @@ from points.v1 import (
     lot_pb2,
     transaction_pb2,
 )
-from points_grpc.domain.answers import Expired, MemberLabel
 from points_grpc.domain.model import LotState, ReasonType
 from points_grpc.domain.queries import Expiring, InactivityEntry, Schedule, ScheduleMonth
+from points_grpc.domain.results import Expired, MemberLabel
 from points_grpc.rpc.codec.answers import (
     put_account,
     put_expired,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from points.v1 import currency_pb2, member_service_pb2, policy_pb2, program_pb2
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     CreateCurrency,
     CreateProgram,
     PolicyView,

@@ -20,8 +20,8 @@ from points.v1 import (
     program_service_pb2,
 )
 from points_grpc.clock import TestClock
+from points_grpc.domain.auth import SCOPES, Grant
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.domain.queries import Page
 from points_grpc.errors import LotNotFound, Overloaded, ScopeMissing, TokenInvalid
 from points_grpc.metrics.figures import Figures

@@ -10,8 +10,8 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from points.v1 import lookup_pb2
+from points_grpc.domain.auth import SCOPES, Grant
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.errors import Overloaded
 from points_grpc.rpc.interceptors.auth import Authentication
 from points_grpc.rpc.interceptors.rate_limit import Rates

@@ -13,8 +13,7 @@ from sample_engine import Samples
 from points.v1.expiry_change_pb2 import ExpiryChange
 from points.v1.lot_pb2 import Lot
 from points.v1.transaction_pb2 import Allocation, Transaction
-from points_grpc.domain.answer_sizes import size_of
-from points_grpc.domain.answers import AllocationView, MemberLabel
+from points_grpc.domain.results import AllocationView, MemberLabel, size_of
 from points_grpc.rpc.codec.answers import (
     put_allocation,
     put_expiry_change,

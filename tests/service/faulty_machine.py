@@ -19,8 +19,8 @@ from proxy import Failure, Proxy
 from sqlalchemy import column, func, select, table
 from till import Till, outcomes
 
-from points_grpc.domain.answers import Earned, Expired, ExpiryMoved, Redeemed, StateMoved
 from points_grpc.domain.commands import Command
+from points_grpc.domain.results import Earned, Expired, ExpiryMoved, Redeemed, StateMoved
 from points_grpc.errors import Overloaded, StorageUnavailable
 from points_grpc.service.writes.work import Call, Group
 from points_grpc.storage.core.database import Connection, Timeouts

@@ -19,11 +19,11 @@ from ledger_audit import audit
 from lot_model import FOREVER, IDLE, ModelAccount, ModelLot, Refused, end_of
 from till import Till, earn, expire, move, redeem
 
-from points_grpc.domain.answers import Earned
 from points_grpc.domain.commands import Command, MoveState
 from points_grpc.domain.model import LotState, ReasonType
 from points_grpc.domain.policy import Immediate, InDays, Never
 from points_grpc.domain.queries import GetLot
+from points_grpc.domain.results import Earned
 from points_grpc.service.writes.work import Call
 
 START = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)

@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 
 from points_grpc.cli.demo import seed
 from points_grpc.cli.main import app
-from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents, Resource
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     Change,
     CreateCurrency,
     CreateMember,
@@ -26,6 +25,7 @@ from points_grpc.domain.administration import (
     UpdatePolicy,
     UpdateProgram,
 )
+from points_grpc.domain.admin.events import AdminEvent, ListAdminEvents, Resource
 from points_grpc.domain.commands import MemberName
 from points_grpc.domain.model import Period, Policy, PolicyKind
 from points_grpc.domain.queries import Page

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from till import PROGRAM, START, Till, earn, redeem
 
 from points_grpc.clock import TestClock
-from points_grpc.domain.administration import UpdateProgram
+from points_grpc.domain.admin.commands import UpdateProgram
 from points_grpc.errors import TimeInDoubt
 from points_grpc.service.admin.programs import ProgramBook
 from points_grpc.service.shared.checked_clock import TRIES, CheckedClock, Difference

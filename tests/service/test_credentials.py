@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from points_grpc.clock import TestClock
-from points_grpc.domain.tokens import Token, digest, written
+from points_grpc.domain.auth import Token, digest, written
 from points_grpc.errors import TokenInvalid
 from points_grpc.service.admin.credentials import CredentialBook, make_token
 from points_grpc.service.shared import ttl_cache

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import func, select
 
-from points_grpc.domain.administration import CreateProgram, Outcome, ProgramView, UpdateProgram
+from points_grpc.domain.admin.commands import CreateProgram, Outcome, ProgramView, UpdateProgram
 from points_grpc.domain.commands import VENDOR_ID_END
 from points_grpc.errors import Overloaded, StorageUnavailable
 from points_grpc.service.admin.codecs import PROGRAM

@@ -10,9 +10,9 @@ import pytest
 from branch import Branch, at_once, run
 from till import START, Till, earn, expire, move, moves, redeem
 
-from points_grpc.domain.answers import Earned, ExpiryMoved, Redeemed
 from points_grpc.domain.commands import Command, Earn
 from points_grpc.domain.policy import InDays
+from points_grpc.domain.results import Earned, ExpiryMoved, Redeemed
 from points_grpc.errors import (
     InsufficientPoints,
     LotNotFound,

@@ -14,7 +14,7 @@ from ledger_audit import audit
 from sqlalchemy import Connection, Table, select
 from till import PROGRAM, Till, approve, earn, expire, move, named, redeem, update_status
 
-from points_grpc.domain.administration import CreateMember, LinkIdentifier
+from points_grpc.domain.admin.commands import CreateMember, LinkIdentifier
 from points_grpc.domain.commands import MemberName
 from points_grpc.domain.model import AwardKind, LotState, ReasonType
 from points_grpc.domain.policy import InDays, InMonths, Never

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from till import IDLE_DAYS, PROGRAM, START, Till, approve, earn, expire, move, redeem, update_status
 
 from points_grpc.clock import TestClock
-from points_grpc.domain.administration import UpdateProgram
+from points_grpc.domain.admin.commands import UpdateProgram
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.policy import InDays
 from points_grpc.errors import InsufficientPoints, LotNotLive, TransactionNotOpen

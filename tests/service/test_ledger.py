@@ -25,12 +25,12 @@ from till import (
     update_status,
 )
 
-from points_grpc.domain.administration import CreateMember, UpdatePolicy, UpdateProgram
-from points_grpc.domain.answers import Earned, ExpiryMoved, Redeemed
+from points_grpc.domain.admin.commands import CreateMember, UpdatePolicy, UpdateProgram
 from points_grpc.domain.commands import MemberName, member_by_id
 from points_grpc.domain.model import AwardKind, LotCategory, LotState, Period, PolicyKind
 from points_grpc.domain.policy import InDays, Never
 from points_grpc.domain.queries import GetAccount, GetLot
+from points_grpc.domain.results import Earned, ExpiryMoved, Redeemed
 from points_grpc.errors import (
     AccountNotFound,
     CurrencyNotFound,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     CreateMember,
     LinkIdentifier,
     MemberView,

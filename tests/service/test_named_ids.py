@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, func, select
 from till import PROGRAM, START, Till, approve, earn, expire, move, moves, named, redeem
 
-from points_grpc.domain.administration import UpdateCurrency
+from points_grpc.domain.admin.commands import UpdateCurrency
 from points_grpc.domain.commands import digest
 from points_grpc.domain.model import LotState
 from points_grpc.errors import LotNotFound, RequestIdReused

@@ -14,7 +14,7 @@ from branch import PATIENCE_SECONDS, Branch, run
 from till import Till, earn, outcomes
 
 from points_grpc import effects
-from points_grpc.domain.administration import CreateProgram
+from points_grpc.domain.admin.commands import CreateProgram
 from points_grpc.errors import CallTooLarge, Overloaded, Refusal, StorageUnavailable
 from points_grpc.service.admin.codecs import PROGRAM
 from points_grpc.service.admin.executor import Desk, Task

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     CreateCurrency,
     CreatePolicy,
     CreateProgram,

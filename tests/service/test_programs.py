@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     CreateCurrency,
     CreatePolicy,
     CreateProgram,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import column, func, select, table
 
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     CreateCurrency,
     CreateMember,
     CreatePolicy,
@@ -20,8 +20,8 @@ from points_grpc.domain.administration import (
     UpdatePolicy,
 )
 from points_grpc.domain.commands import Caller, MemberName
+from points_grpc.domain.limits import Quotas
 from points_grpc.domain.model import Policy, PolicyKind
-from points_grpc.domain.quotas import Quotas
 from points_grpc.errors import LimitReached
 from points_grpc.service.admin.audit_log import AdminRecorder
 from points_grpc.service.admin.members import MemberBook

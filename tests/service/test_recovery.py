@@ -15,8 +15,8 @@ from sqlalchemy import DDL, column, func, select, table, update
 from structlog.testing import capture_logs
 from till import PROGRAM, Till, earn, named, outcomes, redeem
 
-from points_grpc.domain.answers import Earned
 from points_grpc.domain.queries import ListLots
+from points_grpc.domain.results import Earned
 from points_grpc.errors import InvalidField, StorageUnavailable
 from points_grpc.service.shared import retry as persisting
 from points_grpc.service.writes import ledger

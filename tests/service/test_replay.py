@@ -24,17 +24,17 @@ from till import (
     update_status,
 )
 
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     CreateMember,
     LinkIdentifier,
     UnlinkIdentifier,
     UpdateCurrency,
     UpdatePolicy,
 )
-from points_grpc.domain.answers import Expired, ExpiryChangeView, ExpiryMoved
 from points_grpc.domain.commands import Command, MemberName, member_by_id
 from points_grpc.domain.model import Currency, ExpirationSource, LotState, Period, ReasonType
 from points_grpc.domain.policy import InDays, Never
+from points_grpc.domain.results import Expired, ExpiryChangeView, ExpiryMoved
 from points_grpc.errors import (
     InsufficientPoints,
     LotNotFound,

@@ -12,8 +12,8 @@ import pytest
 from branch import PATIENCE_SECONDS, Branch, run
 from till import PROGRAM, START, Till, earn, named, redeem
 
-from points_grpc.domain.answers import Earned
 from points_grpc.domain.queries import GetSchedule, ListLots, Schedule
+from points_grpc.domain.results import Earned
 from points_grpc.service.reads import reports
 
 SCHEDULE = GetSchedule(PROGRAM, named("ann"), "PTS", 3, 6)

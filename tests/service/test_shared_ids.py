@@ -11,8 +11,8 @@ from branch import locked
 from sqlalchemy import func, select
 from till import START, Till, earn, move, moves, outcomes
 
-from points_grpc.domain.answers import Earned, ExpiryMoved
 from points_grpc.domain.commands import MoveExpiry
+from points_grpc.domain.results import Earned, ExpiryMoved
 from points_grpc.errors import InvalidField, LotNotFound, RequestIdReused
 from points_grpc.storage.tables import expiry_changes, requests
 

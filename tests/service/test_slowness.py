@@ -12,9 +12,9 @@ from branch import Branch, at_once, run
 from sqlalchemy import DDL, func, select
 from till import PROGRAM, START, Till, earn, named, outcomes
 
-from points_grpc.domain.administration import CreateProgram
-from points_grpc.domain.answers import Earned
+from points_grpc.domain.admin.commands import CreateProgram
 from points_grpc.domain.queries import GetAccount, ListLots
+from points_grpc.domain.results import Earned
 from points_grpc.errors import CallTooLarge, StorageUnavailable
 from points_grpc.service.admin.codecs import PROGRAM as PROGRAM_FORM
 from points_grpc.service.admin.executor import Desk, Task

@@ -12,8 +12,8 @@ import pytest
 from branch import PATIENCE_SECONDS, Branch, run
 from till import START, Till, earn, expire, outcomes, redeem
 
-from points_grpc.domain.answers import Redeemed
 from points_grpc.domain.policy import InDays, Never
+from points_grpc.domain.results import Redeemed
 from points_grpc.errors import CallTooLarge
 from points_grpc.service.writes import decide, gather
 from points_grpc.service.writes.ledger import Terms

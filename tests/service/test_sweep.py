@@ -15,10 +15,10 @@ from sqlalchemy import Table, func, select, update
 from till import START, Till, approve, earn, move, redeem
 
 from points_grpc.clock import TestClock
-from points_grpc.domain.answers import Earned
 from points_grpc.domain.commands import Earn
 from points_grpc.domain.model import LotState
 from points_grpc.domain.policy import ExpireAt, InDays, Never
+from points_grpc.domain.results import Earned
 from points_grpc.errors import InvalidField, Refusal
 from points_grpc.service.sweep import due_accounts, sweeper
 from points_grpc.service.sweep.dry_run import Forecaster

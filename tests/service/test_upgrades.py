@@ -13,9 +13,9 @@ from sqlalchemy.pool import NullPool
 from till import PROGRAM, START, Till, approve, earn, expire, move, redeem
 
 from points_grpc.clock import TestClock
-from points_grpc.domain.administration import CreateMember, LinkIdentifier, UnlinkIdentifier
+from points_grpc.domain.admin.commands import CreateMember, LinkIdentifier, UnlinkIdentifier
+from points_grpc.domain.auth import READ
 from points_grpc.domain.commands import MemberName, member_by_id
-from points_grpc.domain.grants import READ
 from points_grpc.domain.model import LotState
 from points_grpc.domain.policy import InDays
 from points_grpc.service.admin.credentials import make_token

@@ -10,8 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from points_grpc.clock import Clock
-from points_grpc.domain.administration import CurrencyView, PolicyView, ProgramView
-from points_grpc.domain.answers import AccountView, Earned
+from points_grpc.domain.admin.commands import CurrencyView, PolicyView, ProgramView
 from points_grpc.domain.commands import (
     Caller,
     Command,
@@ -25,6 +24,7 @@ from points_grpc.domain.commands import (
 from points_grpc.domain.model import LotState, Period, Policy, PolicyKind, TransactionType
 from points_grpc.domain.policy import Expiration, ExpireAt, Immediate
 from points_grpc.domain.queries import GetAccount
+from points_grpc.domain.results import AccountView, Earned
 from points_grpc.errors import Refusal
 from points_grpc.service.admin.executor import Desk
 from points_grpc.service.admin.members import MemberBook

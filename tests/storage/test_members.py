@@ -10,9 +10,9 @@ import pytest
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, func, select
 
-from points_grpc.domain.answers import MemberLabel
-from points_grpc.domain.books import Account
 from points_grpc.domain.commands import MemberName
+from points_grpc.domain.results import MemberLabel
+from points_grpc.domain.state import Account
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.db_errors import Fault, fault_of
 from points_grpc.storage.core.ids import BUCKETS, FIRST_NUMBER, bucket_of_id, bucket_of_name

@@ -12,9 +12,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import DDL, Connection, Table, column, func, select, table
 
-from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents, Resource
-from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Transaction
+from points_grpc.domain.admin.events import AdminEvent, ListAdminEvents, Resource
 from points_grpc.domain.model import AwardKind, LotState, TransactionType
+from points_grpc.domain.state import Account, Allocation, ExpiryChange, Lot, Transaction
 from points_grpc.storage import tables as t
 from points_grpc.storage.admin import audit_events
 from points_grpc.storage.core import unit_ids

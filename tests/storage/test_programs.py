@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from points_grpc.domain.administration import CurrencyView, PolicyView, ProgramView
+from points_grpc.domain.admin.commands import CurrencyView, PolicyView, ProgramView
 from points_grpc.domain.model import Policy, PolicyKind
 from points_grpc.storage.admin import currencies, policies, programs
 from points_grpc.storage.core.database import Database

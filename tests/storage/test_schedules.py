@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from points_grpc.domain.books import Account, Allocation, ExpiryChange, Lot, Transaction
+from points_grpc.domain.as_of import FixedLots
 from points_grpc.domain.model import AwardKind, LotState, TransactionType
 from points_grpc.domain.schedule import InactivityLots, MonthSums
-from points_grpc.domain.standing import FixedLots
+from points_grpc.domain.state import Account, Allocation, ExpiryChange, Lot, Transaction
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.ledger import accounts, expiry_changes, lots, transactions
 from points_grpc.storage.reads import change_pages, lot_pages, schedules, transaction_pages

@@ -6,7 +6,7 @@ import getpass
 import os
 from datetime import datetime
 
-from points_grpc.domain.admin_events import COMMAND_LINE, AdminEvent, FieldChange, Resource
+from points_grpc.domain.admin.events import COMMAND_LINE, AdminEvent, FieldChange, Resource
 from points_grpc.storage.admin import audit_events, programs
 from points_grpc.storage.core.database import Connection, Database
 from points_grpc.storage.core.ids import IdSource

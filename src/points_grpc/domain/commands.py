@@ -16,9 +16,8 @@ from operator import attrgetter
 from typing import Any
 
 from points_grpc.domain.amounts import TEXT_MAX
-from points_grpc.domain.model import AwardKind, LotCategory, LotState, ReasonType
+from points_grpc.domain.model import AwardKind, LotCategory, LotState, ReasonType, frozen
 from points_grpc.domain.policy import Expiration
-from points_grpc.domain.record import record
 
 VENDOR_ID_END = 2**46
 """Ids below this are a vendor's, ids from this on are ours."""
@@ -27,7 +26,7 @@ MEMBER_ID = "member_id"
 VENDOR_ID = "vendor_id"
 
 
-@record
+@frozen
 class MemberName:
     """A member as a request names it: an identifier's type and its normalised value.
 
@@ -47,7 +46,7 @@ CurrencyName = str | int | None
 """A currency's code, its id, or None for the program's default."""
 
 
-@record
+@frozen
 class Caller:
     """On whose behalf a call is made: the tenant and principal of its credential."""
 
@@ -57,7 +56,7 @@ class Caller:
     default_program_id: int = 0
 
 
-@record
+@frozen
 class Earn:
     """Award points as a new lot."""
 
@@ -78,7 +77,7 @@ class Earn:
     vendor_id: int = 0
 
 
-@record
+@frozen
 class Redeem:
     """Spend points, in spending order, all or nothing."""
 
@@ -91,7 +90,7 @@ class Redeem:
     description: str = ""
 
 
-@record
+@frozen
 class Expire:
     """Expire points on demand, in spending order, up to what there is."""
 
@@ -105,7 +104,7 @@ class Expire:
     require_full: bool = False
 
 
-@record
+@frozen
 class MoveExpiry:
     """Give one lot another expiry.
 
@@ -132,7 +131,7 @@ class MoveExpiry:
     call_fingerprint: bytes = b""
 
 
-@record
+@frozen
 class MoveState:
     """Move a lot, named by its EARN transaction, to another state.
 
@@ -146,7 +145,7 @@ class MoveState:
     request_id: str = ""
 
 
-@record
+@frozen
 class Lapse:
     """Record the expiries of one account that have happened; what a sweep asks."""
 

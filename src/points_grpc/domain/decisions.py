@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from typing import Unpack
 
 from points_grpc.domain.amounts import to_units
-from points_grpc.domain.answers import Answer, Earned, Expired, Lapsed, Redeemed, StateMoved
-from points_grpc.domain.books import Allocation, Case, Draft, Holding, Lot, Transaction
 from points_grpc.domain.calendar import OutOfCalendar
 from points_grpc.domain.commands import Earn, Expire, Lapse, MoveExpiry, MoveState, Redeem
+from points_grpc.domain.expiry_update import expiration_field, move_expiry
 from points_grpc.domain.lapse import lapse_due
 from points_grpc.domain.model import (
     ExpirationCause,
@@ -20,8 +19,6 @@ from points_grpc.domain.model import (
     PolicyKind,
     TransactionType,
 )
-from points_grpc.domain.moving import expiration_field, move_expiry
-from points_grpc.domain.origins import expiration_source
 from points_grpc.domain.policy import (
     Immediate,
     fixed_expiry,
@@ -41,8 +38,10 @@ from points_grpc.domain.posting import (
     redeem_from,
     submit_lot,
 )
+from points_grpc.domain.results import Answer, Earned, Expired, Lapsed, Redeemed, StateMoved
 from points_grpc.domain.spending import take
-from points_grpc.domain.views import view_account, view_lot, view_transaction
+from points_grpc.domain.state import Allocation, Case, Draft, Holding, Lot, Transaction
+from points_grpc.domain.views import expiration_source, view_account, view_lot, view_transaction
 from points_grpc.errors import (
     AccountNotFound,
     ExpiryInPast,

@@ -14,9 +14,9 @@ from unicodedata import decimal, normalize
 
 import idna
 
-from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MEMBER_ID, VENDOR_ID, VENDOR_ID_END, MemberName
 from points_grpc.domain.limits import NAME_MAX, read_name, read_text
+from points_grpc.domain.results import MemberLabel
 from points_grpc.errors import InvalidField
 
 EXTERNAL_ID = "external_id"

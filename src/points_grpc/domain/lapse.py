@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from points_grpc.domain.books import Draft, Holding, Lot
 from points_grpc.domain.posting import end_lots
+from points_grpc.domain.state import Draft, Holding, Lot
 
 
 def may_be_due(next_due_at: datetime | None, now: datetime) -> bool:

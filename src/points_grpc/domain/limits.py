@@ -1,4 +1,4 @@
-"""Texts and their limits, for requests and for rows of files alike.
+"""Limits of texts and of counts, for requests and for rows of files alike.
 
 Lengths are in characters. Bytes that are not UTF-8 never get here, but what a JSON string escapes
 may: so a text is checked after its last decoding.
@@ -7,8 +7,9 @@ may: so a text is checked after its last decoding.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from points_grpc.errors import InvalidField
+from points_grpc.errors import InvalidField, LimitReached
 
 REQUEST_ID_MAX = 128
 IMPORT_ID_MAX = 128
@@ -49,3 +50,26 @@ def read_name(value: str, field: str, longest: int) -> str:
 def read_request_id(value: str) -> str:
     """Return the request id of a message that has one; "" for none. Raises InvalidField."""
     return read_text(value, "request_id", REQUEST_ID_MAX) if value else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """The most of each kind: identifiers per member, everything else per tenant.
+
+    Batches and caches read all of a kind, so a tenant may keep only so many.
+    """
+
+    identifiers: int = 100
+    programs: int = 1_000
+    currencies: int = 1_000
+    policies: int = 1_000
+    policy_versions: int = 1_000
+
+
+DEFAULT_QUOTAS = Quotas()
+
+
+def check_room(field: str, count: int, most: int) -> None:
+    """Refuse (LimitReached) one more than `most` where there are `count` already."""
+    if count >= most:
+        raise LimitReached(field, limit=most)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypedDict, Unpack
 
-from points_grpc.domain.books import Account, Allocation, Draft, Holding, Lot, Transaction
 from points_grpc.domain.model import LotState, TransactionType
+from points_grpc.domain.state import Account, Allocation, Draft, Holding, Lot, Transaction
 
 
 class Texts(TypedDict, total=False):

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from points_grpc.domain.books import Holding
 from points_grpc.domain.calendar import Month, days_between
 from points_grpc.domain.model import Policy, PolicyKind, Program
 from points_grpc.domain.policy import inactivity_lapse
@@ -16,6 +15,7 @@ from points_grpc.domain.queries import (
     Schedule,
     ScheduleMonth,
 )
+from points_grpc.domain.state import Holding
 from points_grpc.errors import ExpirationNotConfigured
 
 _INSTANT = timedelta(microseconds=1)

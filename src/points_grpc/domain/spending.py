@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from points_grpc.domain.books import Holding, Lot, NeedMoreLots
 from points_grpc.domain.model import LotState
+from points_grpc.domain.state import Holding, Lot, NeedMoreLots
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 

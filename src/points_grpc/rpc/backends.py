@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     CreateCurrency,
     CreateMember,
     CreatePolicy,
@@ -23,9 +22,10 @@ from points_grpc.domain.administration import (
     UpdatePolicy,
     UpdateProgram,
 )
-from points_grpc.domain.answers import AccountView, Answer, LotView, TransactionView
+from points_grpc.domain.admin.events import AdminEvent, ListAdminEvents
 from points_grpc.domain.commands import Caller, Command, CurrencyName, MemberName
 from points_grpc.domain.queries import Expiring, Listing, Page, Read, Schedule
+from points_grpc.domain.results import AccountView, Answer, LotView, TransactionView
 
 
 class Engine(Protocol):

@@ -20,7 +20,6 @@ from typing import Any
 
 from points_grpc import effects
 from points_grpc.clock import Clock
-from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command, MoveExpiry
 from points_grpc.domain.queries import (
     GetExpiring,
@@ -29,6 +28,7 @@ from points_grpc.domain.queries import (
     Page,
     Read,
 )
+from points_grpc.domain.results import Answer
 from points_grpc.errors import (
     CallTooLarge,
     Overloaded,

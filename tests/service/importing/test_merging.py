@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from till import PROGRAM, earn, named
 
-from points_grpc.domain.administration import CreateMember
+from points_grpc.domain.admin.commands import CreateMember
 from points_grpc.domain.commands import VENDOR_ID, Caller, MemberName
 from points_grpc.domain.queries import GetAccount
 from points_grpc.errors import MemberNotFound

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from till import PROGRAM
 
-from points_grpc.domain.administration import CreateMember, LinkIdentifier
+from points_grpc.domain.admin.commands import CreateMember, LinkIdentifier
 from points_grpc.domain.commands import Caller, MemberName
 from points_grpc.service.transfer.importer import writing
 from points_grpc.service.transfer.importer.importer import JSON_LINES, Importer, Order

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from points_grpc.clock import TestClock
-from points_grpc.domain.administration import CurrencyView, PolicyView, ProgramView
+from points_grpc.domain.admin.commands import CurrencyView, PolicyView, ProgramView
 from points_grpc.domain.commands import Caller, Command, Earn, Expire, MemberName, Redeem
 from points_grpc.domain.model import Period, Policy, PolicyKind, Rounding, TransactionType
 from points_grpc.domain.policy import Expiration, ExpireAt, Never

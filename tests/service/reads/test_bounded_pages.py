@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 from bank import NEVER, YEAR, Bank, named
 
-from points_grpc.domain.answer_sizes import size_of
 from points_grpc.domain.commands import MoveExpiry
 from points_grpc.domain.model import TransactionType
 from points_grpc.domain.policy import InDays
@@ -21,6 +20,7 @@ from points_grpc.domain.queries import (
     ListTransactions,
     Order,
 )
+from points_grpc.domain.results import size_of
 from points_grpc.errors import InvalidPageToken, TransactionNotFound
 from points_grpc.service.reads.listings import paging
 from points_grpc.storage.reads import change_pages, transaction_pages

@@ -10,7 +10,7 @@ import pytest
 from bank import IDLE, PROGRAM, YEAR, Bank, instant, named
 from sqlalchemy import select, update
 
-from points_grpc.domain.administration import CurrencyView, PolicyView
+from points_grpc.domain.admin.commands import CurrencyView, PolicyView
 from points_grpc.domain.commands import MoveExpiry
 from points_grpc.domain.policy import ExpireAt
 from points_grpc.domain.queries import (

@@ -10,11 +10,11 @@ from typing import TypeVar
 import pytest
 from bank import Bank, named
 
-from points_grpc.domain.answers import TransactionView
 from points_grpc.domain.commands import MoveExpiry, MoveState
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.policy import ExpireAt
 from points_grpc.domain.queries import ListTransactions, Order
+from points_grpc.domain.results import TransactionView
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from points_grpc.cli.options import fail
 from points_grpc.cli.runtime import logs
 from points_grpc.cli.runtime.gc_tuning import collect_seldom
 from points_grpc.clock import Clock
-from points_grpc.domain.admin_events import AdminEvent, Resource, differences
+from points_grpc.domain.admin.events import AdminEvent, Resource, differences
 from points_grpc.domain.commands import VENDOR_ID
 from points_grpc.domain.identifiers import can_merge
 from points_grpc.errors import ProgramNotFound, StorageUnavailable

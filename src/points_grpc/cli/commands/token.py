@@ -12,9 +12,8 @@ import typer
 from points_grpc.cli import databases, options
 from points_grpc.cli.administering import CommandLog, principal
 from points_grpc.clock import SystemClock
-from points_grpc.domain.admin_events import AdminEvent, FieldChange, Resource, differences
-from points_grpc.domain.grants import SCOPES
-from points_grpc.domain.tokens import NAME_MAX, Token
+from points_grpc.domain.admin.events import AdminEvent, FieldChange, Resource, differences
+from points_grpc.domain.auth import SCOPES, TOKEN_NAME_MAX, Token
 from points_grpc.service.admin.credentials import make_token
 from points_grpc.storage.admin import programs, tokens
 from points_grpc.storage.core.database import Connection
@@ -46,8 +45,8 @@ def create(  # noqa: PLR0917  # each is an option, given by name
     """
     wanted = _scopes(scopes)
     lifetime = _lifetime(expires_in)
-    if len(name) > NAME_MAX or not name.isprintable():
-        options.fail(f"--name: at most {NAME_MAX} printable characters", code=2)
+    if len(name) > TOKEN_NAME_MAX or not name.isprintable():
+        options.fail(f"--name: at most {TOKEN_NAME_MAX} printable characters", code=2)
     now = SystemClock().now()
 
     def make(connection: Connection, log: CommandLog) -> tuple[str, Token] | None:

@@ -6,11 +6,7 @@ from datetime import datetime
 
 from points_grpc.cli.administering import CommandLog, create_tenant, set_default_program
 from points_grpc.clock import Clock
-from points_grpc.domain.administration import (
-    CreateCurrency,
-    CreatePolicy,
-    CreateProgram,
-)
+from points_grpc.domain.admin.commands import CreateCurrency, CreatePolicy, CreateProgram
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.model import Period, Policy, PolicyKind
 from points_grpc.errors import CurrencyNotFound, LimitReached, PolicyNotFound, ProgramNotFound

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from points_grpc.clock import Clock, SharedHand, SystemClock, TestClock
 from points_grpc.config import Settings
-from points_grpc.domain.quotas import Quotas
+from points_grpc.domain.limits import Quotas
 from points_grpc.metrics.figures import Figures
 from points_grpc.service.admin.credentials import CredentialBook
 from points_grpc.service.admin.executor import Desk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from points_grpc.domain.grants import Grant
+from points_grpc.domain.auth import Grant
 from points_grpc.errors import TokenInvalid
 from points_grpc.rpc.interceptors import Context
 

@@ -26,8 +26,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from points_grpc.clock import Clock
+from points_grpc.domain.auth import SCOPES, Grant
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.errors import TokenInvalid
 from points_grpc.rpc.auth import Authenticator
 from points_grpc.rpc.interceptors import Context

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from points_grpc.domain.auth import SCOPES, Grant
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.errors import TokenInvalid
 from points_grpc.rpc.interceptors import Context
 

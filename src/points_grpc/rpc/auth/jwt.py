@@ -11,8 +11,8 @@ from typing import Any
 import jwt
 
 from points_grpc.clock import Clock
+from points_grpc.domain.auth import SCOPES, Grant
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.grants import SCOPES, Grant
 from points_grpc.errors import TokenInvalid
 from points_grpc.rpc.auth.jwks import Keys
 

@@ -15,8 +15,9 @@ from points.v1 import (
     update_expiry_pb2,
 )
 from points_grpc.domain.amounts import print_units
-from points_grpc.domain.answer_sizes import ALLOCATIONS_MAX
-from points_grpc.domain.answers import (
+from points_grpc.domain.model import LotCategory, LotState
+from points_grpc.domain.results import (
+    ALLOCATIONS_MAX,
     AccountView,
     AllocationView,
     Earned,
@@ -30,7 +31,6 @@ from points_grpc.domain.answers import (
     StateMoved,
     TransactionView,
 )
-from points_grpc.domain.model import LotCategory, LotState
 from points_grpc.rpc.codec.custom_meta import put_custom_meta
 from points_grpc.rpc.codec.instants import put_instant
 

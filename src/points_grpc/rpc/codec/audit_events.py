@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from points.v1 import audit_pb2
-from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents, Resource
+from points_grpc.domain.admin.events import AdminEvent, ListAdminEvents, Resource
 from points_grpc.domain.limits import read_text
 from points_grpc.rpc.codec.enums import read_enum
 from points_grpc.rpc.codec.instants import put_instant, read_bounds

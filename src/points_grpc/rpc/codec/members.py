@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from points.v1 import member_pb2, member_service_pb2
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     CreateMember,
     LinkIdentifier,
     MemberView,

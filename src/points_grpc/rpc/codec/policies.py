@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from points.v1 import policy_pb2
-from points_grpc.domain.administration import CreatePolicy, PolicyView, UpdatePolicy
+from points_grpc.domain.admin.commands import CreatePolicy, PolicyView, UpdatePolicy
 from points_grpc.domain.limits import CODE_MAX, read_name, read_request_id, read_text
 from points_grpc.domain.model import Period, Policy, PolicyKind, Rounding, TransactionType
 from points_grpc.errors import InvalidField

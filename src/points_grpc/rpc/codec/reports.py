@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from points.v1 import expiring_pb2
 from points_grpc.domain.amounts import print_units
-from points_grpc.domain.answer_sizes import INACTIVITY_MAX
 from points_grpc.domain.queries import Expiring, InactivityEntry, Schedule, ScheduleMonth
+from points_grpc.domain.results import INACTIVITY_MAX
 from points_grpc.rpc.codec.instants import put_date, put_instant
 
 

@@ -12,7 +12,7 @@ from points.v1 import (
     transaction_status_pb2,
     update_expiry_pb2,
 )
-from points_grpc.domain.answer_sizes import PAGE_BYTES_MAX
+from points_grpc.domain.results import PAGE_BYTES_MAX
 
 Response: TypeAlias = (
     earn_pb2.BatchEarnResponse

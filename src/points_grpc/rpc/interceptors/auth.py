@@ -8,8 +8,8 @@ from contextvars import ContextVar
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from points.v1 import options_pb2
+from points_grpc.domain.auth import NOBODY, Grant
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.grants import NOBODY, Grant
 from points_grpc.errors import ScopeMissing
 from points_grpc.rpc.auth import Authenticator
 from points_grpc.rpc.interceptors import Context, Handler, Request

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TypeVar
 
-from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command
+from points_grpc.domain.results import Answer
 from points_grpc.errors import InvalidField, Refusal
 from points_grpc.rpc.backends import Engine
 from points_grpc.rpc.interceptors.errors import report

@@ -15,7 +15,9 @@ from points.v1 import (
     transaction_status_pb2,
     update_expiry_pb2,
 )
-from points_grpc.domain.answers import (
+from points_grpc.domain.commands import Command
+from points_grpc.domain.queries import Expiring, Listing, Page, Schedule
+from points_grpc.domain.results import (
     AccountView,
     Earned,
     Expired,
@@ -25,8 +27,6 @@ from points_grpc.domain.answers import (
     StateMoved,
     TransactionView,
 )
-from points_grpc.domain.commands import Command
-from points_grpc.domain.queries import Expiring, Listing, Page, Schedule
 from points_grpc.errors import InvalidField, LotNotFound, Refusal
 from points_grpc.rpc.backends import Engine
 from points_grpc.rpc.codec import answers, commands, queries, reports

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from points_grpc.domain.admin_events import (
+from points_grpc.domain.admin.commands import Change, CurrencyView, PolicyView, ProgramView
+from points_grpc.domain.admin.events import (
     AdminEvent,
     FieldChange,
     Resource,
@@ -16,7 +17,6 @@ from points_grpc.domain.admin_events import (
     policy_settings,
     program_settings,
 )
-from points_grpc.domain.administration import Change, CurrencyView, PolicyView, ProgramView
 from points_grpc.domain.commands import Caller, MemberName
 from points_grpc.domain.queries import Cursor
 from points_grpc.errors import InvalidPageToken

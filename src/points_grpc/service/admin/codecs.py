@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     CurrencyCreated,
     CurrencyView,
     PolicyView,

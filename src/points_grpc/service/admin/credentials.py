@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from points_grpc.clock import Clock
+from points_grpc.domain.auth import SECRET_BYTES, Grant, Token, digest, is_token, written
 from points_grpc.domain.commands import Caller
-from points_grpc.domain.grants import Grant
-from points_grpc.domain.tokens import SECRET_BYTES, Token, digest, is_token, written
 from points_grpc.errors import TokenInvalid
 from points_grpc.service.admin.executor import Clerk
 from points_grpc.service.shared.checked_clock import CheckedClock

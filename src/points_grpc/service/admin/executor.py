@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from points_grpc import effects
 from points_grpc.clock import Clock
-from points_grpc.domain.administration import Change, Outcome, fingerprint
+from points_grpc.domain.admin.commands import Change, Outcome, fingerprint
 from points_grpc.domain.commands import digest
 from points_grpc.errors import Overloaded, Refusal, RequestIdReused, StorageUnavailable
 from points_grpc.service.shared.retry import tell_if_deadlock

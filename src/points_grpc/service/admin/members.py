@@ -6,17 +6,17 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin.commands import (
     CreateMember,
     LinkIdentifier,
     MemberView,
     Outcome,
     UnlinkIdentifier,
 )
-from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MEMBER_ID, VENDOR_ID, Caller, MemberName
 from points_grpc.domain.identifiers import check_identifier, check_identifiers, first_name, label_of
-from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas, check_room
+from points_grpc.domain.limits import DEFAULT_QUOTAS, Quotas, check_room
+from points_grpc.domain.results import MemberLabel
 from points_grpc.errors import IdentifierTaken, InvalidField, LimitReached, MemberNotFound
 from points_grpc.service.admin.audit_log import AdminRecorder
 from points_grpc.service.admin.executor import AnswerForm, Desk, Instant, Task

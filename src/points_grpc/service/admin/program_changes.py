@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from points_grpc.domain import settings
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin import program_rules
+from points_grpc.domain.admin.commands import (
     CreateCurrency,
     CreatePolicy,
     CreateProgram,
@@ -20,8 +20,8 @@ from points_grpc.domain.administration import (
     UpdateProgram,
 )
 from points_grpc.domain.commands import Caller, CurrencyName
+from points_grpc.domain.limits import DEFAULT_QUOTAS, Quotas, check_room
 from points_grpc.domain.model import Policy
-from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas, check_room
 from points_grpc.errors import CurrencyNotFound, IdentifierTaken, PolicyNotFound, ProgramNotFound
 from points_grpc.service.admin.audit_log import AdminRecorder
 from points_grpc.storage.admin import currencies, policies, programs, tenant_counts
@@ -140,7 +140,7 @@ class ProgramWriter(ProgramReader):
 
     def create_currency(self, change: CreateCurrency) -> CurrencyCreated:
         """Add the currency and its default policy."""
-        policy = settings.new_default_policy(change.default_policy)
+        policy = program_rules.new_default_policy(change.default_policy)
         program = self._locked_program(change.program_id)
         of_program = self.currencies(program.program_id)
         if any(currency.code == change.code for currency in of_program):
@@ -192,7 +192,7 @@ class ProgramWriter(ProgramReader):
 
     def create_policy(self, change: CreatePolicy) -> PolicyView:
         """Add the policy, at version 1."""
-        policy = settings.new_version(change.policy, 1, "definition")
+        policy = program_rules.new_version(change.policy, 1, "definition")
         currency = self._locked_currency(change.program_id, change.currency)
         if any(view.policy.code == policy.code for view in self.policies(currency)):
             raise IdentifierTaken("policy")
@@ -201,7 +201,7 @@ class ProgramWriter(ProgramReader):
 
     def update_policy(self, change: UpdatePolicy) -> PolicyView:
         """Add the policy's next version, unless it says what the newest says."""
-        definition = settings.new_version(change.policy, 0, "definition")
+        definition = program_rules.new_version(change.policy, 0, "definition")
         currency = self._locked_currency(change.program_id, change.currency)
         newest = self.policy(currency, change.policy.code)
         definition = replace(definition, code=newest.policy.code)

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from points_grpc.domain import settings
-from points_grpc.domain.admin_events import AdminEvent, ListAdminEvents
-from points_grpc.domain.administration import (
+from points_grpc.domain.admin import program_rules
+from points_grpc.domain.admin.commands import (
     CreateCurrency,
     CreatePolicy,
     CreateProgram,
@@ -21,9 +20,10 @@ from points_grpc.domain.administration import (
     UpdatePolicy,
     UpdateProgram,
 )
+from points_grpc.domain.admin.events import AdminEvent, ListAdminEvents
 from points_grpc.domain.commands import Caller, CurrencyName
+from points_grpc.domain.limits import DEFAULT_QUOTAS, Quotas
 from points_grpc.domain.queries import Page
-from points_grpc.domain.quotas import DEFAULT_QUOTAS, Quotas
 from points_grpc.service.admin.audit_log import AdminRecorder, read_place, write_place
 from points_grpc.service.admin.codecs import CURRENCY, CURRENCY_CREATED, POLICY, PROGRAM
 from points_grpc.service.admin.executor import AnswerForm, Desk, Instant, Task
@@ -60,7 +60,7 @@ class ProgramBook:
 
     async def create_program(self, caller: Caller, change: CreateProgram) -> Outcome[ProgramView]:
         """A new program without currencies. IdentifierTaken (program_id)."""
-        settings.check_new_program(change)
+        program_rules.check_new_program(change)
         return await self._carry_out(
             caller, change, lambda writer: writer.create_program(change), PROGRAM
         )
@@ -77,7 +77,7 @@ class ProgramBook:
 
     async def update_program(self, caller: Caller, change: UpdateProgram) -> Outcome[ProgramView]:
         """Changes to a program. ProgramNotFound, CurrencyNotFound."""
-        settings.check_name(change.name)
+        program_rules.check_name(change.name)
         return await self._carry_out(
             caller, change, lambda writer: writer.update_program(change), PROGRAM
         )
@@ -89,7 +89,7 @@ class ProgramBook:
 
         ProgramNotFound, IdentifierTaken (currency_id, currency_code).
         """
-        settings.check_new_currency(change)
+        program_rules.check_new_currency(change)
         return await self._carry_out(
             caller, change, lambda writer: writer.create_currency(change), CURRENCY_CREATED
         )
@@ -119,7 +119,7 @@ class ProgramBook:
         self, caller: Caller, change: UpdateCurrency
     ) -> Outcome[CurrencyView]:
         """Changes to a currency. ProgramNotFound, CurrencyNotFound, PolicyNotFound."""
-        settings.check_currency_settings(change)
+        program_rules.check_currency_settings(change)
         return await self._carry_out(
             caller, change, lambda writer: writer.update_currency(change), CURRENCY
         )
@@ -129,7 +129,7 @@ class ProgramBook:
 
         ProgramNotFound, CurrencyNotFound, IdentifierTaken (policy).
         """
-        settings.check_policy_code(change.policy.code)
+        program_rules.check_policy_code(change.policy.code)
         return await self._carry_out(
             caller, change, lambda writer: writer.create_policy(change), POLICY
         )

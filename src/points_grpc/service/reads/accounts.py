@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from points_grpc.clock import Clock
-from points_grpc.domain.answers import MemberLabel
-from points_grpc.domain.books import Account, Holding, Member
 from points_grpc.domain.model import Currency, Program
+from points_grpc.domain.results import MemberLabel
+from points_grpc.domain.state import Account, Holding, Member
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.shared.resolution import ProgramKey
 from points_grpc.storage.core.database import Connection

@@ -6,9 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from points_grpc.clock import Clock
-from points_grpc.domain.answer_sizes import ALLOCATIONS_MAX
-from points_grpc.domain.answers import AccountView, LotView, TransactionView
-from points_grpc.domain.books import Holding, Lot, Transaction
+from points_grpc.domain.as_of import view_lot_now, view_transaction_now
 from points_grpc.domain.commands import VENDOR_ID_END, Caller
 from points_grpc.domain.model import Currency, ExpirationCause, Program, TransactionType
 from points_grpc.domain.queries import (
@@ -21,7 +19,8 @@ from points_grpc.domain.queries import (
     Read,
     Schedule,
 )
-from points_grpc.domain.standing import view_lot_now, view_transaction_now
+from points_grpc.domain.results import ALLOCATIONS_MAX, AccountView, LotView, TransactionView
+from points_grpc.domain.state import Holding, Lot, Transaction
 from points_grpc.errors import (
     AccountNotFound,
     InvalidField,

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from points_grpc.domain.answers import AccountView
-from points_grpc.domain.books import Holding
+from points_grpc.domain.as_of import FixedLots, account_now
 from points_grpc.domain.calendar import Month, OutOfCalendar, month_window
 from points_grpc.domain.model import LotState
 from points_grpc.domain.queries import Expiring, GetAccount, GetExpiring, GetSchedule, Schedule
+from points_grpc.domain.results import AccountView
 from points_grpc.domain.schedule import (
     MonthSums,
     ProjectedLots,
@@ -20,7 +20,7 @@ from points_grpc.domain.schedule import (
     make_schedule,
     project,
 )
-from points_grpc.domain.standing import FixedLots, account_now
+from points_grpc.domain.state import Holding
 from points_grpc.errors import InvalidField, Refusal
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.pipeline import together

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import MEMBER_ID, Caller, CurrencyName, MemberName
 from points_grpc.domain.model import Currency, Program
+from points_grpc.domain.results import MemberLabel
 from points_grpc.errors import CurrencyNotFound, ProgramNotFound
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.pipeline import Ask

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from points_grpc.clock import Clock
-from points_grpc.domain.books import Holding, Lot
 from points_grpc.domain.calendar import nearest_local_date
 from points_grpc.domain.commands import Caller, Lapse
 from points_grpc.domain.model import LotState
+from points_grpc.domain.state import Holding, Lot
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.sweep import due_accounts
 from points_grpc.service.writes.gather import Gatherer, Locking

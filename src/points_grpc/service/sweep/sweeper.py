@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from points_grpc.clock import Clock
-from points_grpc.domain.answers import Lapsed
-from points_grpc.domain.books import Account
 from points_grpc.domain.commands import Caller, Lapse
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import Currency, Program
+from points_grpc.domain.results import Lapsed
+from points_grpc.domain.state import Account
 from points_grpc.errors import StorageUnavailable, TimeInDoubt
 from points_grpc.service.shared import retention
 from points_grpc.service.shared.checked_clock import is_ahead

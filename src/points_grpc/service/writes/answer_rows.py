@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import MoveExpiry, MoveState
+from points_grpc.domain.results import Answer
 from points_grpc.service.writes.apply import KeptAnswer
 from points_grpc.service.writes.former_request_ids import NamedIds
 from points_grpc.service.writes.resolve import Item

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from points_grpc.domain.books import Account, Books, Lot, Member
-from points_grpc.domain.record import record
+from points_grpc.domain.model import frozen
+from points_grpc.domain.state import Account, Books, Lot, Member
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.ledger import (
     accounts,
@@ -19,7 +19,7 @@ from points_grpc.storage.ledger import (
 from points_grpc.storage.ledger.requests import RequestKey
 
 
-@record
+@frozen
 class KeptAnswer:
     """An answer to be kept under its request id, for as long as what was kept at `since`."""
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from points_grpc.domain.answers import Answer
-from points_grpc.domain.books import Draft, NeedMoreLots
 from points_grpc.domain.decisions import decide
+from points_grpc.domain.results import Answer
+from points_grpc.domain.state import Draft, NeedMoreLots
 from points_grpc.errors import CallTooLarge, Refusal, RequestIdReused
 from points_grpc.service.writes.answer_rows import Shelf
 from points_grpc.service.writes.apply import KeptAnswer

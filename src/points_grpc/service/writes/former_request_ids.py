@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from points_grpc.clock import Clock
-from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import (
     Earn,
     Expire,
@@ -21,6 +20,7 @@ from points_grpc.domain.commands import (
     Redeem,
     digest,
 )
+from points_grpc.domain.results import Answer
 from points_grpc.service.shared import retention
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.writes.apply import KeptAnswer

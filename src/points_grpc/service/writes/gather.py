@@ -9,11 +9,11 @@ from decimal import Decimal
 from enum import Enum
 
 from points_grpc.clock import Clock
-from points_grpc.domain.books import Account, Books, Case, Holding, Lot, Member
 from points_grpc.domain.commands import Earn, Expire, MoveExpiry, MoveState, Redeem
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import PolicyKind
 from points_grpc.domain.spending import is_within_reach
+from points_grpc.domain.state import Account, Books, Case, Holding, Lot, Member
 from points_grpc.errors import TimeInDoubt
 from points_grpc.service.shared.checked_clock import is_ahead
 from points_grpc.service.shared.program_cache import ProgramCache

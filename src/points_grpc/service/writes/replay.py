@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from points_grpc.domain.answer_sizes import ALLOCATIONS_MAX
-from points_grpc.domain.answers import (
+from points_grpc.domain.commands import Caller
+from points_grpc.domain.model import (
+    ExpirationCause,
+    ExpirationSource,
+    LotState,
+    PolicyKind,
+    Program,
+    frozen,
+)
+from points_grpc.domain.results import (
+    ALLOCATIONS_MAX,
     AccountView,
     Answer,
     Earned,
@@ -16,18 +25,8 @@ from points_grpc.domain.answers import (
     Redeemed,
     StateMoved,
 )
-from points_grpc.domain.books import Account, ExpiryChange, Lot, Transaction
-from points_grpc.domain.commands import Caller
-from points_grpc.domain.model import (
-    ExpirationCause,
-    ExpirationSource,
-    LotState,
-    PolicyKind,
-    Program,
-)
-from points_grpc.domain.origins import expiration_source
-from points_grpc.domain.record import record
-from points_grpc.domain.views import view_change, view_lot, view_transaction
+from points_grpc.domain.state import Account, ExpiryChange, Lot, Transaction
+from points_grpc.domain.views import expiration_source, view_change, view_lot, view_transaction
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.ledger import accounts, expiry_changes, lots, transactions
@@ -96,7 +95,7 @@ def _moved(
     return expiry_changes.moved_until(connection, asked)
 
 
-@record
+@frozen
 class _Shelf:
     """What was read to rebuild a batch of answers."""
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from points_grpc.domain.answers import Answer, MemberLabel
-from points_grpc.domain.books import Lot, Member
 from points_grpc.domain.commands import (
     MEMBER_ID,
     VENDOR_ID_END,
@@ -24,6 +22,8 @@ from points_grpc.domain.commands import (
     Redeem,
 )
 from points_grpc.domain.model import Program
+from points_grpc.domain.results import Answer, MemberLabel
+from points_grpc.domain.state import Lot, Member
 from points_grpc.errors import (
     AccountNotFound,
     LotNotFound,

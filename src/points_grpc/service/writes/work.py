@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from points_grpc.domain.answers import Answer
 from points_grpc.domain.commands import Caller, Command, MoveExpiry
+from points_grpc.domain.results import Answer
 from points_grpc.errors import Refusal
 from points_grpc.storage.ledger.requests import RequestKey
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, tuple_
 
-from points_grpc.domain.admin_events import AdminEvent, FieldChange, ListAdminEvents, Resource
+from points_grpc.domain.admin.events import AdminEvent, FieldChange, ListAdminEvents, Resource
 from points_grpc.storage.core.ids import IdSource, bucket_of_name
 from points_grpc.storage.core.unnest import BIGINT, INT, TEXT
 from points_grpc.storage.reads.transaction_pages import BEGINNING, END

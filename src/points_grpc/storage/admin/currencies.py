@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from points_grpc.domain.administration import CurrencyView
+from points_grpc.domain.admin.commands import CurrencyView
 from points_grpc.storage.core.unnest import BIGINT, INT
 from points_grpc.storage.tables import currencies
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from points_grpc.domain.administration import PolicyView
+from points_grpc.domain.admin.commands import PolicyView
 from points_grpc.domain.model import Period, Policy, PolicyKind, Rounding, TransactionType
 from points_grpc.storage.core.unnest import BIGINT, INT
 from points_grpc.storage.tables import currencies, policies

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from points_grpc.domain.administration import ProgramView
+from points_grpc.domain.admin.commands import ProgramView
 from points_grpc.domain.model import Currency, Policy, Program
 from points_grpc.storage.admin.policies import COLUMNS as POLICY_COLUMNS
 from points_grpc.storage.admin.policies import policy_of_row

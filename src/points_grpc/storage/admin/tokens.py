@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from points_grpc.domain.tokens import Token
+from points_grpc.domain.auth import Token
 from points_grpc.storage.core.unnest import BYTES, TEXT, fill, rows
 from points_grpc.storage.tables import tenants, tokens
 from points_grpc.storage.tables.columns import INSTANT

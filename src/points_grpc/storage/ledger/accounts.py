@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, func, select, true, tuple_
 
-from points_grpc.domain.books import Account
+from points_grpc.domain.state import Account
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.core.pipeline import Ask, Row, execute, later
 from points_grpc.storage.core.unnest import BIGINT, INT, fill, insert_rows, rows, update_rows

@@ -13,8 +13,8 @@ from datetime import datetime
 
 from sqlalchemy import and_, func, insert, literal, or_, select, true, update
 
-from points_grpc.domain.books import Account
 from points_grpc.domain.model import LotState, TransactionType
+from points_grpc.domain.state import Account
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.core.unnest import BIGINT, INT, SMALL, TEXT, fill, rows

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select, true
 
-from points_grpc.domain.books import ExpiryChange
 from points_grpc.domain.model import ReasonType
+from points_grpc.domain.state import ExpiryChange
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.core.pipeline import execute, later
 from points_grpc.storage.core.unnest import BIGINT, INT, fill, insert_rows, rows

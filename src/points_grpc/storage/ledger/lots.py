@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, or_, select, true
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from points_grpc.domain.books import Lot
 from points_grpc.domain.model import AwardKind, LotState
+from points_grpc.domain.state import Lot
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.core.pipeline import Ask, Row, execute, later
 from points_grpc.storage.core.unnest import BIGINT, INT, fill, insert_rows, rows, update_rows

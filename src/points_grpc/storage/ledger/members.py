@@ -24,9 +24,9 @@ from sqlalchemy import (
     update,
 )
 
-from points_grpc.domain.administration import MemberView
-from points_grpc.domain.answers import MemberLabel
+from points_grpc.domain.admin.commands import MemberView
 from points_grpc.domain.commands import MemberName
+from points_grpc.domain.results import MemberLabel
 from points_grpc.storage.core.ids import bucket_of_id, bucket_of_name
 from points_grpc.storage.core.pipeline import Ask, Row, execute, later
 from points_grpc.storage.core.unnest import BIGINT, INT, TEXT, Params, fill, rows

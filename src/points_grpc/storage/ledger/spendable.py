@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select, true, tuple_, union_all
 
-from points_grpc.domain.books import Lot, StreamKey
 from points_grpc.domain.model import LotState
+from points_grpc.domain.state import Lot, StreamKey
 from points_grpc.storage.core.ids import bucket_of_id
 from points_grpc.storage.core.unnest import BIGINT, INT, rows
 from points_grpc.storage.ledger.lots import fetch, statement_of, unfinished_of, with_bucket

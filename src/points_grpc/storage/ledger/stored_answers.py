@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import NamedTuple
 
-from points_grpc.domain.answer_sizes import ALLOCATIONS_MAX
-from points_grpc.domain.answers import (
+from points_grpc.domain.model import frozen
+from points_grpc.domain.results import (
+    ALLOCATIONS_MAX,
     AccountView,
     Answer,
     Earned,
@@ -25,7 +26,6 @@ from points_grpc.domain.answers import (
     StateMoved,
     TransactionView,
 )
-from points_grpc.domain.record import record
 
 APART = b""
 """Kept for a call whose items have rows of their own."""
@@ -60,7 +60,7 @@ class Shown(NamedTuple):
     exchange_rate: int
 
 
-@record
+@frozen
 class StoredAnswer:
     """An unpacked answer: `number` is the transaction's, lot's or change's id (0: none).
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select, true
 
-from points_grpc.domain.books import Allocation, Transaction
 from points_grpc.domain.model import LotState, TransactionType
+from points_grpc.domain.state import Allocation, Transaction
 from points_grpc.storage.core.ids import bucket_of_id
 from points_grpc.storage.core.pipeline import execute, later
 from points_grpc.storage.core.unnest import BIGINT, INT, fill, insert_rows, rows

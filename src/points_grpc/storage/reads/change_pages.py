@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, select
 
-from points_grpc.domain.answer_sizes import READ_BYTES_MAX
-from points_grpc.domain.books import ExpiryChange
+from points_grpc.domain.results import READ_BYTES_MAX
+from points_grpc.domain.state import ExpiryChange
 from points_grpc.storage.core.ids import bucket_of_id
 from points_grpc.storage.core.unnest import BIGINT, INT
 from points_grpc.storage.ledger.expiry_changes import EXPIRY_CHANGE_COLUMNS, to_expiry_change

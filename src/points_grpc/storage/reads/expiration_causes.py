@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, literal, or_, select, true
 
-from points_grpc.domain.books import Transaction
 from points_grpc.domain.model import ExpirationCause, TransactionType
+from points_grpc.domain.state import Transaction
 from points_grpc.storage.core.ids import bucket_of_id
 from points_grpc.storage.core.pipeline import execute
 from points_grpc.storage.core.unnest import BIGINT, INT, SMALL, fill, rows

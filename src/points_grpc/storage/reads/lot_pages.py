@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from points_grpc.domain.books import Lot
+from points_grpc.domain.state import Lot
 from points_grpc.storage.core.ids import bucket_of_id
 from points_grpc.storage.core.unnest import BIGINT, INT, SMALL, fill, rows
 from points_grpc.storage.ledger.lots import LOT_COLUMNS, to_lot

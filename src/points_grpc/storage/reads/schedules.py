@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import FromClause, TableValuedAlias
 
+from points_grpc.domain.as_of import FixedLots
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.schedule import NO_SUMS, InactivityLots, MonthSums
-from points_grpc.domain.standing import FixedLots
 from points_grpc.storage.core.ids import bucket_of_id
 from points_grpc.storage.core.pipeline import Ask, Row, execute
 from points_grpc.storage.core.unnest import BIGINT, INT, SMALL, fill, rows

@@ -26,9 +26,9 @@ from sqlalchemy import (
     tuple_,
 )
 
-from points_grpc.domain.answer_sizes import READ_BYTES_MAX
-from points_grpc.domain.books import Transaction
 from points_grpc.domain.model import TransactionType
+from points_grpc.domain.results import READ_BYTES_MAX
+from points_grpc.domain.state import Transaction
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_id
 from points_grpc.storage.core.unnest import (
     BIGINT,

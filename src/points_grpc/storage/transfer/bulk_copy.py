@@ -14,8 +14,8 @@ from typing import Protocol
 from psycopg import sql
 from sqlalchemy import Connection, Table
 
-from points_grpc.domain.books import Account, Allocation, Lot, Transaction
 from points_grpc.domain.model import AwardKind, LotState, Policy, TransactionType
+from points_grpc.domain.state import Account, Allocation, Lot, Transaction
 from points_grpc.storage.core.ids import BUCKETS
 from points_grpc.storage.core.pipeline import flush
 from points_grpc.storage.ledger.transactions import ALLOCATION

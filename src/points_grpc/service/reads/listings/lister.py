@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 from points_grpc.clock import Clock
-from points_grpc.domain.answers import (
-    AllocationView,
-    ExpiryChangeView,
-    LotView,
-    TransactionView,
-)
-from points_grpc.domain.books import Allocation, ExpiryChange, Holding, Lot
 from points_grpc.domain.commands import VENDOR_ID_END, Caller, MemberName
 from points_grpc.domain.model import Currency, Program
 from points_grpc.domain.queries import (
@@ -22,6 +15,13 @@ from points_grpc.domain.queries import (
     Order,
     Page,
 )
+from points_grpc.domain.results import (
+    AllocationView,
+    ExpiryChangeView,
+    LotView,
+    TransactionView,
+)
+from points_grpc.domain.state import Allocation, ExpiryChange, Holding, Lot
 from points_grpc.domain.views import view_change
 from points_grpc.errors import InvalidField, LotNotFound, MemberNotFound, TransactionNotFound
 from points_grpc.service.reads.accounts import Holdings

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from points_grpc.domain.answers import LotView
-from points_grpc.domain.books import Holding, Lot
+from points_grpc.domain.as_of import lot_now, view_lot_now
 from points_grpc.domain.model import LotCategory, LotState, PolicyKind
 from points_grpc.domain.queries import Cursor, ListLots, Order
+from points_grpc.domain.results import LotView
 from points_grpc.domain.schedule import last_earn_lapsing
-from points_grpc.domain.standing import lot_now, view_lot_now
+from points_grpc.domain.state import Holding, Lot
 from points_grpc.service.reads.listings.paging import (
     EXAMINED_MAX,
     NEVER_MICROS,

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from points_grpc.domain.answer_sizes import PAGE_BYTES_MAX, READ_BYTES_MAX, size_of
-from points_grpc.domain.answers import (
+from points_grpc.domain.queries import Cursor
+from points_grpc.domain.results import (
+    PAGE_BYTES_MAX,
+    READ_BYTES_MAX,
     AllocationView,
     ExpiryChangeView,
     LotView,
     TransactionView,
+    size_of,
 )
-from points_grpc.domain.queries import Cursor
 from points_grpc.errors import InvalidPageToken
 
 EXAMINED_MAX = 10_000

@@ -10,9 +10,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from points_grpc.domain.books import Holding
 from points_grpc.domain.model import PolicyKind
 from points_grpc.domain.queries import ListLots, Order
+from points_grpc.domain.state import Holding
 from points_grpc.service.reads.listings.paging import NEVER_MICROS, to_micros
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.reads import lot_pages

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from points_grpc.domain.answer_sizes import LISTED_ALLOCATIONS_MAX
-from points_grpc.domain.answers import TransactionView
-from points_grpc.domain.books import Holding, Transaction
+from points_grpc.domain.as_of import lot_now, view_transaction_now
 from points_grpc.domain.model import Currency, LotState, TransactionType
 from points_grpc.domain.queries import Cursor, ListTransactions, Order
-from points_grpc.domain.standing import lot_now, view_transaction_now
+from points_grpc.domain.results import LISTED_ALLOCATIONS_MAX, TransactionView
+from points_grpc.domain.state import Holding, Transaction
 from points_grpc.service.reads.accounts import Holdings
 from points_grpc.service.reads.listings.paging import (
     EXAMINED_MAX,

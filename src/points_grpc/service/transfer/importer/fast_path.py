@@ -11,10 +11,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from points_grpc.domain.books import Account, Lot
-from points_grpc.domain.importing import LotRow, recorded_at
+from points_grpc.domain.imports.lots import LotRow, recorded_at
 from points_grpc.domain.model import AwardKind, Currency, LotState, Policy
 from points_grpc.domain.posting import count_earn, count_redemption, due_no_later_than, step
+from points_grpc.domain.state import Account, Lot
 from points_grpc.service.transfer.importer.new_ids import NewIds
 from points_grpc.service.transfer.importer.parts import Name
 from points_grpc.storage.transfer.bulk_copy import Desk

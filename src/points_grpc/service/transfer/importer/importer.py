@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from points_grpc.clock import Clock
+from points_grpc.domain.limits import DEFAULT_QUOTAS
 from points_grpc.domain.model import Program
-from points_grpc.domain.quotas import DEFAULT_QUOTAS
 from points_grpc.errors import InvalidField, ProgramNotFound
 from points_grpc.service.transfer.importer.lookup import Scope, Shelf
 from points_grpc.service.transfer.importer.parsing import Parser, Versions

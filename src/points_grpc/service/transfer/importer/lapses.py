@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from points_grpc.domain.answers import MemberLabel
-from points_grpc.domain.books import Account, Holding, Lot, Member
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import PolicyKind, Program
+from points_grpc.domain.results import MemberLabel
+from points_grpc.domain.state import Account, Holding, Lot, Member
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.ids import BUCKETS
 from points_grpc.storage.ledger import lots, transactions

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from points_grpc.clock import Clock
-from points_grpc.domain.answers import MemberLabel
-from points_grpc.domain.books import Account, Lot
+from points_grpc.domain.limits import DEFAULT_QUOTAS
 from points_grpc.domain.model import Program
-from points_grpc.domain.quotas import DEFAULT_QUOTAS
+from points_grpc.domain.results import MemberLabel
+from points_grpc.domain.state import Account, Lot
 from points_grpc.service.transfer.importer.fast_path import PlainLot, Posted
 from points_grpc.service.transfer.importer.lapses import End, Standing, find_ends, find_standing
 from points_grpc.service.transfer.importer.parsing import (

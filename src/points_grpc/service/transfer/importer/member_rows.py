@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from points_grpc.domain.answers import MemberLabel
 from points_grpc.domain.commands import VENDOR_ID, MemberName
 from points_grpc.domain.identifiers import EXTERNAL_ID, first_name, label_of
+from points_grpc.domain.results import MemberLabel
 from points_grpc.errors import InvalidField
 from points_grpc.service.transfer.importer.fast_path import PlainLot
 from points_grpc.service.transfer.importer.lookup import Scope

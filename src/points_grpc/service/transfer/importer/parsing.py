@@ -14,7 +14,7 @@ from points_grpc.domain.identifiers import (
     check_identifiers,
     normal_form,
 )
-from points_grpc.domain.importing import LotRow, split_amount
+from points_grpc.domain.imports.lots import LotRow, split_amount
 from points_grpc.domain.limits import (
     IMPORT_ID_MAX,
     META_MAX,

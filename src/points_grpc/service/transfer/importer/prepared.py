@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from points_grpc.domain.answers import MemberLabel
-from points_grpc.domain.books import Account, ExpiryChange, Lot
+from points_grpc.domain.results import MemberLabel
+from points_grpc.domain.state import Account, ExpiryChange, Lot
 from points_grpc.service.transfer.importer.lookup import Shelf
 from points_grpc.storage.ledger.members import IdentifierRow, MemberRow
 from points_grpc.storage.transfer.imports import ImportKey, Target

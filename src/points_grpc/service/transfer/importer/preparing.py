@@ -7,9 +7,14 @@ from copy import copy
 from datetime import datetime
 
 from points_grpc.clock import Clock
-from points_grpc.domain.answers import MemberLabel
-from points_grpc.domain.books import Account, Books, Draft, Holding, Lot, Member
-from points_grpc.domain.importing import (
+from points_grpc.domain.imports.history import (
+    ChangeRow,
+    HistoryRow,
+    is_same_end,
+    replay,
+    replay_change,
+)
+from points_grpc.domain.imports.lots import (
     Recipient,
     can_hold,
     check_lot,
@@ -17,7 +22,8 @@ from points_grpc.domain.importing import (
     recorded_at,
 )
 from points_grpc.domain.model import Currency, LotState, TransactionType
-from points_grpc.domain.replaying import ChangeRow, HistoryRow, is_same_end, replay, replay_change
+from points_grpc.domain.results import MemberLabel
+from points_grpc.domain.state import Account, Books, Draft, Holding, Lot, Member
 from points_grpc.errors import InvalidField
 from points_grpc.service.shared.checked_clock import is_ahead
 from points_grpc.service.transfer.importer.fast_path import PlainLot, post_plain

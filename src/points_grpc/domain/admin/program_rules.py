@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 from zoneinfo import available_timezones
 
-from points_grpc.domain.administration import CreateCurrency, CreateProgram, UpdateCurrency
+from points_grpc.domain.admin.commands import CreateCurrency, CreateProgram, UpdateCurrency
 from points_grpc.domain.commands import VENDOR_ID_END
 from points_grpc.domain.limits import CODE_MAX, NAME_MAX
 from points_grpc.domain.model import Policy, PolicyKind

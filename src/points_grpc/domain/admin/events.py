@@ -7,10 +7,9 @@ from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
 
-from points_grpc.domain.administration import CurrencyView, PolicyView, ProgramView
-from points_grpc.domain.model import Period, Policy
+from points_grpc.domain.admin.commands import CurrencyView, PolicyView, ProgramView
+from points_grpc.domain.model import Period, Policy, frozen
 from points_grpc.domain.queries import Cursor
-from points_grpc.domain.record import record
 
 COMMAND_LINE = "cli:"
 """What the principal of a command begins with; the operating system's user follows."""
@@ -36,7 +35,7 @@ class FieldChange(NamedTuple):
     new: str
 
 
-@record
+@frozen
 class AdminEvent:
     """One change. Ids that do not apply are 0 or "".
 
@@ -57,7 +56,7 @@ class AdminEvent:
     event_id: int = 0
 
 
-@record
+@frozen
 class ListAdminEvents:
     """A tenant's events, newest first; `start_at` and `end_at` bound their instant, half open."""
 

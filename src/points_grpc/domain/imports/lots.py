@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Unpack
 
-from points_grpc.domain.books import Account, Draft, Holding, Lot
 from points_grpc.domain.decisions import BALANCE_MAX
 from points_grpc.domain.lapse import end_due
 from points_grpc.domain.model import AwardKind, LotState, Policy, TransactionType
@@ -26,6 +25,7 @@ from points_grpc.domain.posting import (
     post,
     redeem_from,
 )
+from points_grpc.domain.state import Account, Draft, Holding, Lot
 from points_grpc.errors import InvalidField
 
 

@@ -1,9 +1,9 @@
-"""API tokens: what one looks like, and what is kept of it.
+"""What a credential allows, and API tokens.
 
 A token is `points_` and 48 characters of URL-safe base64: 32 random bytes and their CRC-32, by
-which a mistyped one, or one that a scanner finds in a repository, is told without a database. Only
-its SHA-256 is kept: the random bytes are too many to be guessed, so a slow hash would protect
-nothing.
+which a mistyped one, or one that a scanner finds in a repository, is recognised without a
+database. Only its SHA-256 is stored: the random bytes are too many to be guessed, so a slow hash
+would protect nothing.
 """
 
 from __future__ import annotations
@@ -15,9 +15,32 @@ from datetime import datetime
 from hashlib import sha256
 from zlib import crc32
 
+from points_grpc.domain.commands import Caller
+
+READ = "points.read"
+WRITE = "points.write"
+EXPIRE = "points.expire"
+APPROVE = "points.approve"
+ADMIN = "points.admin"
+
+SCOPES = (READ, WRITE, EXPIRE, APPROVE, ADMIN)
+"""Every scope there is; none contains another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """On whose behalf a credential lets its bearer act, and the scopes of what it may do."""
+
+    caller: Caller
+    scopes: frozenset[str]
+
+
+NOBODY = Grant(Caller(tenant_id=0, tenant="", principal=""), frozenset())
+
+
 PREFIX = "points_"
 SECRET_BYTES = 32
-NAME_MAX = 128
+TOKEN_NAME_MAX = 128
 
 _LENGTH = len(PREFIX) + 48
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from points_grpc.domain.answers import MemberLabel, Owner
 from points_grpc.domain.commands import Command
 from points_grpc.domain.model import (
     AwardKind,
@@ -23,9 +22,10 @@ from points_grpc.domain.model import (
     Program,
     ReasonType,
     TransactionType,
+    frozen,
 )
 from points_grpc.domain.policy import inactivity_lapse
-from points_grpc.domain.record import record
+from points_grpc.domain.results import MemberLabel, Owner
 from points_grpc.errors import Refusal
 
 
@@ -98,7 +98,7 @@ class Lot:
         return self.state is not LotState.CLOSED and self.remaining + self.held > 0
 
 
-@record
+@frozen
 class Transaction:
     """A ledger row to be. Amount positive; figures are the account's right after it."""
 
@@ -124,7 +124,7 @@ class Transaction:
     expires_at: datetime | None = None
 
 
-@record
+@frozen
 class Allocation:
     """How much of a transaction came from, or went back to, one lot."""
 
@@ -133,7 +133,7 @@ class Allocation:
     amount: int
 
 
-@record
+@frozen
 class ExpiryChange:
     """A change of a lot's expiry to be; None as an expiry means never."""
 
@@ -230,7 +230,7 @@ class NeedMoreLots(Exception):
         self.account_id = account_id
 
 
-@record
+@frozen
 class Case:
     """A command with what its names stand for.
 

@@ -15,11 +15,11 @@ from points_grpc.domain.model import (
     LotState,
     ReasonType,
     TransactionType,
+    frozen,
 )
-from points_grpc.domain.record import record
 
 
-@record
+@frozen
 class MemberLabel:
     """How a member is shown: our id, the vendor's (0: none), the external id ("": none)."""
 
@@ -28,7 +28,7 @@ class MemberLabel:
     external_id: str = ""
 
 
-@record
+@frozen
 class Owner:
     """Whose a lot, transaction or change is."""
 
@@ -38,7 +38,7 @@ class Owner:
     member: MemberLabel
 
 
-@record
+@frozen
 class AccountView:
     """An account's figures at one instant, in the currency's smallest unit.
 
@@ -59,7 +59,7 @@ class AccountView:
     updated_at: datetime | None
 
 
-@record
+@frozen
 class LotView:
     """A lot at one instant; `expires_at` None means never."""
 
@@ -80,7 +80,7 @@ class LotView:
     source: str
 
 
-@record
+@frozen
 class TransactionView:
     """A ledger row; balances are available plus held. Only an EXPIRE has a cause.
 
@@ -111,7 +111,7 @@ class TransactionView:
     allocation_count: int = 0
 
 
-@record
+@frozen
 class AllocationView:
     """The part of a transaction that concerns one lot, in the currency's smallest unit."""
 
@@ -120,7 +120,7 @@ class AllocationView:
     amount: int
 
 
-@record
+@frozen
 class ExpiryChangeView:
     """One change of a lot's expiry; None as an expiry means never."""
 
@@ -140,7 +140,7 @@ class ExpiryChangeView:
     request_id: str
 
 
-@record
+@frozen
 class Earned:
     """The answer to an Earn."""
 
@@ -150,7 +150,7 @@ class Earned:
     replayed: bool = False
 
 
-@record
+@frozen
 class Redeemed:
     """The answer to a Redeem."""
 
@@ -159,7 +159,7 @@ class Redeemed:
     replayed: bool = False
 
 
-@record
+@frozen
 class Expired:
     """The answer to an Expire; `transaction` is None when nothing was left to expire."""
 
@@ -170,7 +170,7 @@ class Expired:
     replayed: bool = False
 
 
-@record
+@frozen
 class ExpiryMoved:
     """The answer to one item of an UpdateExpiry; `time_zone` is the program's."""
 
@@ -179,7 +179,7 @@ class ExpiryMoved:
     replayed: bool = False
 
 
-@record
+@frozen
 class StateMoved:
     """The answer to a change of state; the transaction is the lot's EARN."""
 
@@ -189,7 +189,7 @@ class StateMoved:
     replayed: bool = False
 
 
-@record
+@frozen
 class Lapsed:
     """What a sweep recorded of one account: lots ended, points expired and promises closed."""
 
@@ -202,3 +202,57 @@ class Lapsed:
 
 
 Answer = Earned | Redeemed | Expired | ExpiryMoved | StateMoved | Lapsed
+
+
+# Clients of gRPC receive 4 MiB by default. Sizes of rows are estimates in bytes that are never
+# below what the row takes in an answer.
+
+PAGE_BYTES_MAX = 3 * 2**20
+"""What the rows of a page may take together, unless it has a single one."""
+
+READ_BYTES_MAX = 4 * 2**20
+"""How many bytes of texts are read for a page before it ends with what there is."""
+
+ALLOCATIONS_MAX = 1000
+"""How many allocations are shown within a transaction."""
+
+LISTED_ALLOCATIONS_MAX = 100
+"""How many allocations are shown within a transaction of a list."""
+
+INACTIVITY_MAX = 1000
+"""How many instants of inactivity a schedule shows."""
+
+_ROW = 512
+_ALLOCATION = 64
+_VALUE = 16
+
+
+def size_of(view: TransactionView | LotView | ExpiryChangeView | AllocationView) -> int:
+    """Return the most bytes that a row takes."""
+    match view:
+        case TransactionView():
+            texts = [view.source, view.reason, view.description, view.reference]
+            texts += [view.request_id, view.principal]
+            return _owned(view.owner) + _texts(texts) + len(view.allocations) * _ALLOCATION
+        case LotView():
+            texts = [view.policy, view.reference, view.description, view.source]
+            return _owned(view.owner) + _texts(texts)
+        case ExpiryChangeView():
+            texts = [view.reason_note, view.principal, view.request_id, *view.standard_meta]
+            return _owned(view.owner) + _texts(texts) + _meta(view.custom_meta)
+        case _:
+            return _ALLOCATION
+
+
+def _owned(owner: Owner) -> int:
+    return _ROW + _texts([owner.currency.code, owner.member.external_id])
+
+
+def _texts(texts: list[str]) -> int:
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+
+
+def _meta(text: str) -> int:
+    """The most that JSON takes as a Struct: each value has a head, a member a key as well."""
+    values = text.count(",") + text.count("[") + text.count("{") + 1
+    return _texts([text]) + _VALUE * values

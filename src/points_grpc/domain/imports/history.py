@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Unpack
 
-from points_grpc.domain.books import Draft, ExpiryChange, Holding, Lot, Transaction
-from points_grpc.domain.importing import OUTSIDE, Recipient, lapse_before, recording
+from points_grpc.domain.imports.lots import OUTSIDE, Recipient, lapse_before, recording
 from points_grpc.domain.model import LotState, ReasonType, TransactionType
 from points_grpc.domain.posting import (
     Texts,
@@ -26,6 +25,7 @@ from points_grpc.domain.posting import (
     reinstate,
     submit_lot,
 )
+from points_grpc.domain.state import Draft, ExpiryChange, Holding, Lot, Transaction
 from points_grpc.errors import InvalidField
 
 

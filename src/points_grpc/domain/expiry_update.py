@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from points_grpc.domain.answers import ExpiryMoved
-from points_grpc.domain.books import Case, Draft, ExpiryChange, Holding, Lot
 from points_grpc.domain.calendar import OutOfCalendar
 from points_grpc.domain.commands import MoveExpiry
 from points_grpc.domain.lapse import lapse_due
 from points_grpc.domain.model import LotCategory, LotState, ReasonType
-from points_grpc.domain.origins import end_of
 from points_grpc.domain.policy import (
     Expiration,
     ExpireAt,
@@ -22,7 +19,9 @@ from points_grpc.domain.policy import (
     resolve_expiration,
 )
 from points_grpc.domain.posting import due_no_later_than, end_lots, reinstate
-from points_grpc.domain.views import view_change
+from points_grpc.domain.results import ExpiryMoved
+from points_grpc.domain.state import Case, Draft, ExpiryChange, Holding, Lot
+from points_grpc.domain.views import end_of, view_change
 from points_grpc.errors import (
     ExpiryInPast,
     ExpiryNotEarlier,

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from points_grpc.domain.answers import AccountView, LotView, TransactionView
-from points_grpc.domain.books import Allocation, Holding, Lot, Transaction
 from points_grpc.domain.model import ExpirationCause, LotState, TransactionType
-from points_grpc.domain.origins import expiration_source
+from points_grpc.domain.results import AccountView, LotView, TransactionView
 from points_grpc.domain.schedule import ProjectedLots
-from points_grpc.domain.views import view_account, view_lot, view_transaction
+from points_grpc.domain.state import Allocation, Holding, Lot, Transaction
+from points_grpc.domain.views import expiration_source, view_account, view_lot, view_transaction
 
 
 @dataclass(frozen=True, slots=True)

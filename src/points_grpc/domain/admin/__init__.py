@@ -1,0 +1,1 @@
+"""Programs, policies and who may change them."""

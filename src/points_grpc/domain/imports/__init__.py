@@ -1,0 +1,1 @@
+"""Imported lots and imported history."""
