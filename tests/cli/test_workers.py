@@ -93,10 +93,14 @@ def connected_to_all(running: Any) -> Iterator[list[grpc.Channel]]:
     port = int(running.address.rpartition(":")[2])
     workers = until(lambda: len(found := workers_of(running.process)) == 2 and found)
     with ExitStack() as left:
-        channels = []
-        while not all(clients_of(worker, port) for worker in workers):
-            assert len(channels) < 100
+        channels: list[grpc.Channel] = []
+
+        def each_has_one() -> bool:
+            # A worker is there before it listens: until then the others get every connection.
             channels.append(left.enter_context(calling(running.address)))
+            return all(clients_of(worker, port) for worker in workers)
+
+        until(each_has_one)
         yield channels
 
 
