@@ -49,7 +49,7 @@ def main() -> int:
     options = _options()
     scale = QUICK if options.quick else FULL
     if options.lots:
-        scale = scale.holding(options.lots)
+        scale = scale.account_state(options.lots)
     if options.limit:
         scale = replace(scale, limit=options.limit)
     signal.signal(signal.SIGTERM, _leave)

@@ -24,7 +24,7 @@ class Scale:
     sweep: Filling
     imported: int
 
-    def holding(self, lots: int) -> Scale:
+    def account_state(self, lots: int) -> Scale:
         """With so many lots in the database of most loads, by closed ones."""
         each = lots // self.spread.members - self.spread.live
         if each < 0:

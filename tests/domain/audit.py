@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.results import Answer
-from points_grpc.domain.state import Holding, Lot, Transaction
+from points_grpc.domain.state import AccountState, Lot, Transaction
 from points_grpc.domain.views import view_transaction
 
 if TYPE_CHECKING:
@@ -30,16 +30,16 @@ def audit(story: Story) -> None:
     _audit_due(story)
 
 
-def audit_answer(answer: Answer, holding: Holding) -> None:
+def audit_answer(answer: Answer, account_state: AccountState) -> None:
     """All that is answered is the account's, whose figures are those of the books."""
     shown = [getattr(answer, name, None) for name in ("transaction", "lot", "account", "change")]
     owners = [view.owner for view in (*shown, answer) if hasattr(view, "owner")]
     assert owners
-    assert all(owner == holding.owner for owner in owners)
+    assert all(owner == account_state.owner for owner in owners)
     row, lot = getattr(answer, "transaction", None), getattr(answer, "lot", None)
     if lot is not None:
         assert (row.lot_id, row.state) == (lot.lot_id, lot.state)
-    view, account = getattr(answer, "account", None), holding.account
+    view, account = getattr(answer, "account", None), account_state.account
     if view is not None:
         for name in FIGURES:
             assert getattr(view, name) == getattr(account, name)
@@ -79,7 +79,7 @@ def _audit_lots(story: Story) -> None:
 def _audit_transactions(story: Story) -> None:
     sums: dict[TransactionType, int] = defaultdict(int)
     unapproved = 0
-    for row in story.facts.transactions:
+    for row in story.entries.transactions:
         sums[row.type] += row.amount
         if row.type is EARN and row.first_state is not LotState.APPROVED:
             unapproved += row.amount
@@ -92,19 +92,19 @@ def _audit_transactions(story: Story) -> None:
 
 
 def _audit_allocations(story: Story) -> None:
-    rows = {row.transaction_id: row for row in story.facts.transactions}
+    rows = {row.transaction_id: row for row in story.entries.transactions}
     of_row: dict[int, int] = defaultdict(int)
     redeemed: dict[int, int] = defaultdict(int)
     expired: dict[int, int] = defaultdict(int)
-    for part in story.facts.allocations:
+    for part in story.entries.allocations:
         kind = rows[part.transaction_id].type
         of_row[part.transaction_id] += part.amount
         if kind is REDEEM:
             redeemed[part.lot_id] += part.amount
         else:
             expired[part.lot_id] += part.amount if kind is EXPIRE else -part.amount
-    pairs = {(part.transaction_id, part.lot_id) for part in story.facts.allocations}
-    assert len(pairs) == len(story.facts.allocations)
+    pairs = {(part.transaction_id, part.lot_id) for part in story.entries.allocations}
+    assert len(pairs) == len(story.entries.allocations)
     for row in rows.values():
         allocates = row.type in (REDEEM, EXPIRE, REVERSE)
         assert of_row[row.transaction_id] == (row.amount if allocates else 0)
@@ -114,8 +114,8 @@ def _audit_allocations(story: Story) -> None:
 
 def _audit_reversals(story: Story) -> None:
     """A REVERSE gives one lot back, once, exactly what its EXPIRE took, as of that time."""
-    rows = {row.transaction_id: row for row in story.facts.transactions}
-    parts = {(part.transaction_id, part.lot_id): part.amount for part in story.facts.allocations}
+    rows = {row.transaction_id: row for row in story.entries.transactions}
+    parts = {(part.transaction_id, part.lot_id): part.amount for part in story.entries.allocations}
     reversed_parts = []
     for (transaction_id, lot_id), amount in parts.items():
         row = rows[transaction_id]
@@ -130,7 +130,7 @@ def _audit_reversals(story: Story) -> None:
 def _audit_owners(story: Story) -> None:
     """Every row says whose it is, who asked and when it was written, under an id of its own."""
     account = story.account
-    rows, changes = story.facts.transactions, story.facts.changes
+    rows, changes = story.entries.transactions, story.entries.changes
     written = account.created_at
     expires = {row.transaction_id for row in rows if row.type is EXPIRE}
     for row in sorted([*rows, *changes], key=attrgetter("version")):
@@ -151,14 +151,14 @@ def _audit_owners(story: Story) -> None:
 
 
 def _audit_chain(story: Story) -> None:
-    rows, changes = story.facts.transactions, story.facts.changes
+    rows, changes = story.entries.transactions, story.entries.changes
     versions = sorted([row.version for row in rows] + [change.version for change in changes])
     assert versions == list(range(1, story.account.version + 1))
     assert [row.version for row in rows] == sorted(row.version for row in rows)
     balance = 0
     for row in rows:
         assert row.amount > 0
-        view = view_transaction(story.holding.owner, row)
+        view = view_transaction(story.account_state.owner, row)
         assert view.balance_before == balance
         balance = view.balance_after
         _audit_effect(row)
@@ -174,9 +174,9 @@ def _audit_effect(row: Transaction) -> None:
 
 def _audit_due(story: Story) -> None:
     bound = story.account.next_due_at
-    holding = story.holding
+    account_state = story.account_state
     for lot in story.shelf.values():
-        at = holding.expiry_of(lot)
+        at = account_state.expiry_of(lot)
         if lot.unfinished and at is not None:
             assert bound is not None
             assert bound <= at

@@ -23,14 +23,14 @@ import pytest
 from audit import audit, audit_answer
 
 from points_grpc.domain.commands import (
+    ChangeLotState,
     Command,
     Earn,
     Expire,
     Lapse,
     MemberName,
-    MoveExpiry,
-    MoveState,
     Redeem,
+    UpdateExpiry,
 )
 from points_grpc.domain.decisions import decide
 from points_grpc.domain.lapse import may_be_due
@@ -48,15 +48,15 @@ from points_grpc.domain.results import Answer, MemberLabel
 from points_grpc.domain.spending import spending_key
 from points_grpc.domain.state import (
     Account,
+    AccountState,
     Allocation,
-    Books,
-    Case,
-    Draft,
-    Facts,
-    Holding,
+    BatchState,
+    ChangeSet,
+    LedgerEntries,
     Lot,
     Member,
     NeedMoreLots,
+    ResolvedCommand,
     Transaction,
 )
 from points_grpc.errors import Refusal
@@ -123,20 +123,20 @@ class Story:
         enrolled: bool = True,
     ) -> None:
         self.program = make_program(zone, scale, policies)
-        self.member = Member(1, MemberLabel(MEMBER_ID, 0, NAME.value), stored=enrolled)
+        self.member = Member(1, MemberLabel(MEMBER_ID, 0, NAME.value), persisted=enrolled)
         self.now = instant("2025-01-01")
         self.loads = loads
         self.account = Account(
-            1, ACCOUNT_ID, PROGRAM_ID, MEMBER_ID, CURRENCY_ID, self.now, self.now, stored=False
+            1, ACCOUNT_ID, PROGRAM_ID, MEMBER_ID, CURRENCY_ID, self.now, self.now, persisted=False
         )
         self.shelf: dict[int, Lot] = {}
-        self.facts = Facts()
+        self.entries = LedgerEntries()
         self.names: dict[str, int] = {}
         self.answer: Answer | None = None
         self.audited = True
         self._ids = count(2**46)
-        self._batch: tuple[Books, Holding] | None = None
-        self._draft: Draft | None = None
+        self._batch: tuple[BatchState, AccountState] | None = None
+        self._draft: ChangeSet | None = None
 
     # Time
 
@@ -169,7 +169,7 @@ class Story:
     def move(self, lot: str, to: str | Expiration, **more: Any) -> Story:
         """Give a lot another expiry."""
         lot_id = self.names.get(lot, 999)
-        return self.do(MoveExpiry(PROGRAM_ID, NAME, lot_id, _expiration(to), **more), lot_id)
+        return self.do(UpdateExpiry(PROGRAM_ID, NAME, lot_id, _expiration(to), **more), lot_id)
 
     def update(self, lot: str, state: LotState, **more: Any) -> Story:
         """Ask UpdateTransactionStatus for a state."""
@@ -185,7 +185,7 @@ class Story:
 
     def _move_state(self, lot: str, state: LotState, approving: bool, **more: Any) -> Story:
         lot_id = self.names.get(lot, 999)
-        return self.do(MoveState(lot_id, state, approving, **more), lot_id)
+        return self.do(ChangeLotState(lot_id, state, approving, **more), lot_id)
 
     def do(self, command: Command, lot_id: int = 0) -> Story:
         """Decide a command; a refusal drops its group and is raised."""
@@ -195,15 +195,15 @@ class Story:
         if self._draft is None:
             with self.grouped():
                 return self.do(command, lot_id)
-        books, holding = self._batch
-        self._load(holding, command, lot_id)
-        if lot_id in holding.lots:
-            rows = [*self._transactions(), *self._draft.facts.transactions]
-            books.earns = {row.transaction_id: row for row in rows}
+        batch_state, account_state = self._batch
+        self._load(account_state, command, lot_id)
+        if lot_id in account_state.lots:
+            rows = [*self._transactions(), *self._draft.entries.transactions]
+            batch_state.earns = {row.transaction_id: row for row in rows}
         else:
             lot_id = 0
-        self.answer = decide(Case(command, holding, lot_id), self._draft)
-        audit_answer(self.answer, holding)
+        self.answer = decide(ResolvedCommand(command, account_state, lot_id), self._draft)
+        audit_answer(self.answer, account_state)
         return self
 
     @contextmanager
@@ -217,25 +217,27 @@ class Story:
     @contextmanager
     def together(self) -> Iterator[Story]:
         """The steps within are one batch."""
-        books = Books(vendor_lots={(MEMBER_ID, i.vendor_id): k for k, i in self._with_vendor()})
-        holding = Holding(
+        batch_state = BatchState(
+            vendor_lots={(MEMBER_ID, i.vendor_id): k for k, i in self._with_vendor()}
+        )
+        account_state = AccountState(
             self.account,
             self.member,
             self.program,
             self.program.currencies[CURRENCY_ID],
             max(self.now, self.account.last_at),
         )
-        books.holdings[ACCOUNT_ID] = holding
-        self._load_due(holding)
-        self._batch = (books, holding)
+        batch_state.account_states[ACCOUNT_ID] = account_state
+        self._load_due(account_state)
+        self._batch = (batch_state, account_state)
         try:
             yield self
         finally:
             self._batch = None
-            self.shelf.update(holding.lots)
-            self.facts.transactions += books.facts.transactions
-            self.facts.allocations += books.facts.allocations
-            self.facts.changes += books.facts.changes
+            self.shelf.update(account_state.lots)
+            self.entries.transactions += batch_state.entries.transactions
+            self.entries.allocations += batch_state.entries.allocations
+            self.entries.changes += batch_state.entries.changes
         if self.audited:
             audit(self)
 
@@ -243,7 +245,7 @@ class Story:
     def grouped(self, keep: bool = True) -> Iterator[Story]:
         """The steps within are one group of the batch, kept or dropped whole."""
         assert self._batch is not None
-        self._draft = Draft(self._batch[0], self._new_id, "tester")
+        self._draft = ChangeSet(self._batch[0], self._new_id, "tester")
         names = dict(self.names)
         try:
             yield self
@@ -251,11 +253,11 @@ class Story:
             keep = False
             raise
         finally:
-            draft, self._draft = self._draft, None
+            change_set, self._draft = self._draft, None
             if keep:
-                draft.keep()
+                change_set.commit()
             else:
-                draft.drop()
+                change_set.rollback()
                 self.names = names
 
     def _new_id(self, bucket: int) -> int:
@@ -270,20 +272,20 @@ class Story:
 
     # What gathering loads
 
-    def _load_due(self, holding: Holding) -> None:
-        if not may_be_due(self.account.next_due_at, holding.now):
+    def _load_due(self, account_state: AccountState) -> None:
+        if not may_be_due(self.account.next_due_at, account_state.now):
             return
         fixed = [i for i in self.shelf.values() if i.unfinished and not i.rule and i.expires_at]
-        due = [i for i in fixed if i.expires_at <= holding.now]  # type: ignore[operator]
+        due = [i for i in fixed if i.expires_at <= account_state.now]  # type: ignore[operator]
         due += [i for i in self.shelf.values() if i.unfinished and i.rule]
-        holding.lots.update({i.lot_id: i for i in due})
-        to_come = [i.expires_at for i in fixed if i.expires_at > holding.now]  # type: ignore
-        holding.next_fixed_due_at = min(to_come, default=None)  # type: ignore[type-var]
+        account_state.lots.update({i.lot_id: i for i in due})
+        to_come = [i.expires_at for i in fixed if i.expires_at > account_state.now]  # type: ignore
+        account_state.next_fixed_due_at = min(to_come, default=None)  # type: ignore[type-var]
 
-    def _load(self, holding: Holding, command: Command, lot_id: int) -> None:
+    def _load(self, account_state: AccountState, command: Command, lot_id: int) -> None:
         if lot_id in self.shelf:
-            holding.lots.setdefault(lot_id, self.shelf[lot_id])
-        if not isinstance(command, Redeem | Expire) or holding.cut:
+            account_state.lots.setdefault(lot_id, self.shelf[lot_id])
+        if not isinstance(command, Redeem | Expire) or account_state.loaded_until:
             return
         streams: dict[int, list[Lot]] = {}
         for lot in self.shelf.values():
@@ -292,18 +294,23 @@ class Story:
         for rule, lots in streams.items():
             lots.sort(key=_stored_order)
             for lot in lots[: self.loads]:
-                holding.lots.setdefault(lot.lot_id, lot)
+                account_state.lots.setdefault(lot.lot_id, lot)
             if len(lots) >= self.loads:
                 last = lots[self.loads - 1]
-                holding.cut[rule] = (last.priority, last.expires_at, last.earned_at, last.lot_id)
+                account_state.loaded_until[rule] = (
+                    last.priority,
+                    last.expires_at,
+                    last.earned_at,
+                    last.lot_id,
+                )
 
     def load_everything(self) -> None:
         """Answer NeedMoreLots: from now on the batch has every lot."""
         assert self._batch is not None
-        _, holding = self._batch
+        _, account_state = self._batch
         for lot in self.shelf.values():
-            holding.lots.setdefault(lot.lot_id, lot)
-        holding.cut.clear()
+            account_state.lots.setdefault(lot.lot_id, lot)
+        account_state.loaded_until.clear()
         self.loads = 10**9
 
     # What can be seen
@@ -330,10 +337,10 @@ class Story:
         return [self._line(row) for row in self._transactions()]
 
     @property
-    def holding(self) -> Holding:
+    def account_state(self) -> AccountState:
         """The account with all its lots, as of now."""
         currency = self.program.currencies[CURRENCY_ID]
-        return Holding(self.account, self.member, self.program, currency, self.now, self.shelf)
+        return AccountState(self.account, self.member, self.program, currency, self.now, self.shelf)
 
     def lot(self, name: str) -> Lot:
         """The lot of that name."""
@@ -346,7 +353,7 @@ class Story:
 
     def expiry(self, name: str) -> str | None:
         """When the lot expires as things stand."""
-        at = self.holding.expiry_of(self.lot(name))
+        at = self.account_state.expiry_of(self.lot(name))
         return at if at is None else written(at)
 
     def snapshot(self) -> tuple[object, ...]:
@@ -357,17 +364,17 @@ class Story:
             replace(self.member),
             {key: replace(lot) for key, lot in lots.items()},
             self.ledger,
-            len(self.facts.changes),
+            len(self.entries.changes),
             dict(self._batch[0].vendor_lots) if self._batch else None,
         )
 
     def _transactions(self) -> list[Transaction]:
-        decided = self._batch[0].facts.transactions if self._batch else []
-        return [*self.facts.transactions, *decided]
+        decided = self._batch[0].entries.transactions if self._batch else []
+        return [*self.entries.transactions, *decided]
 
     def _allocations(self) -> list[Allocation]:
-        decided = self._batch[0].facts.allocations if self._batch else []
-        return [*self.facts.allocations, *decided]
+        decided = self._batch[0].entries.allocations if self._batch else []
+        return [*self.entries.allocations, *decided]
 
     def _line(self, row: Transaction) -> str:
         called = {lot_id: name for name, lot_id in self.names.items()}

@@ -6,7 +6,7 @@ import pytest
 from stories import MEMBER_ID, TICK, Story, instant
 
 from points_grpc.domain.model import LotState, ReasonType, TransactionType
-from points_grpc.domain.state import Account, Books, Draft
+from points_grpc.domain.state import Account, BatchState, ChangeSet
 from points_grpc.errors import (
     IdentifierTaken,
     InsufficientPoints,
@@ -52,7 +52,7 @@ def test_kept_group() -> None:
     assert [line.split()[1] for line in story.ledger[known:]] == [
         *("EARN", "REDEEM", "EXPIRE", "APPROVE", "EARN")
     ]
-    assert [change.lot_id for change in story.facts.changes] == [
+    assert [change.lot_id for change in story.entries.changes] == [
         *(story.names["forever"], story.names["idle"])
     ]
 
@@ -162,37 +162,37 @@ def test_touched() -> None:
     """Only a kept draft's things count as touched, each once."""
     at = instant("2025-01-01")
     account = Account(1, 7, 1, MEMBER_ID, 3, at, at)
-    books = Books()
-    dropped, kept = (Draft(books, lambda _: 1, "tester") for _ in range(2))
-    dropped.touch(account)
+    batch_state = BatchState()
+    dropped, kept = (ChangeSet(batch_state, lambda _: 1, "tester") for _ in range(2))
+    dropped.track(account)
     account.available = 5
-    dropped.drop()
-    assert (books.touched, account.available) == ({}, 0)
-    kept.touch(account)
+    dropped.rollback()
+    assert (batch_state.tracked, account.available) == ({}, 0)
+    kept.track(account)
     account.available = 6
-    kept.touch(account)
-    kept.keep()
-    assert list(books.touched.values()) == [account]
-    kept.drop()
+    kept.track(account)
+    kept.commit()
+    assert list(batch_state.tracked.values()) == [account]
+    kept.rollback()
     assert account.available == 0
 
 
 def test_last_qualified() -> None:
     """The last qualified activity is the latest of the policy's types, None without any."""
     story = Story().earn(10, policy="idle").at("2025-01-05").redeem(1).at("2025-01-09").expire(1)
-    holding = story.holding
-    assert holding.last_qualified_at(3) == instant("2025-01-05")
-    assert holding.last_qualified_at(4) == instant("2025-01-05")
+    account_state = story.account_state
+    assert account_state.last_qualified_at(3) == instant("2025-01-05")
+    assert account_state.last_qualified_at(4) == instant("2025-01-05")
     story.account.activity = {TransactionType.EARN: instant("2025-01-01")}
-    assert holding.last_qualified_at(4) is None
+    assert account_state.last_qualified_at(4) is None
 
 
 def test_projection_never_before_own_earn() -> None:
     """A lot earned after the last activity counts from its own earn."""
-    holding = Story().earn(10, policy="idle").holding
+    account_state = Story().earn(10, policy="idle").account_state
     later = instant("2025-01-10")
-    assert holding.projected_expiry(3, later) == instant("2025-02-09")
-    assert holding.projected_expiry(3, instant("2025-01-01") - TICK) == instant("2025-01-31")
+    assert account_state.projected_expiry(3, later) == instant("2025-02-09")
+    assert account_state.projected_expiry(3, instant("2025-01-01") - TICK) == instant("2025-01-31")
 
 
 @pytest.mark.parametrize("move_first", [True, False])
@@ -213,18 +213,18 @@ def test_dropped_move(move_first: bool) -> None:
 
 def test_dates_alone() -> None:
     """What only changed its dates is told from what changed in more, and both are undone."""
-    books, account = Books(), busy().account
+    batch_state, account = BatchState(), busy().account
     version, available = account.version, account.available
-    draft = Draft(books, lambda _: 1, "anna")
-    draft.redate(account)
+    change_set = ChangeSet(batch_state, lambda _: 1, "anna")
+    change_set.track_dates(account)
     account.version += 1
-    draft.keep()
-    assert list(books.redated.values()) == [account] and not books.touched
+    change_set.commit()
+    assert list(batch_state.tracked_dates.values()) == [account] and not batch_state.tracked
     for redate_first in (True, False):
-        draft = Draft(books, lambda _: 1, "anna")
-        (draft.redate if redate_first else draft.touch)(account)
+        change_set = ChangeSet(batch_state, lambda _: 1, "anna")
+        (change_set.track_dates if redate_first else change_set.track)(account)
         account.version += 1
-        (draft.touch if redate_first else draft.redate)(account)
+        (change_set.track if redate_first else change_set.track_dates)(account)
         account.available += 5
-        draft.drop()
+        change_set.rollback()
         assert (account.version, account.available) == (version + 1, available)

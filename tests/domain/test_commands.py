@@ -10,13 +10,13 @@ from itertools import combinations
 import pytest
 
 from points_grpc.domain.commands import (
+    ChangeLotState,
     Command,
     Earn,
     Expire,
     MemberName,
-    MoveExpiry,
-    MoveState,
     Redeem,
+    UpdateExpiry,
     content,
     fingerprint,
     member_by_id,
@@ -28,8 +28,8 @@ ANNA, AT = MemberName("external_id", "anna"), datetime(2025, 1, 2, tzinfo=UTC)
 EARN = Earn(1, ANNA, None, Decimal(10))
 REDEEM = Redeem(1, ANNA, None, Decimal(10))
 EXPIRE = Expire(1, ANNA, None, Decimal(10))
-MOVE = MoveExpiry(1, ANNA, 9, InDays(3))
-STATE = MoveState(9, LotState.CLOSED, False)
+MOVE = UpdateExpiry(1, ANNA, 9, InDays(3))
+STATE = ChangeLotState(9, LotState.CLOSED, False)
 PLAIN: list[Command] = [EARN, REDEEM, EXPIRE, MOVE, STATE]
 OTHER: dict[str, object] = {
     "program_id": 2,
@@ -137,10 +137,31 @@ def test_currency_by_code_or_id() -> None:
     assert fingerprint(by_code) != fingerprint(by_id)
 
 
-def test_kept_across_releases() -> None:
+ERIN = MemberName("email", "erin@example.com")
+
+STORED_FINGERPRINTS = [
+    (EARN, "63214a5d1e7d51a1a04b735e0de7279a"),
+    (
+        Redeem(469, ERIN, None, Decimal(3)),
+        "7e7fd74869d42aa3ba27f718350292c8",
+    ),
+    (
+        Expire(469, ERIN, 7, Decimal(3), require_full=True),
+        "8b4f8c208b3695ff1150b49093a7af72",
+    ),
+    (
+        UpdateExpiry(469, ERIN, 11, InDays(30), reason_note="late"),
+        "459a2cf927e499577f84cdfc0e8c6127",
+    ),
+    (ChangeLotState(11, LotState.APPROVED, approving=True), "ddafb9a1720f04ffa93b0ced5612242f"),
+]
+
+
+@pytest.mark.parametrize(("command", "stored"), STORED_FINGERPRINTS)
+def test_kept_across_releases(command: Command, stored: str) -> None:
     """A fingerprint stays what it was, or retries over an upgrade would be refused."""
-    assert fingerprint(EARN).hex() == "63214a5d1e7d51a1a04b735e0de7279a"
-    assert len(fingerprint(EARN)) == 16
+    assert fingerprint(command).hex() == stored
+    assert len(fingerprint(command)) == 16
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from points_grpc.domain.model import (
 )
 from points_grpc.domain.policy import ExpireAt, ExpireOn, Immediate, InDays, InMonths, Never
 from points_grpc.domain.results import Earned
-from points_grpc.domain.state import Books, Case, Draft
+from points_grpc.domain.state import BatchState, ChangeSet, ResolvedCommand
 from points_grpc.errors import (
     ExpiryInPast,
     IdentifierTaken,
@@ -45,7 +45,7 @@ def test_unapproved(state: LotState) -> None:
     """Unapproved points are pending and nothing else."""
     story = Story().earn(10, "a", initial_state=state)
     assert (story.available, story.pending, story.account.total_earned) == (0, 10, 0)
-    assert story.facts.transactions[0].first_state is state
+    assert story.entries.transactions[0].first_state is state
 
 
 def test_answer() -> None:
@@ -252,7 +252,7 @@ def test_backdated() -> None:
     story = Story().at("2025-01-20").earn(10, "a", earned="2025-01-10 12:00", expires=InDays(20))
     assert story.ledger == ["2025-01-10 12:00:00 EARN 10"]
     assert story.expiry("a") == "2025-01-30 23:59:59"
-    assert story.facts.transactions[0].created_at == instant("2025-01-20")
+    assert story.entries.transactions[0].created_at == instant("2025-01-20")
 
 
 @pytest.mark.parametrize("expiry", ["2025-01-15", "2025-01-20"])
@@ -364,7 +364,7 @@ def test_unknown_member() -> None:
     """Nothing is decided of a member that is not known and that nothing enrols."""
     earn = Earn(PROGRAM_ID, NAME, None, Decimal(10))
     with pytest.raises(MemberNotFound) as refusal:
-        decide(Case(earn), Draft(Books(), lambda _: 1, "tester"))
+        decide(ResolvedCommand(earn), ChangeSet(BatchState(), lambda _: 1, "tester"))
     assert refusal.value.field == "member"
 
 
@@ -373,7 +373,7 @@ def test_new_lots_are_not_stored() -> None:
     story = Story()
     with story.together():
         story.earn(10, "a")
-        assert story.lot("a").stored is False
+        assert story.lot("a").persisted is False
 
 
 def test_enrolment() -> None:

@@ -9,7 +9,7 @@ from points_grpc.domain.lapse import lapse_due, may_be_due
 from points_grpc.domain.model import LotState
 from points_grpc.domain.policy import LAST_INSTANT
 from points_grpc.domain.results import Lapsed
-from points_grpc.domain.state import Books, Draft
+from points_grpc.domain.state import BatchState, ChangeSet
 from points_grpc.errors import InsufficientPoints
 
 END = "2025-02-01"
@@ -52,8 +52,8 @@ def test_one_expire_per_instant() -> None:
         "2025-02-01 EXPIRE 5 a:2 b:3",
         "2025-03-01 EXPIRE 1 late:1",
     ]
-    assert story.answer == Lapsed(1, story.holding.owner, 3, 6, 0)
-    assert {row.created_at for row in story.facts.transactions[4:]} == {instant("2025-04-01")}
+    assert story.answer == Lapsed(1, story.account_state.owner, 3, 6, 0)
+    assert {row.created_at for row in story.entries.transactions[4:]} == {instant("2025-04-01")}
 
 
 def test_only_what_remains() -> None:
@@ -62,7 +62,7 @@ def test_only_what_remains() -> None:
     story.at(END).lapse()
     assert story.ledger[-1] == "2025-02-01 EXPIRE 5 half:5"
     assert story.lot("used").lapse_id == 0
-    assert story.lot("half").lapse_id == story.facts.transactions[-1].transaction_id
+    assert story.lot("half").lapse_id == story.entries.transactions[-1].transaction_id
 
 
 @pytest.mark.parametrize("state", [LotState.OPEN, LotState.PENDING])
@@ -71,12 +71,12 @@ def test_unapproved_close(state: LotState) -> None:
     story = Story().earn(10, "a", expires=END, initial_state=state)
     story.earn(5, "b", expires=END, initial_state=state).at("2025-02-02").lapse()
     assert story.ledger[2:] == ["2025-02-01 CLOSE 10", "2025-02-01 CLOSE 5"]
-    assert [row.related_id for row in story.facts.transactions[2:]] == [
+    assert [row.related_id for row in story.entries.transactions[2:]] == [
         *(story.names["a"], story.names["b"])
     ]
     assert story.lot("a").state is LotState.CLOSED
     assert story.lot("a").state_at == instant("2025-02-02")
-    assert story.answer == Lapsed(1, story.holding.owner, 2, 0, 15)
+    assert story.answer == Lapsed(1, story.account_state.owner, 2, 0, 15)
 
 
 def test_unapproved_until_its_expiry() -> None:
@@ -135,7 +135,7 @@ def test_nothing_due() -> None:
     with story.at("2025-01-31").together():
         story.lapse()
     assert len(story.ledger) == 1
-    assert story.answer == Lapsed(1, story.holding.owner, 0, 0, 0)
+    assert story.answer == Lapsed(1, story.account_state.owner, 0, 0, 0)
 
 
 def test_a_sweep_tells_what_it_recorded_itself() -> None:
@@ -143,7 +143,7 @@ def test_a_sweep_tells_what_it_recorded_itself() -> None:
     story = Story().earn(5, expires="2025-01-02").earn(4, expires=END).earn(9).at("2025-01-02")
     story.earn(3, expires=END, initial_state=LotState.OPEN).earn(8, initial_state=LotState.OPEN)
     story.at(END).lapse()
-    assert story.answer == Lapsed(1, story.holding.owner, 2, 4, 3)
+    assert story.answer == Lapsed(1, story.account_state.owner, 2, 4, 3)
 
 
 def test_bound_exact_afterwards() -> None:
@@ -188,9 +188,9 @@ def test_nothing_hides_a_due_lot() -> None:
     story = (
         Story().earn(1, "used", expires=END).redeem(1).earn(1, "never").earn(1, "due", expires=END)
     )
-    holding = story.at(END).holding
-    assert [story.names[name] for name in ("used", "never", "due")] == list(holding.lots)
-    assert lapse_due(Draft(Books(), lambda _: 1, "tester"), holding) == 1
+    account_state = story.at(END).account_state
+    assert [story.names[name] for name in ("used", "never", "due")] == list(account_state.lots)
+    assert lapse_due(ChangeSet(BatchState(), lambda _: 1, "tester"), account_state) == 1
     assert story.left("used", "never", "due") == [0, 1, 0]
 
 
@@ -198,6 +198,6 @@ def test_lapse_id_of_each() -> None:
     """Each lapsed lot names the EXPIRE that ended it, and keeps its expiry."""
     story = Story().earn(1, "a", expires=END).earn(1, "b", expires="2025-02-02")
     story.at("2025-03-01").lapse()
-    ended = [row.transaction_id for row in story.facts.transactions[2:]]
+    ended = [row.transaction_id for row in story.entries.transactions[2:]]
     assert [story.lot(name).lapse_id for name in "ab"] == ended
     assert [story.expiry(name) for name in "ab"] == [END, "2025-02-02"]

@@ -10,7 +10,7 @@ from stories import TICK, Story, instant
 
 from points_grpc.domain.model import AwardKind, LotCategory, LotState, ReasonType
 from points_grpc.domain.policy import ExpireAt, ExpireOn, Immediate, InDays, InMonths, Never
-from points_grpc.domain.results import ExpiryMoved
+from points_grpc.domain.results import ExpiryUpdated
 from points_grpc.errors import (
     ExpiryInPast,
     ExpiryNotEarlier,
@@ -58,7 +58,7 @@ def test_change() -> None:
     metas = ("raised", "approved", "trigger")
     story.move("a", "2025-03-01", reason_type=EXTEND, standard_meta=metas, **texts)
     answer = story.answer
-    assert isinstance(answer, ExpiryMoved)
+    assert isinstance(answer, ExpiryUpdated)
     change = answer.change
     assert (change.lot_id, change.lot_vendor_id) == (story.names["a"], 7)
     assert change.kind is AwardKind.POINT_AWARDED_LINEITEM
@@ -68,8 +68,8 @@ def test_change() -> None:
     assert (change.standard_meta, change.custom_meta) == (metas, "{}")
     assert (change.principal, change.event_at) == ("tester", instant("2025-01-05"))
     assert change.request_id == "r1"
-    assert [row.event_id for row in story.facts.changes] == [change.event_id]
-    assert (story.facts.changes[0].request_id, story.account.version) == ("r1", 2)
+    assert [row.event_id for row in story.entries.changes] == [change.event_id]
+    assert (story.entries.changes[0].request_id, story.account.version) == ("r1", 2)
     assert story.account.last_at == instant("2025-01-05")
 
 
@@ -147,7 +147,7 @@ def test_direction(reason: ReasonType | None, to: object, refusal: type | None) 
     story = with_lot()
     if refusal is None:
         story.move("a", to, reason_type=reason)  # type: ignore[arg-type]
-        assert len(story.facts.changes) == 1
+        assert len(story.entries.changes) == 1
     else:
         with story.refused(refusal):
             story.move("a", to, reason_type=reason)  # type: ignore[arg-type]
@@ -209,7 +209,7 @@ def test_inactivity_becomes_fixed() -> None:
         story.move("a", "2025-02-09", reason_type=EXTEND)
     assert refusal.value.field == "expire_time"
     story.move("a", "2025-02-10", reason_type=EXTEND)
-    assert story.facts.changes[0].old_expires_at == instant("2025-02-09")
+    assert story.entries.changes[0].old_expires_at == instant("2025-02-09")
     story.at("2025-01-20").redeem(1)
     assert (story.lot("a").rule, story.expiry("a")) == (0, "2025-02-10")
     assert story.lot("a").policy_version_id == 3
@@ -232,7 +232,7 @@ def test_immediate() -> None:
     story = with_lot().at("2025-01-10 12:00").move("a", Immediate(), request_id="r1")
     assert story.ledger[-1] == "2025-01-10 12:00:00 EXPIRE 10 a:10"
     assert story.expiry("a") == "2025-01-10 12:00:00"
-    change, row = story.facts.changes[0], story.facts.transactions[-1]
+    change, row = story.entries.changes[0], story.entries.transactions[-1]
     assert change.new_expires_at == story.now
     assert (row.request_id, row.transaction_id) == ("r1", story.lot("a").lapse_id)
     assert (row.version, change.version) == (2, 3)
@@ -243,10 +243,10 @@ def test_immediate_unapproved(state: LotState) -> None:
     """An unapproved lot moved to immediate closes, and nothing expires."""
     story = with_lot(state).at("2025-01-10").move("a", Immediate(), request_id="r1")
     assert story.ledger[-1] == "2025-01-10 CLOSE 10"
-    assert story.facts.transactions[-1].request_id == "r1"
+    assert story.entries.transactions[-1].request_id == "r1"
     assert (story.lot("a").state, story.pending) == (CLOSED, 0)
     assert story.account.total_expired == 0
-    assert story.facts.changes[0].new_expires_at == story.now
+    assert story.entries.changes[0].new_expires_at == story.now
 
 
 @pytest.mark.parametrize("policy", ["idle", "never"])

@@ -14,9 +14,9 @@ YEAR = Policy(91, "year", 1, PolicyKind.PERIOD, period=Period(months=12))
 AGES = Policy(92, "ages", 1, PolicyKind.PERIOD, period=Period(months=1200 * 10))
 
 
-def source(story: Story, is_moved: bool = False) -> ExpirationSource:
+def source(story: Story, has_expiry_change: bool = False) -> ExpirationSource:
     """Where the expiry of the story's lot comes from."""
-    return expiration_source(story.program, story.lot("a"), is_moved)
+    return expiration_source(story.program, story.lot("a"), has_expiry_change)
 
 
 @pytest.mark.parametrize("policy", ["year", "idle", "never"])
@@ -52,7 +52,7 @@ def test_beyond_the_calendar() -> None:
 def test_moved() -> None:
     """A lot with an expiry change has the update's, whatever it was before."""
     story = Story(policies=(YEAR,)).earn(10, "a", policy="year").move("a", "2025-03-01")
-    assert source(story, is_moved=True) is UPDATE
+    assert source(story, has_expiry_change=True) is UPDATE
 
 
 def test_a_lapsed_inactivity_lot_keeps_its_source() -> None:

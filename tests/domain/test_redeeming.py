@@ -9,7 +9,7 @@ from points_grpc.domain.amounts import AMOUNT_MAX
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.posting import redeem_from
 from points_grpc.domain.results import Redeemed
-from points_grpc.domain.state import Books, Draft
+from points_grpc.domain.state import BatchState, ChangeSet
 from points_grpc.errors import AccountNotFound, InsufficientPoints, InvalidField, MemberNotFound
 
 END = "2025-02-01"
@@ -106,8 +106,8 @@ def test_is_activity() -> None:
 def test_a_redemption_of_the_past_took_effect_then() -> None:
     """History that is told later is dated, and counts as activity, when it was."""
     story = Story().earn(10, "a").at("2025-03-01")
-    draft, at = Draft(Books(), lambda _: 1, "tester"), instant("2025-02-01")
-    row = redeem_from(draft, story.holding, [(story.lot("a"), 4)], effective_at=at)
+    change_set, at = ChangeSet(BatchState(), lambda _: 1, "tester"), instant("2025-02-01")
+    row = redeem_from(change_set, story.account_state, [(story.lot("a"), 4)], effective_at=at)
     assert (row.effective_at, row.created_at) == (at, instant("2025-03-01"))
     assert story.account.activity[TransactionType.REDEEM] == at
     assert (story.available, story.left("a")) == (6, [6])

@@ -24,12 +24,12 @@ def test_reversed(recorded: bool) -> None:
     """The lot's part of its EXPIRE is given back, effective when it lapsed, and can be spent."""
     story = lapsed(recorded).move("a", LATER, reinstate=True, request_id="r1")
     assert story.ledger[3:] == ["2025-02-01 EXPIRE 11 a:6 b:5", "2025-02-01 REVERSE 6 a:6"]
-    expire, reverse = story.facts.transactions[3:]
+    expire, reverse = story.entries.transactions[3:]
     assert (reverse.related_id, reverse.request_id) == (expire.transaction_id, "r1")
     assert reverse.created_at == instant(NOW)
     assert (story.available, story.account.total_expired, story.due) == (6, 5, LATER)
     assert (story.lot("a").lapse_id, story.lot("b").lapse_id) == (0, expire.transaction_id)
-    change = story.facts.changes[0]
+    change = story.entries.changes[0]
     assert (change.old_expires_at, change.new_expires_at) == (instant(END), instant(LATER))
     story.redeem(6)
 
@@ -37,7 +37,7 @@ def test_reversed(recorded: bool) -> None:
 def test_second_lapse() -> None:
     """A reinstated lot lapses anew, by an EXPIRE of its own, and can be reinstated again."""
     story = lapsed().move("a", LATER, reinstate=True).at(LATER).lapse()
-    second = story.facts.transactions[-1]
+    second = story.entries.transactions[-1]
     assert story.lot("a").lapse_id == second.transaction_id
     story.move("a", "2025-04-01", reinstate=True)
     assert story.ledger[4:] == [
@@ -45,7 +45,7 @@ def test_second_lapse() -> None:
         "2025-03-01 EXPIRE 6 a:6",
         "2025-03-01 REVERSE 6 a:6",
     ]
-    assert story.facts.transactions[-1].related_id == second.transaction_id
+    assert story.entries.transactions[-1].related_id == second.transaction_id
 
 
 def test_second_lapse_of_what_is_left() -> None:
@@ -60,7 +60,7 @@ def test_immediate() -> None:
     story = lapsed().move("a", Immediate(), reinstate=True)
     assert story.ledger[4:] == ["2025-02-01 REVERSE 6 a:6", "2025-02-10 EXPIRE 6 a:6"]
     assert (story.expiry("a"), story.available, story.account.total_expired) == (NOW, 0, 11)
-    assert story.lot("a").lapse_id == story.facts.transactions[-1].transaction_id
+    assert story.lot("a").lapse_id == story.entries.transactions[-1].transaction_id
 
 
 def test_after_immediate() -> None:
@@ -138,7 +138,7 @@ def test_inactivity_after_later_activity() -> None:
     story = Story().earn(10, "a", policy="idle").at(NOW).earn(5)
     assert story.expiry("a") == "2025-01-31"
     story.move("a", "2025-02-20", reinstate=True, reason_type=EXTEND)
-    assert story.facts.changes[0].old_expires_at == instant("2025-01-31")
+    assert story.entries.changes[0].old_expires_at == instant("2025-01-31")
     assert story.ledger[-1] == "2025-01-31 REVERSE 10 a:10"
 
 

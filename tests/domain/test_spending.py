@@ -8,7 +8,7 @@ import pytest
 from stories import IDLE, Story, instant
 
 from points_grpc.domain.model import LotState
-from points_grpc.domain.spending import is_within_reach, spending_key, take
+from points_grpc.domain.spending import allocate, is_within_reach, spending_key
 from points_grpc.domain.state import NeedMoreLots
 
 
@@ -157,36 +157,36 @@ def test_inactivity_stream_cut() -> None:
     """Inactivity lots that are not loaded come no sooner than the last loaded one's projection."""
     story = Story(loads=1).earn(10, "i1", policy="idle").at("2025-01-02").earn(10, policy="idle")
     story.earn(10, "before", expires="2025-01-31 12:00").earn(10, "after", expires="2025-02-03")
-    holding = story.holding
+    account_state = story.account_state
     last = story.lot("i1")
-    holding.lots = {i: lot for i, lot in story.shelf.items() if lot.expires_at or lot is last}
-    holding.cut = {IDLE.policy_version_id: (0, None, last.earned_at, last.lot_id)}
-    assert [part for _, part in take(holding, 20)] == [10, 10]
+    account_state.lots = {i: lot for i, lot in story.shelf.items() if lot.expires_at or lot is last}
+    account_state.loaded_until = {IDLE.policy_version_id: (0, None, last.earned_at, last.lot_id)}
+    assert [part for _, part in allocate(account_state, 20)] == [10, 10]
     with pytest.raises(NeedMoreLots):
-        take(holding, 21)
+        allocate(account_state, 21)
 
 
 def test_reach_ends_where_taking_needs_more() -> None:
     """What is within reach is what can be taken of the loaded lots, without those that lapse."""
     story = Story().earn(10, "due", expires="2025-01-02").earn(10, "a", expires="2025-02-01")
     story.earn(10, "b", expires="2025-03-01").earn(10, "c", expires="2025-04-01").at("2025-01-03")
-    holding = story.holding
-    holding.lots = dict(story.shelf)
+    account_state = story.account_state
+    account_state.lots = dict(story.shelf)
     b = story.lot("b")
-    holding.cut = {0: (0, b.expires_at, b.earned_at, b.lot_id)}
-    assert is_within_reach(holding, Decimal(20))
-    assert not is_within_reach(holding, Decimal("20.5"))
-    holding.cut.clear()
-    assert is_within_reach(holding, Decimal(30))
-    assert not is_within_reach(holding, Decimal(31))
+    account_state.loaded_until = {0: (0, b.expires_at, b.earned_at, b.lot_id)}
+    assert is_within_reach(account_state, Decimal(20))
+    assert not is_within_reach(account_state, Decimal("20.5"))
+    account_state.loaded_until.clear()
+    assert is_within_reach(account_state, Decimal(30))
+    assert not is_within_reach(account_state, Decimal(31))
 
 
 def test_only_live_approved_lots_are_within_reach() -> None:
     """Neither a promised lot nor one that expires at this very instant is within reach."""
     story = Story().earn(10, "due", expires="2025-01-02").earn(10, initial_state=LotState.OPEN)
-    holding = story.earn(10, "live").at("2025-01-02").holding
-    assert is_within_reach(holding, Decimal(10))
-    assert not is_within_reach(holding, Decimal(11))
+    account_state = story.earn(10, "live").at("2025-01-02").account_state
+    assert is_within_reach(account_state, Decimal(10))
+    assert not is_within_reach(account_state, Decimal(11))
 
 
 def test_nearest_horizon_counts() -> None:
@@ -204,4 +204,4 @@ def test_nothing_missing_without_a_horizon() -> None:
     """An account that has more available than its lots is a broken one, never a refusal."""
     story = Story().earn(10)
     with pytest.raises(RuntimeError):
-        take(story.holding, 11)
+        allocate(story.account_state, 11)

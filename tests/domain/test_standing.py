@@ -36,7 +36,7 @@ def account() -> Story:
 
 def test_what_has_lapsed_is_gone_whether_or_not_it_is_recorded() -> None:
     """Lapsed approved lots have expired, lapsed promises are no longer pending."""
-    view = account_now(account().holding, FixedLots(lapsed=7, lapsed_pending=3), [])
+    view = account_now(account().account_state, FixedLots(lapsed=7, lapsed_pending=3), [])
     assert (view.available, view.pending, view.total_expired) == (93, 47, 17)
     assert (view.total_earned, view.total_redeemed, view.held) == (110, 0, 0)
 
@@ -51,17 +51,17 @@ def test_inactivity_lots_lapse_at_their_instant() -> None:
         idle(NOW - TICK, 16, approved=False),
         idle(NOW + TICK, 32, approved=False),
     ]
-    view = account_now(account().holding, FixedLots(lapsed=20, lapsed_pending=5), groups)
+    view = account_now(account().account_state, FixedLots(lapsed=20, lapsed_pending=5), groups)
     assert (view.available, view.total_expired, view.pending) == (77, 33, 21)
 
 
 def test_the_next_expiry_is_the_soonest_of_what_can_be_spent() -> None:
     """The next expiry is that of the soonest live approved lot, fixed or by inactivity."""
-    holding = account().holding
+    account_state = account().account_state
     later, soon = NOW + 9 * TICK, NOW + 5 * TICK
 
     def next_expiry(fixed: datetime | None, *groups: ProjectedLots) -> datetime | None:
-        return account_now(holding, FixedLots(next_expires_at=fixed), groups).next_expires_at
+        return account_now(account_state, FixedLots(next_expires_at=fixed), groups).next_expires_at
 
     assert next_expiry(None) is None
     assert next_expiry(soon, idle(later, 1)) == soon
@@ -73,11 +73,11 @@ def test_the_next_expiry_is_the_soonest_of_what_can_be_spent() -> None:
 def test_an_account_says_when_it_was_made_and_changed() -> None:
     """An account shows when it was made and last changed; one that is not there, neither."""
     story = account()
-    view = account_now(story.holding, FixedLots(), [])
+    view = account_now(story.account_state, FixedLots(), [])
     assert (view.created_at, view.updated_at) == (instant("2025-01-01"),) * 2
-    assert (view.version, view.owner) == (3, story.holding.owner)
+    assert (view.version, view.owner) == (3, story.account_state.owner)
     story.account.account_id = 0
-    view = account_now(story.holding, FixedLots(), [])
+    view = account_now(story.account_state, FixedLots(), [])
     assert (view.created_at, view.updated_at) == (None, None)
 
 
@@ -85,7 +85,7 @@ def test_an_account_says_when_it_was_made_and_changed() -> None:
 def test_a_lot_is_live_until_its_expiry(state: LotState) -> None:
     """A microsecond before its expiry a lot is shown as it is."""
     story = Story().earn(10, "a", expires=END, initial_state=state).at(NOW - TICK)
-    assert lot_now(story.holding, story.lot("a")) == story.lot("a")
+    assert lot_now(story.account_state, story.lot("a")) == story.lot("a")
 
 
 @pytest.mark.parametrize("policy", ["idle", "never"])
@@ -93,7 +93,7 @@ def test_nothing_is_left_of_a_lapsed_lot(policy: str) -> None:
     """From its expiry on an approved lot is shown used up, though still approved."""
     expiry = {"expires": END} if policy == "never" else {}
     story = Story().earn(10, "a", policy=policy, **expiry).at(END)
-    lot = lot_now(story.holding, story.lot("a"))
+    lot = lot_now(story.account_state, story.lot("a"))
     assert (lot.remaining, lot.state, lot.state_at) == (0, APPROVED, instant("2025-01-01"))
     assert story.left("a") == [10]
 
@@ -102,7 +102,7 @@ def test_nothing_is_left_of_a_lapsed_lot(policy: str) -> None:
 def test_a_promise_closes_at_its_expiry(state: LotState) -> None:
     """From its expiry on an unapproved lot is shown closed, since that instant."""
     story = Story().earn(10, "a", expires=END, initial_state=state).at("2025-03-01")
-    lot = lot_now(story.holding, story.lot("a"))
+    lot = lot_now(story.account_state, story.lot("a"))
     assert (lot.remaining, lot.state, lot.state_at) == (0, CLOSED, instant(END))
 
 
@@ -111,24 +111,30 @@ def test_what_never_expires_or_is_finished_is_shown_as_it_is() -> None:
     story = Story().earn(10, "never").earn(10, "closed", expires=END, initial_state=OPEN)
     story.update("closed", CLOSED).at("2025-03-01")
     for name in ("never", "closed"):
-        assert lot_now(story.holding, story.lot(name)) == story.lot(name)
+        assert lot_now(story.account_state, story.lot(name)) == story.lot(name)
 
 
 def test_an_ended_inactivity_lot_keeps_the_instant_of_its_end() -> None:
     """A lot's expiry is where activity puts it, until it has lapsed; later activity is no more."""
     story = Story().earn(10, "a", policy="idle").at("2025-01-11").redeem(1)
-    assert story.holding.expiry_of(story.lot("a")) == instant("2025-02-10")
+    assert story.account_state.expiry_of(story.lot("a")) == instant("2025-02-10")
     story.at("2025-03-01").earn(1)
-    assert story.holding.expiry_of(story.lot("a")) == instant("2025-02-10")
-    assert story.holding.expiry_of(story.earn(1, "n").lot("n")) is None
+    assert story.account_state.expiry_of(story.lot("a")) == instant("2025-02-10")
+    assert story.account_state.expiry_of(story.earn(1, "n").lot("n")) is None
 
 
 def test_a_lot_is_shown_with_its_texts_policy_and_expiry() -> None:
     """A lot is shown as of now, with its policy's code and version and its earn's texts."""
     texts = {"reference": "order", "description": "text", "source": "till"}
     story = Story().earn(10, "a", policy="idle", vendor_id=7, initial_state=OPEN, **texts)
-    view = view_lot_now(story.at(END).holding, story.lot("a"), story.facts.transactions[0], False)
-    assert (view.lot_id, view.vendor_id, view.owner) == (story.names["a"], 7, story.holding.owner)
+    view = view_lot_now(
+        story.at(END).account_state, story.lot("a"), story.entries.transactions[0], False
+    )
+    assert (view.lot_id, view.vendor_id, view.owner) == (
+        story.names["a"],
+        7,
+        story.account_state.owner,
+    )
     assert (view.state, view.amount, view.remaining) == (CLOSED, 10, 0)
     assert (view.policy, view.policy_version) == (IDLE.code, IDLE.version)
     assert (view.earned_at, view.expires_at) == (instant("2025-01-01"), instant("2025-01-31"))
@@ -138,27 +144,27 @@ def test_a_lot_is_shown_with_its_texts_policy_and_expiry() -> None:
 def test_an_earn_shows_the_state_of_its_lot() -> None:
     """An EARN shows its lot's state and since when, also of a lapse that nobody recorded."""
     story = Story().earn(10, "a", expires=END, initial_state=PENDING).at("2025-03-01")
-    row = story.facts.transactions[0]
-    view = view_transaction_now(story.holding, row, story.lot("a"), [])
+    row = story.entries.transactions[0]
+    view = view_transaction_now(story.account_state, row, story.lot("a"), [])
     assert (view.state, view.updated_at) == (CLOSED, instant(END))
-    assert (view.transaction_id, view.owner) == (story.names["a"], story.holding.owner)
+    assert (view.transaction_id, view.owner) == (story.names["a"], story.account_state.owner)
     story.at("2025-01-02")
-    assert view_transaction_now(story.holding, row, story.lot("a"), []).state is PENDING
+    assert view_transaction_now(story.account_state, row, story.lot("a"), []).state is PENDING
 
 
 def test_other_transactions_show_their_allocations() -> None:
     """Whatever is no EARN is approved once it is there, and shows the lots that it took from."""
     story = Story().earn(10, "a", initial_state=OPEN).earn(9, "b").redeem(4).at("2025-03-01")
-    row, lot = story.facts.transactions[-1], story.lot("a")
+    row, lot = story.entries.transactions[-1], story.lot("a")
     parts = [Allocation(row.transaction_id, story.names["b"], 4)]
-    view = view_transaction_now(story.holding, row, lot, parts)
+    view = view_transaction_now(story.account_state, row, lot, parts)
     assert (view.state, view.allocations) == (APPROVED, ((story.names["b"], 4),))
-    assert (view.updated_at, view.owner) == (instant("2025-01-01"), story.holding.owner)
+    assert (view.updated_at, view.owner) == (instant("2025-01-01"), story.account_state.owner)
 
 
 def test_an_earn_whose_lot_is_not_at_hand_is_shown_as_it_was_posted() -> None:
     """Without its lot an EARN is shown like any other transaction."""
     story = Story().earn(10, "a")
-    view = view_transaction_now(story.holding, story.facts.transactions[0], None, [])
-    assert (view.state, view.amount, view.owner) == (APPROVED, 10, story.holding.owner)
-    assert story.holding.policy_of(story.lot("a")) == NEVER
+    view = view_transaction_now(story.account_state, story.entries.transactions[0], None, [])
+    assert (view.state, view.amount, view.owner) == (APPROVED, 10, story.account_state.owner)
+    assert story.account_state.policy_of(story.lot("a")) == NEVER

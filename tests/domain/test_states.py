@@ -9,7 +9,7 @@ from stories import Story, instant
 
 from points_grpc.domain.model import LotState, Period, Policy, PolicyKind, TransactionType
 from points_grpc.domain.policy import Immediate
-from points_grpc.domain.results import StateMoved
+from points_grpc.domain.results import LotStateChanged
 from points_grpc.errors import TransactionNotFound, TransactionNotOpen
 
 OPEN, PENDING, APPROVED, CLOSED = LotState
@@ -45,7 +45,7 @@ def test_transition(asked: tuple[str, LotState], state: LotState) -> None:
     else:
         getattr(story, method)("a", target)
         assert story.ledger[-1] == f"2025-01-20 {kind} 10"
-        assert story.facts.transactions[-1].related_id == story.names["a"]
+        assert story.entries.transactions[-1].related_id == story.names["a"]
         assert (story.lot("a").state, story.lot("a").state_at) == (target, instant(MIDWAY))
 
 
@@ -83,7 +83,7 @@ def test_answer() -> None:
     """The answer is the lot's EARN in its new state, with the lot and the account."""
     story = in_state(OPEN).earn(5).at(MIDWAY).approve("a")
     answer = story.answer
-    assert isinstance(answer, StateMoved)
+    assert isinstance(answer, LotStateChanged)
     assert (answer.transaction.type, answer.transaction.state) == (TransactionType.EARN, APPROVED)
     assert answer.transaction.transaction_id == story.names["a"]
     assert answer.transaction.balance_before == answer.transaction.balance_after == 0
@@ -96,8 +96,8 @@ def test_answer() -> None:
 def test_approve_in_balances() -> None:
     """An APPROVE raises the balance, an unapproved EARN, SUBMIT or CLOSE leaves it."""
     story = in_state(OPEN).update("a", PENDING).approve("a").earn(5, initial_state=OPEN)
-    assert [row.available_after for row in story.facts.transactions] == [0, 0, 10, 10]
-    assert [row.pending_after for row in story.facts.transactions] == [10, 10, 0, 5]
+    assert [row.available_after for row in story.entries.transactions] == [0, 0, 10, 10]
+    assert [row.pending_after for row in story.entries.transactions] == [10, 10, 0, 5]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_move_is_found_by_its_request(method: str, target: LotState, first: Lo
     """The transaction of a move has the id of the request that asked for it, and the lot's."""
     story = in_state(first)
     getattr(story, method)("a", target, request_id="r1")
-    row = story.facts.transactions[-1]
+    row = story.entries.transactions[-1]
     assert (row.request_id, row.related_id) == ("r1", story.names["a"])
 
 
@@ -168,7 +168,7 @@ def test_approval_of_a_backdated_earn() -> None:
     )
     assert story.expiry("a") == "2025-02-01"
     assert story.at(MIDWAY).approve("a").expiry("a") == "2025-02-19"
-    assert story.facts.transactions[0].effective_at == instant("2025-01-02")
+    assert story.entries.transactions[0].effective_at == instant("2025-01-02")
 
 
 @pytest.mark.parametrize(

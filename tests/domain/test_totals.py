@@ -181,7 +181,7 @@ def test_nothing_lapsed_is_left(
             continue
         story.lapse()
         live = [lot for lot in story.shelf.values() if lot.unfinished]
-        expiries = [at for lot in live if (at := story.holding.expiry_of(lot)) is not None]
+        expiries = [at for lot in live if (at := story.account_state.expiry_of(lot)) is not None]
         assert all(at > story.now for at in expiries)
         bound = story.account.next_due_at
         assert (bound is None) == (not expiries) or bound > story.now

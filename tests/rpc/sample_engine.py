@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from points_grpc.domain.commands import Caller, Earn, Expire, MoveExpiry, MoveState, Redeem
+from points_grpc.domain.commands import Caller, ChangeLotState, Earn, Expire, Redeem, UpdateExpiry
 from points_grpc.domain.model import (
     AwardKind,
     Currency,
@@ -22,12 +22,12 @@ from points_grpc.domain.results import (
     Earned,
     Expired,
     ExpiryChangeView,
-    ExpiryMoved,
+    ExpiryUpdated,
+    LotStateChanged,
     LotView,
     MemberLabel,
     Owner,
     Redeemed,
-    StateMoved,
     TransactionView,
 )
 from points_grpc.errors import Overloaded, Refusal
@@ -64,10 +64,10 @@ class Samples:
             return Redeemed(self.transaction, self.account)
         if isinstance(command, Expire):
             return Expired(None, 500, 0, self.account)
-        if isinstance(command, MoveExpiry):
-            return ExpiryMoved(self.change, "Europe/Berlin")
-        assert isinstance(command, MoveState)
-        return StateMoved(self.transaction, self.lot, self.account)
+        if isinstance(command, UpdateExpiry):
+            return ExpiryUpdated(self.change, "Europe/Berlin")
+        assert isinstance(command, ChangeLotState)
+        return LotStateChanged(self.transaction, self.lot, self.account)
 
 
 class Held:

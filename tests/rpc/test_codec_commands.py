@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from points.v1 import earn_pb2, expire_pb2, redeem_pb2, transaction_status_pb2
-from points_grpc.domain.commands import Earn, Expire, MemberName, MoveState, Redeem
+from points_grpc.domain.commands import ChangeLotState, Earn, Expire, MemberName, Redeem
 from points_grpc.domain.model import AwardKind, LotState
 from points_grpc.domain.policy import ExpireAt, ExpireOn, InDays, InMonths, Never
 from points_grpc.errors import InvalidField
@@ -234,7 +234,7 @@ def test_a_status_update_says_all_it_can():
     message = transaction_status_pb2.UpdateTransactionStatusRequest(
         transaction_id=5, state=2, request_id="r"
     )
-    assert read_status_update(message) == MoveState(5, LotState.PENDING, False, "r")
+    assert read_status_update(message) == ChangeLotState(5, LotState.PENDING, False, "r")
 
 
 @pytest.mark.parametrize(
@@ -246,8 +246,8 @@ def test_approvals_go_to_approved_or_closed(number, state):
         transaction_ids=[5, 6], state=number, request_id="r"
     )
     assert list(read_approvals(message)) == [
-        MoveState(5, state, True, "r"),
-        MoveState(6, state, True, "r"),
+        ChangeLotState(5, state, True, "r"),
+        ChangeLotState(6, state, True, "r"),
     ]
 
 

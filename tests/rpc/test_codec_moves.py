@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.struct_pb2 import Struct, Value
 
 from points.v1 import expiry_change_pb2, update_expiry_pb2
-from points_grpc.domain.commands import MemberName, MoveExpiry, fingerprint
+from points_grpc.domain.commands import MemberName, UpdateExpiry, fingerprint
 from points_grpc.domain.model import AwardKind, LotCategory, ReasonType
 from points_grpc.domain.policy import ExpireAt, ExpireOn, Immediate, InDays, InMonths, Never
 from points_grpc.errors import InvalidField
@@ -56,7 +56,7 @@ def struct(**members):
 def test_an_update_says_all_it_can():
     """Every field of an ExpiryUpdate arrives in the command."""
     [move] = read_moves(call({**FULL, "custom_meta": struct(b=1, a="x")}))
-    assert move == MoveExpiry(
+    assert move == UpdateExpiry(
         program_id=469, member=MemberName("external_id", "cust-1"), lot_id=31,
         expiration=InDays(30), currency="POINTS", kind=AwardKind.POINT_AWARDED,
         category=LotCategory.REGULAR, reason_type=ReasonType.EXTEND_EXPIRY, reason_note="storm",
@@ -67,7 +67,7 @@ def test_an_update_says_all_it_can():
 def test_an_update_may_say_little():
     """What an ExpiryUpdate leaves out matches anything."""
     [move] = read_moves(call(LEAST))
-    assert move == MoveExpiry(0, MemberName("external_id", "cust-1"), 31, InDays(30))
+    assert move == UpdateExpiry(0, MemberName("external_id", "cust-1"), 31, InDays(30))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_bad_update_is_refused_in_its_place(fields_of_it, field):
         del update["days"]
     good, bad, other = read_moves(call(LEAST, update, LEAST))
     assert isinstance(bad, InvalidField) and bad.field == field
-    assert isinstance(good, MoveExpiry) and isinstance(other, MoveExpiry)
+    assert isinstance(good, UpdateExpiry) and isinstance(other, UpdateExpiry)
 
 
 def test_updates_know_their_place_and_their_call():
@@ -153,7 +153,7 @@ OTHER = {
 }
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(MoveExpiry)])
+@pytest.mark.parametrize("name", [field.name for field in fields(UpdateExpiry)])
 def test_each_field_counts_for_the_fingerprint(name):
     """A call that differs in any one field of one update has another fingerprint."""
     if name in ("request_id", "index", "call_fingerprint"):

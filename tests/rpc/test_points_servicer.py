@@ -43,7 +43,7 @@ def test_every_method_of_the_contract_is_served():
         (
             "UpdateTransactionStatus",
             transaction_status_pb2.UpdateTransactionStatusRequest(transaction_id=5, state=2),
-            commands.MoveState,
+            commands.ChangeLotState,
         ),
     ],
 )

@@ -20,7 +20,7 @@ from sqlalchemy import column, func, select, table
 from till import Till, outcomes
 
 from points_grpc.domain.commands import Command
-from points_grpc.domain.results import Earned, Expired, ExpiryMoved, Redeemed, StateMoved
+from points_grpc.domain.results import Earned, Expired, ExpiryUpdated, LotStateChanged, Redeemed
 from points_grpc.errors import Overloaded, StorageUnavailable
 from points_grpc.service.writes.work import Call, Group
 from points_grpc.storage.core.database import Connection, Timeouts
@@ -255,7 +255,7 @@ class FaultyMachine(LedgerMachine):
         self.held = False
 
 
-Answered = Earned | Redeemed | Expired | ExpiryMoved | StateMoved
+Answered = Earned | Redeemed | Expired | ExpiryUpdated | LotStateChanged
 
 
 def is_no_answer(answer: Any) -> bool:

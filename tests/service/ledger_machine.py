@@ -19,7 +19,7 @@ from ledger_audit import audit
 from lot_model import FOREVER, IDLE, ModelAccount, ModelLot, Refused, end_of
 from till import Till, earn, expire, move, redeem
 
-from points_grpc.domain.commands import Command, MoveState
+from points_grpc.domain.commands import ChangeLotState, Command
 from points_grpc.domain.model import LotState, ReasonType
 from points_grpc.domain.policy import Immediate, InDays, Never
 from points_grpc.domain.queries import GetLot
@@ -123,7 +123,7 @@ class LedgerMachine(RuleBasedStateMachine):
         state = {"approve": LotState.APPROVED, "submit": LotState.PENDING}
         approving = wish.kind == "approve" or (wish.kind == "close" and wish.flag)
         to_state = state.get(wish.kind, LotState.CLOSED)
-        return MoveState(lot.number, to_state, approving=approving, request_id=request_id)
+        return ChangeLotState(lot.number, to_state, approving=approving, request_id=request_id)
 
     def earn(self, wish: Wish, name: str, request_id: str) -> Command:
         explicit = InDays(wish.which) if wish.reason == "EARLY" and wish.which else None

@@ -399,10 +399,10 @@ def test_a_sweep_goes_on_after_an_account_that_it_cannot_record(
     till.clock.set(START + 31 * DAY)
     real = decisions.lapse_due
 
-    def stumble(draft: Any, holding: Any) -> int:
-        if holding.member.label.external_id == "bob":
+    def stumble(draft: Any, account_state: Any) -> int:
+        if account_state.member.label.external_id == "bob":
             raise ZeroDivisionError
-        return real(draft, holding)
+        return real(draft, account_state)
 
     monkeypatch.setattr(decisions, "lapse_due", stumble)
     swept = list(till.sweeper.sweep(chunk=1))

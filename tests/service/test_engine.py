@@ -12,7 +12,7 @@ from till import START, Till, earn, expire, move, moves, redeem
 
 from points_grpc.domain.commands import Command, Earn
 from points_grpc.domain.policy import InDays
-from points_grpc.domain.results import Earned, ExpiryMoved, Redeemed
+from points_grpc.domain.results import Earned, ExpiryUpdated, Redeemed
 from points_grpc.errors import (
     InsufficientPoints,
     LotNotFound,
@@ -121,7 +121,7 @@ def test_previews_are_answered_by_the_engine(till: Till, branch: Branch) -> None
     lot = till.do(earn(10))
     asked = (redeem(4), move(lot, START + DAY), move(7, START + DAY))
     answers = ask(branch, *asked, partial=True, validate_only=True)
-    assert [type(a) for a in answers] == [Redeemed, ExpiryMoved, LotNotFound]
+    assert [type(a) for a in answers] == [Redeemed, ExpiryUpdated, LotNotFound]
     assert till.account().available == 10
     refused = refusal(branch, *asked, validate_only=True, item_path="updates")
     assert refused.field == "updates[2].lot_id"

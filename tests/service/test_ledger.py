@@ -30,7 +30,7 @@ from points_grpc.domain.commands import MemberName, member_by_id
 from points_grpc.domain.model import AwardKind, LotCategory, LotState, Period, PolicyKind
 from points_grpc.domain.policy import InDays, Never
 from points_grpc.domain.queries import GetAccount, GetLot
-from points_grpc.domain.results import Earned, ExpiryMoved, Redeemed
+from points_grpc.domain.results import Earned, ExpiryUpdated, Redeemed
 from points_grpc.errors import (
     AccountNotFound,
     CurrencyNotFound,
@@ -304,7 +304,7 @@ def test_a_lot_of_the_same_batch_is_found_by_the_vendors_id(till: Till) -> None:
         LotNotFound,
         Earned,
         LotNotFound,
-        ExpiryMoved,
+        ExpiryUpdated,
         Redeemed,
     ]
 
@@ -481,7 +481,7 @@ def test_a_lapsed_lot_comes_back_when_reinstated(till: Till) -> None:
     assert isinstance(till.refusal(move(lot, START + 40 * DAY)), LotNotLive)
     again = move(lot, START + 40 * DAY, reinstate=True)
     (result,) = till.execute(till.call(again, move(lot), again))
-    assert [type(o) for o in result] == [ExpiryMoved] * 3
+    assert [type(o) for o in result] == [ExpiryUpdated] * 3
     view = till.account()
     assert (view.available, view.total_expired) == (6, 0)
 
@@ -558,7 +558,7 @@ def test_a_preview_changes_nothing(till: Till) -> None:
     shown = [answer.account.available for answer in written]
     assert [answer.account.available for answer in previewed] == shown == [50, 20, 0, 1]
     assert without_ids(previewed[0]) == without_ids(written[0])
-    assert isinstance(back[0], ExpiryMoved)
+    assert isinstance(back[0], ExpiryUpdated)
 
 
 def test_a_previewed_id_is_nobodys(till: Till) -> None:
@@ -698,7 +698,7 @@ def test_an_update_in_halves_still_stands_or_falls_as_one(till: Till) -> None:
     items = moves("u", b"first", move(one, soon), move(two, soon, member="bob"))
     call = till.call(*items, partial=True)
     till.execute(bad, call)
-    assert [type(o) for o in outcomes(call)] == [ExpiryMoved] * 2
+    assert [type(o) for o in outcomes(call)] == [ExpiryUpdated] * 2
     others = moves("u", b"other", move(two, soon, member="cyd"), move(two, soon, member="bob"))
     third = till.call(*others, partial=True)
     till.execute(till.call(earn(1, reference="\0")), third, till.call(earn(1, reference="\0")))

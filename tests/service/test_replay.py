@@ -34,7 +34,7 @@ from points_grpc.domain.admin.commands import (
 from points_grpc.domain.commands import Command, MemberName, member_by_id
 from points_grpc.domain.model import Currency, ExpirationSource, LotState, Period, ReasonType
 from points_grpc.domain.policy import InDays, Never
-from points_grpc.domain.results import Expired, ExpiryChangeView, ExpiryMoved
+from points_grpc.domain.results import Expired, ExpiryChangeView, ExpiryUpdated
 from points_grpc.errors import (
     InsufficientPoints,
     LotNotFound,
@@ -469,7 +469,7 @@ def test_items_of_an_update_are_replayed_by_place(till: Till) -> None:
     soon = START + DAY
     items = moves("u", b"mark", move(one, soon), move(77, soon), move(two, soon))
     (first,) = till.execute(till.call(*items, partial=True))
-    assert [type(o) for o in first] == [ExpiryMoved, LotNotFound, ExpiryMoved]
+    assert [type(o) for o in first] == [ExpiryUpdated, LotNotFound, ExpiryUpdated]
     till.do(earn(5, vendor_id=77))
     (second,) = till.execute(till.call(*items, partial=True))
     assert second[0::2] == [first_again(first[0]), first_again(first[2])]
@@ -513,7 +513,7 @@ def test_one_mismatch_within_the_batch_refuses_the_whole_update(till: Till, part
         )
     )
     till.execute(first, second)
-    assert [type(o) for o in outcomes(first)] == [ExpiryMoved] * 2
+    assert [type(o) for o in outcomes(first)] == [ExpiryUpdated] * 2
     assert [type(o) for o in outcomes(second)] == [RequestIdReused] * 2
     assert till.do(move(one, START + 2 * DAY)).change.old_expires_at is None
 

@@ -11,8 +11,8 @@ from branch import locked
 from sqlalchemy import func, select
 from till import START, Till, earn, move, moves, outcomes
 
-from points_grpc.domain.commands import MoveExpiry
-from points_grpc.domain.results import Earned, ExpiryMoved
+from points_grpc.domain.commands import UpdateExpiry
+from points_grpc.domain.results import Earned, ExpiryUpdated
 from points_grpc.errors import InvalidField, LotNotFound, RequestIdReused
 from points_grpc.storage.tables import expiry_changes, requests
 
@@ -26,7 +26,7 @@ def lots_of(till: Till) -> list[Earned]:
     return [till.do(earn(5, name)) for name in ("ann", "bob", "cem")]
 
 
-def items_of(lots: list[Earned], mark: bytes = b"mark", to: Any = SOON) -> tuple[MoveExpiry, ...]:
+def items_of(lots: list[Earned], mark: bytes = b"mark", to: Any = SOON) -> tuple[UpdateExpiry, ...]:
     """Moves of the lots, and between them of one that is missing at first."""
     one, two, three = lots
     return moves(
@@ -72,7 +72,7 @@ def test_items_kept_apart_have_rows_of_their_own(till: Till) -> None:
     """Where an item was refused, the call has a row, and each member with kept items another."""
     items = items_of(lots_of(till))
     (answers,) = till.execute(till.call(*items, partial=True))
-    assert [type(a) for a in answers] == [ExpiryMoved, ExpiryMoved, LotNotFound, ExpiryMoved]
+    assert [type(a) for a in answers] == [ExpiryUpdated, ExpiryUpdated, LotNotFound, ExpiryUpdated]
     assert kept(till) == (4, 3)
 
 
@@ -136,7 +136,7 @@ def test_one_call_twice_in_a_batch_is_kept_once(till: Till, flags: tuple[bool, b
             mend(till)
         one, two = till.execute(*(till.call(*items, partial=flag) for flag in flags))
         for a, b in zip(one, two, strict=True):
-            if isinstance(a, ExpiryMoved) and isinstance(b, ExpiryMoved):
+            if isinstance(a, ExpiryUpdated) and isinstance(b, ExpiryUpdated):
                 assert replace(a, replayed=True) == b
     assert till.look(lambda at: at.scalar(select(func.count()).select_from(expiry_changes))) == 4
     (third,) = till.execute(till.call(*items))
@@ -219,7 +219,7 @@ def test_a_call_that_is_narrowed_down_is_kept_in_parts(till: Till) -> None:
     items = list(items_of(lots))
     items[1] = replace(items[1], reason_note="\0")
     (answers,) = till.execute(till.call(*items, partial=True))
-    assert [type(a) for a in answers] == [ExpiryMoved, InvalidField, ExpiryMoved, ExpiryMoved]
+    assert [type(a) for a in answers] == [ExpiryUpdated, InvalidField, ExpiryUpdated, ExpiryUpdated]
     assert kept(till) == (4, 3)
     items[1] = replace(items[1], reason_note="")
     (replays,) = till.execute(till.call(*items))

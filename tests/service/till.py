@@ -13,13 +13,13 @@ from points_grpc.clock import Clock
 from points_grpc.domain.admin.commands import CurrencyView, PolicyView, ProgramView
 from points_grpc.domain.commands import (
     Caller,
+    ChangeLotState,
     Command,
     Earn,
     Expire,
     MemberName,
-    MoveExpiry,
-    MoveState,
     Redeem,
+    UpdateExpiry,
 )
 from points_grpc.domain.model import LotState, Period, Policy, PolicyKind, TransactionType
 from points_grpc.domain.policy import Expiration, ExpireAt, Immediate
@@ -245,16 +245,16 @@ def expire(amount: int | str, member: str = "ann", **more: Any) -> Expire:
     return Expire(PROGRAM, named(member), more.pop("currency", "PTS"), Decimal(amount), **more)
 
 
-def move(lot: int | Earned, to: Expiration | datetime | None = None, **more: Any) -> MoveExpiry:
+def move(lot: int | Earned, to: Expiration | datetime | None = None, **more: Any) -> UpdateExpiry:
     """An item of an UpdateExpiry; without a destination it is immediate."""
     lot_id = lot if isinstance(lot, int) else lot.lot.lot_id
     to = Immediate() if to is None else ExpireAt(to) if isinstance(to, datetime) else to
-    return MoveExpiry(
+    return UpdateExpiry(
         PROGRAM, more.pop("name", None) or named(more.pop("member", "ann")), lot_id, to, **more
     )
 
 
-def moves(request_id: str, mark: bytes, *items: MoveExpiry) -> tuple[MoveExpiry, ...]:
+def moves(request_id: str, mark: bytes, *items: UpdateExpiry) -> tuple[UpdateExpiry, ...]:
     """The items of one UpdateExpiry; `mark` stands for its whole content."""
     return tuple(
         replace(item, request_id=request_id, index=index, call_fingerprint=mark)
@@ -262,11 +262,11 @@ def moves(request_id: str, mark: bytes, *items: MoveExpiry) -> tuple[MoveExpiry,
     )
 
 
-def approve(earned: Earned, **more: Any) -> MoveState:
+def approve(earned: Earned, **more: Any) -> ChangeLotState:
     """Approve a lot, by ApproveTransactions."""
-    return MoveState(earned.lot.lot_id, LotState.APPROVED, approving=True, **more)
+    return ChangeLotState(earned.lot.lot_id, LotState.APPROVED, approving=True, **more)
 
 
-def update_status(earned: Earned, state: LotState, **more: Any) -> MoveState:
+def update_status(earned: Earned, state: LotState, **more: Any) -> ChangeLotState:
     """Move a lot's state, by UpdateTransactionStatus."""
-    return MoveState(earned.lot.lot_id, state, approving=False, **more)
+    return ChangeLotState(earned.lot.lot_id, state, approving=False, **more)

@@ -209,7 +209,7 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "accounts.lock waiting": lambda at: accounts.lock(at, KEYS, wait=True),
     "accounts.insert": lambda at: accounts.insert(at, [account_of(MEMBERS + 1)]),
     "accounts.update": lambda at: accounts.update(at, [account_of(m) for m in SOME]),
-    "accounts.redate": lambda at: accounts.redate(at, [account_of(m) for m in SOME]),
+    "accounts.redate": lambda at: accounts.update_dates(at, [account_of(m) for m in SOME]),
     "accounts.due": lambda at: accounts.due(at, PLACES, NOW + 40 * DAY, 10),
     "accounts.count_due": lambda at: accounts.count_due(at, PLACES, NOW + 40 * DAY),
     "admin_events.page": lambda at: audit_events.page(at, 1, ListAdminEvents(), None),
@@ -240,7 +240,7 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "spendable.following": lambda at: spendable.following(at, CUT_STREAMS, 32),
     "lots.insert": lambda at: lots.insert(at, [(1, lot_of(MEMBERS + 1, 1))]),
     "lots.update": lambda at: lots.update(at, [(1, lot_of(m, 1)) for m in SOME]),
-    "lots.redate": lambda at: lots.redate(at, [(1, lot_of(m, 1)) for m in SOME]),
+    "lots.redate": lambda at: lots.update_dates(at, [(1, lot_of(m, 1)) for m in SOME]),
     "transactions.by_id": lambda at: transactions.by_id(at, LOT_KEYS),
     "transactions.existing": lambda at: transactions.existing(at, LOT_KEYS),
     "transactions.references": lambda at: transactions.references(at, LOT_KEYS),
@@ -385,7 +385,7 @@ def test_spending_updates_in_place(database: Database) -> None:
         assert updated(at, t.accounts) == (5, 5)
         for account in figures:
             account.version, account.last_at = 6, NOW + 2 * DAY
-        accounts.redate(at, figures)
+        accounts.update_dates(at, figures)
         assert updated(at, t.accounts) == (10, 10)
 
     database.run(work)

@@ -9,7 +9,7 @@ from datetime import datetime
 from points_grpc.domain.model import ExpirationCause, LotState, TransactionType
 from points_grpc.domain.results import AccountView, LotView, TransactionView
 from points_grpc.domain.schedule import ProjectedLots
-from points_grpc.domain.state import Allocation, Holding, Lot, Transaction
+from points_grpc.domain.state import AccountState, Allocation, Lot, Transaction
 from points_grpc.domain.views import expiration_source, view_account, view_lot, view_transaction
 
 
@@ -27,10 +27,10 @@ class FixedLots:
 
 
 def account_now(
-    holding: Holding, fixed: FixedLots, projected: Sequence[ProjectedLots]
+    account_state: AccountState, fixed: FixedLots, projected: Sequence[ProjectedLots]
 ) -> AccountView:
-    """The account's figures at the holding's `now`; its next expiry is exact."""
-    account, now = holding.account, holding.now
+    """Return the account's figures as of `account_state.now`; its next expiry is exact."""
+    account, now = account_state.account, account_state.now
     lapsed, lapsed_pending, next_expires_at = (
         fixed.lapsed,
         fixed.lapsed_pending,
@@ -46,7 +46,7 @@ def account_now(
             lapsed += group.lots.remaining
         else:
             lapsed_pending += group.lots.remaining
-    view = view_account(holding.owner, account, next_expires_at)
+    view = view_account(account_state.owner, account, next_expires_at)
     if not account.account_id:
         return replace(view, created_at=None, updated_at=None)
     return replace(
@@ -57,27 +57,34 @@ def account_now(
     )
 
 
-def lot_now(holding: Holding, lot: Lot) -> Lot:
-    """The lot at the holding's `now`: nothing is left of a lapsed one, an unapproved one closed."""
-    expires_at = holding.expiry_of(lot)
-    if not lot.unfinished or expires_at is None or expires_at > holding.now:
+def lot_now(account_state: AccountState, lot: Lot) -> Lot:
+    """Return the lot as of `account_state.now`: empty if it has lapsed, closed if unapproved."""
+    expires_at = account_state.expiry_of(lot)
+    if not lot.unfinished or expires_at is None or expires_at > account_state.now:
         return lot
     if lot.state is LotState.APPROVED:
         return replace(lot, remaining=0)
     return replace(lot, state=LotState.CLOSED, remaining=0, state_at=expires_at)
 
 
-def view_lot_now(holding: Holding, lot: Lot, earn: Transaction, is_moved: bool) -> LotView:
-    """A lot as callers see it at the holding's `now`; `is_moved`: its expiry was changed."""
-    lot = lot_now(holding, lot)
-    source = expiration_source(holding.program, lot, is_moved)
+def view_lot_now(
+    account_state: AccountState, lot: Lot, earn: Transaction, has_expiry_change: bool
+) -> LotView:
+    """Return the lot as of `account_state.now`; `has_expiry_change`: it has an ExpiryChange."""
+    lot = lot_now(account_state, lot)
+    source = expiration_source(account_state.program, lot, has_expiry_change)
     return view_lot(
-        holding.owner, lot, holding.expiry_of(lot), holding.program, earn, source=source
+        account_state.owner,
+        lot,
+        account_state.expiry_of(lot),
+        account_state.program,
+        earn,
+        source=source,
     )
 
 
 def view_transaction_now(
-    holding: Holding,
+    account_state: AccountState,
     row: Transaction,
     lot: Lot | None,
     allocations: Sequence[Allocation],
@@ -85,10 +92,10 @@ def view_transaction_now(
     *,
     allocation_count: int = 0,
 ) -> TransactionView:
-    """A ledger row as callers see it at the holding's `now`; an EARN shows its lot's state."""
+    """Return a transaction as of `account_state.now`; an EARN shows its lot's state."""
     if row.type is not TransactionType.EARN or lot is None:
         return view_transaction(
-            holding.owner, row, allocations, cause=cause, allocation_count=allocation_count
+            account_state.owner, row, allocations, cause=cause, allocation_count=allocation_count
         )
-    lot = lot_now(holding, lot)
-    return view_transaction(holding.owner, row, state=lot.state, updated_at=lot.state_at)
+    lot = lot_now(account_state, lot)
+    return view_transaction(account_state.owner, row, state=lot.state, updated_at=lot.state_at)

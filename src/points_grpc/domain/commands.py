@@ -105,7 +105,7 @@ class Expire:
 
 
 @frozen
-class MoveExpiry:
+class UpdateExpiry:
     """Give one lot another expiry.
 
     `kind`, `currency` and `category` are checks: None matches any lot. `custom_meta` is
@@ -132,7 +132,7 @@ class MoveExpiry:
 
 
 @frozen
-class MoveState:
+class ChangeLotState:
     """Move a lot, named by its EARN transaction, to another state.
 
     `approving` says which of the two methods asked: ApproveTransactions (approve, or close a
@@ -153,7 +153,17 @@ class Lapse:
     request_id: str = ""
 
 
-Command = Earn | Redeem | Expire | MoveExpiry | MoveState | Lapse
+Command = Earn | Redeem | Expire | UpdateExpiry | ChangeLotState | Lapse
+
+# Stored fingerprints contain these names, so a class that is renamed keeps its old one here.
+_STORED_NAMES: dict[type, str] = {
+    Earn: "Earn",
+    Redeem: "Redeem",
+    Expire: "Expire",
+    UpdateExpiry: "MoveExpiry",
+    ChangeLotState: "MoveState",
+    Lapse: "Lapse",
+}
 
 _BOOKKEEPING = frozenset(("request_id", "index", "call_fingerprint"))
 _EXACT = Context(prec=TEXT_MAX)
@@ -165,9 +175,9 @@ def fingerprint(command: Command) -> bytes:
     Only fields that differ from their default count, so that a field added to the contract
     later does not change the fingerprint of requests sent before.
     """
-    if isinstance(command, MoveExpiry) and command.call_fingerprint:
+    if isinstance(command, UpdateExpiry) and command.call_fingerprint:
         return command.call_fingerprint
-    return digest(type(command).__name__, content(command))
+    return digest(_STORED_NAMES[type(command)], content(command))
 
 
 def content(command: Command) -> tuple[object, ...]:
@@ -212,5 +222,5 @@ def _shape(kind: type[Command]) -> tuple[tuple[str, ...], Callable[..., Any], tu
 
 
 _SHAPES: dict[type, tuple[tuple[str, ...], Callable[..., Any], tuple[Any, ...]]] = {
-    kind: _shape(kind) for kind in (Earn, Redeem, Expire, MoveExpiry, MoveState)
+    kind: _shape(kind) for kind in (Earn, Redeem, Expire, UpdateExpiry, ChangeLotState)
 }

@@ -8,8 +8,8 @@ from typing import Unpack
 
 from points_grpc.domain.amounts import to_units
 from points_grpc.domain.calendar import OutOfCalendar
-from points_grpc.domain.commands import Earn, Expire, Lapse, MoveExpiry, MoveState, Redeem
-from points_grpc.domain.expiry_update import expiration_field, move_expiry
+from points_grpc.domain.commands import ChangeLotState, Earn, Expire, Lapse, Redeem, UpdateExpiry
+from points_grpc.domain.expiry_update import expiration_field, update_expiry
 from points_grpc.domain.lapse import lapse_due
 from points_grpc.domain.model import (
     ExpirationCause,
@@ -26,21 +26,28 @@ from points_grpc.domain.policy import (
     resolve_expiration,
 )
 from points_grpc.domain.posting import (
-    Texts,
+    TransactionTexts,
     approve_lot,
     close_lot,
     count_earn,
-    due_no_later_than,
-    end_lots,
     expire_from,
-    note_activity,
+    lapse_lots,
+    lower_due_bound,
     post,
+    record_activity,
     redeem_from,
     submit_lot,
 )
-from points_grpc.domain.results import Answer, Earned, Expired, Lapsed, Redeemed, StateMoved
-from points_grpc.domain.spending import take
-from points_grpc.domain.state import Allocation, Case, Draft, Holding, Lot, Transaction
+from points_grpc.domain.results import Answer, Earned, Expired, Lapsed, LotStateChanged, Redeemed
+from points_grpc.domain.spending import allocate
+from points_grpc.domain.state import (
+    AccountState,
+    Allocation,
+    ChangeSet,
+    Lot,
+    ResolvedCommand,
+    Transaction,
+)
 from points_grpc.domain.views import expiration_source, view_account, view_lot, view_transaction
 from points_grpc.errors import (
     AccountNotFound,
@@ -61,26 +68,29 @@ EARN_AHEAD_MAX = timedelta(seconds=5)
 """The most that an earn time may lie ahead of the decision, whose time then counts instead."""
 
 
-def decide(case: Case, draft: Draft) -> Answer:
+def decide(resolved: ResolvedCommand, change_set: ChangeSet) -> Answer:
     """Decide one command; raises the Refusal that the caller is to read, or NeedMoreLots."""
-    if case.refusal is not None:
-        raise case.refusal
-    return _DECISIONS[type(case.command)](case.command, case, draft)
+    if resolved.refusal is not None:
+        raise resolved.refusal
+    return _DECISIONS[type(resolved.command)](resolved.command, resolved, change_set)
 
 
-def _earn(command: Earn, case: Case, draft: Draft) -> Earned:
-    holding = _holding_for_earn(case, draft)
-    policy = _policy_for(command, holding)
-    amount = to_units(command.amount, holding.currency.scale)
-    lapse_due(draft, holding)
-    account = holding.account
+def _earn(command: Earn, resolved: ResolvedCommand, change_set: ChangeSet) -> Earned:
+    account_state = _account_state_for_earn(resolved, change_set)
+    policy = _policy_for(command, account_state)
+    amount = to_units(command.amount, account_state.currency.scale)
+    lapse_due(change_set, account_state)
+    account = account_state.account
     if account.total_earned + account.pending + amount > BALANCE_MAX:
         raise InvalidField("amount", "would take the account beyond what it can hold")
-    if command.vendor_id and (account.member_id, command.vendor_id) in draft.books.vendor_lots:
+    if (
+        command.vendor_id
+        and (account.member_id, command.vendor_id) in change_set.batch_state.vendor_lots
+    ):
         raise IdentifierTaken("vendor_id")
-    earned_at = _earned_at(command, holding.now)
-    rule, expires_at = _expiry_for(command, draft, holding, policy, earned_at)
-    lot_id = draft.new_id(account.account_id)
+    earned_at = _earned_at(command, account_state.now)
+    rule, expires_at = _expiry_for(command, change_set, account_state, policy, earned_at)
+    lot_id = change_set.new_id(account.account_id)
     lot = Lot(
         lot_id=lot_id,
         account_id=account.account_id,
@@ -96,16 +106,16 @@ def _earn(command: Earn, case: Case, draft: Draft) -> Earned:
         remaining=amount,
         earned_at=earned_at,
         expires_at=expires_at,
-        state_at=holding.now,
-        stored=False,
+        state_at=account_state.now,
+        persisted=False,
     )
-    row = _post_earn(command, draft, holding, lot)
-    draft.add_lot(holding, lot)
+    row = _post_earn(command, change_set, account_state, lot)
+    change_set.add_lot(account_state, lot)
     # Only an explicit expiry has to be compared with the policy's.
     source = ExpirationSource.POLICY
     if command.expiration is not None:
-        source = expiration_source(holding.program, lot, is_moved=False)
-    return _earned(draft, holding, lot, row, source)
+        source = expiration_source(account_state.program, lot, has_expiry_change=False)
+    return _earned(change_set, account_state, lot, row, source)
 
 
 def _earned_at(command: Earn, now: datetime) -> datetime:
@@ -119,34 +129,38 @@ def _earned_at(command: Earn, now: datetime) -> datetime:
     return now
 
 
-def _holding_for_earn(case: Case, draft: Draft) -> Holding:
-    holding = _known(case)
-    if not holding.member.exists:
-        draft.touch(holding.member)
-        holding.member.enrolled = True
-    return holding
+def _account_state_for_earn(resolved: ResolvedCommand, change_set: ChangeSet) -> AccountState:
+    account_state = _known(resolved)
+    if not account_state.member.exists:
+        change_set.track(account_state.member)
+        account_state.member.enrolled = True
+    return account_state
 
 
-def _policy_for(command: Earn, holding: Holding) -> Policy:
-    code = command.policy or holding.currency.default_policy
-    policy = holding.currency.policies.get(code)
+def _policy_for(command: Earn, account_state: AccountState) -> Policy:
+    code = command.policy or account_state.currency.default_policy
+    policy = account_state.currency.policies.get(code)
     if policy is None:
         raise PolicyNotFound("policy")
     return policy
 
 
 def _expiry_for(
-    command: Earn, draft: Draft, holding: Holding, policy: Policy, earned_at: datetime
+    command: Earn,
+    change_set: ChangeSet,
+    account_state: AccountState,
+    policy: Policy,
+    earned_at: datetime,
 ) -> tuple[int, datetime | None]:
     """The rule (0: fixed) and the fixed expiry that a new lot gets."""
-    zone = holding.program.zone
+    zone = account_state.program.zone
     expiration = command.expiration
     try:
         if expiration is None:
             if policy.kind is PolicyKind.INACTIVITY:
                 inactivity_expiry(policy, zone, earned_at)  # has to lie within the calendar
                 return policy.policy_version_id, None
-            known, key = draft.books.expiries, (id(policy), earned_at)
+            known, key = change_set.batch_state.expiries, (id(policy), earned_at)
             if key not in known:
                 known[key] = fixed_expiry(policy, zone, earned_at)
             return 0, known[key]
@@ -162,19 +176,21 @@ def _expiry_for(
     return 0, expires_at
 
 
-def _post_earn(command: Earn, draft: Draft, holding: Holding, lot: Lot) -> Transaction:
-    account = holding.account
-    draft.touch(account)
+def _post_earn(
+    command: Earn, change_set: ChangeSet, account_state: AccountState, lot: Lot
+) -> Transaction:
+    account = account_state.account
+    change_set.track(account)
     if lot.state is LotState.APPROVED:
         count_earn(account, lot.amount, lot.earned_at)
     else:
         account.pending += lot.amount
-    expires_at = holding.expiry_of(lot)
-    if expires_at is not None and expires_at > holding.now:
-        due_no_later_than(holding.account, expires_at)
+    expires_at = account_state.expiry_of(lot)
+    if expires_at is not None and expires_at > account_state.now:
+        lower_due_bound(account_state.account, expires_at)
     return post(
-        draft,
-        holding,
+        change_set,
+        account_state,
         TransactionType.EARN,
         lot.amount,
         effective_at=lot.earned_at,
@@ -190,97 +206,107 @@ def _post_earn(command: Earn, draft: Draft, holding: Holding, lot: Lot) -> Trans
 
 
 def _earned(
-    draft: Draft, holding: Holding, lot: Lot, row: Transaction, source: ExpirationSource
+    change_set: ChangeSet,
+    account_state: AccountState,
+    lot: Lot,
+    row: Transaction,
+    source: ExpirationSource,
 ) -> Earned:
-    if row.expires_at is not None and row.expires_at <= holding.now:
-        end_lots(draft, holding, [lot], row.expires_at)
-    owner = holding.owner
+    if row.expires_at is not None and row.expires_at <= account_state.now:
+        lapse_lots(change_set, account_state, [lot], row.expires_at)
+    owner = account_state.owner
     return Earned(
         transaction=view_transaction(owner, row, state=lot.state),
-        lot=view_lot(owner, lot, row.expires_at, holding.program, row, source=source),
-        account=view_account(owner, holding.account, holding.account.next_due_at),
+        lot=view_lot(owner, lot, row.expires_at, account_state.program, row, source=source),
+        account=view_account(owner, account_state.account, account_state.account.next_due_at),
     )
 
 
-def _redeem(command: Redeem, case: Case, draft: Draft) -> Redeemed:
-    holding = _existing(case)
-    amount = to_units(command.amount, holding.currency.scale)
-    lapse_due(draft, holding)
-    if amount > holding.account.available:
+def _redeem(command: Redeem, resolved: ResolvedCommand, change_set: ChangeSet) -> Redeemed:
+    account_state = _existing(resolved)
+    amount = to_units(command.amount, account_state.currency.scale)
+    lapse_due(change_set, account_state)
+    if amount > account_state.account.available:
         raise InsufficientPoints("amount")
     row = redeem_from(
-        draft,
-        holding,
-        take(holding, amount),
+        change_set,
+        account_state,
+        allocate(account_state, amount),
         request_id=command.request_id,
         reference=command.reference,
         description=command.description,
     )
-    owner = holding.owner
+    owner = account_state.owner
     return Redeemed(
-        transaction=view_transaction(owner, row, _allocations_of(draft, row)),
-        account=view_account(owner, holding.account, holding.account.next_due_at),
+        transaction=view_transaction(owner, row, _allocations_of(change_set, row)),
+        account=view_account(owner, account_state.account, account_state.account.next_due_at),
     )
 
 
-def _expire(command: Expire, case: Case, draft: Draft) -> Expired:
-    holding = _existing(case)
-    amount = to_units(command.amount, holding.currency.scale)
-    lapse_due(draft, holding)
-    settled = min(amount, holding.account.available)
+def _expire(command: Expire, resolved: ResolvedCommand, change_set: ChangeSet) -> Expired:
+    account_state = _existing(resolved)
+    amount = to_units(command.amount, account_state.currency.scale)
+    lapse_due(change_set, account_state)
+    settled = min(amount, account_state.account.available)
     if settled < amount and command.require_full:
         raise InsufficientPoints("amount")
-    owner = holding.owner
+    owner = account_state.owner
     transaction = None
     if settled:
         row = expire_from(
-            draft,
-            holding,
-            take(holding, settled),
+            change_set,
+            account_state,
+            allocate(account_state, settled),
             request_id=command.request_id,
             reason=command.reason,
             description=command.description,
         )
-        parts = _allocations_of(draft, row)
+        parts = _allocations_of(change_set, row)
         transaction = view_transaction(owner, row, parts, cause=ExpirationCause.ON_DEMAND)
     return Expired(
         transaction=transaction,
         requested=amount,
         settled=settled,
-        account=view_account(owner, holding.account, holding.account.next_due_at),
+        account=view_account(owner, account_state.account, account_state.account.next_due_at),
     )
 
 
-def _move_state(command: MoveState, case: Case, draft: Draft) -> StateMoved:
-    holding = _existing(case)
-    lot = holding.lots.get(case.lot_id)
+def _change_lot_state(
+    command: ChangeLotState, resolved: ResolvedCommand, change_set: ChangeSet
+) -> LotStateChanged:
+    account_state = _existing(resolved)
+    lot = account_state.lots.get(resolved.lot_id)
     if lot is None:
         raise TransactionNotFound("transaction_id")
-    lapse_due(draft, holding)
+    lapse_due(change_set, account_state)
     if lot.state not in _ALLOWED_FROM.get((command.approving, command.state), ()):
         raise TransactionNotOpen("transaction_id", state=lot.state.name)
     step = _STEPS[command.state]
-    step(draft, holding, lot, request_id=command.request_id)
-    owner = holding.owner
-    earn = draft.books.earns[lot.lot_id]
-    source = expiration_source(holding.program, lot, lot.lot_id in draft.books.moved)
-    return StateMoved(
+    step(change_set, account_state, lot, request_id=command.request_id)
+    owner = account_state.owner
+    earn = change_set.batch_state.earns[lot.lot_id]
+    source = expiration_source(
+        account_state.program, lot, lot.lot_id in change_set.batch_state.with_expiry_change
+    )
+    return LotStateChanged(
         transaction=view_transaction(owner, earn, state=lot.state, updated_at=lot.state_at),
-        lot=view_lot(owner, lot, holding.expiry_of(lot), holding.program, earn, source=source),
-        account=view_account(owner, holding.account, holding.account.next_due_at),
+        lot=view_lot(
+            owner, lot, account_state.expiry_of(lot), account_state.program, earn, source=source
+        ),
+        account=view_account(owner, account_state.account, account_state.account.next_due_at),
     )
 
 
-def _lapse(_: Lapse, case: Case, draft: Draft) -> Lapsed:
-    holding = _existing(case)
-    expired, pending = holding.account.total_expired, holding.account.pending
-    lots = lapse_due(draft, holding)
+def _lapse(_: Lapse, resolved: ResolvedCommand, change_set: ChangeSet) -> Lapsed:
+    account_state = _existing(resolved)
+    expired, pending = account_state.account.total_expired, account_state.account.pending
+    lots = lapse_due(change_set, account_state)
     return Lapsed(
-        tenant_id=holding.account.tenant_id,
-        owner=holding.owner,
+        tenant_id=account_state.account.tenant_id,
+        owner=account_state.owner,
         lots=lots,
-        expired=holding.account.total_expired - expired,
-        closed=pending - holding.account.pending,
+        expired=account_state.account.total_expired - expired,
+        closed=pending - account_state.account.pending,
     )
 
 
@@ -292,9 +318,11 @@ _ALLOWED_FROM: dict[tuple[bool, LotState], tuple[LotState, ...]] = {
 }
 
 
-def _cancel(draft: Draft, holding: Holding, lot: Lot, **texts: Unpack[Texts]) -> None:
-    close_lot(draft, holding, lot, **texts)
-    note_activity(holding.account, TransactionType.CLOSE, holding.now)
+def _cancel(
+    change_set: ChangeSet, account_state: AccountState, lot: Lot, **texts: Unpack[TransactionTexts]
+) -> None:
+    close_lot(change_set, account_state, lot, **texts)
+    record_activity(account_state.account, TransactionType.CLOSE, account_state.now)
 
 
 _STEPS: dict[LotState, Callable[..., None]] = {
@@ -304,30 +332,30 @@ _STEPS: dict[LotState, Callable[..., None]] = {
 }
 
 
-def _known(case: Case) -> Holding:
-    if case.holding is None:
+def _known(resolved: ResolvedCommand) -> AccountState:
+    if resolved.account_state is None:
         raise MemberNotFound("member")
-    return case.holding
+    return resolved.account_state
 
 
-def _existing(case: Case) -> Holding:
-    holding = _known(case)
-    if not holding.member.exists:
+def _existing(resolved: ResolvedCommand) -> AccountState:
+    account_state = _known(resolved)
+    if not account_state.member.exists:
         raise MemberNotFound("member")
-    if not holding.account.version:
+    if not account_state.account.version:
         raise AccountNotFound("member")
-    return holding
+    return account_state
 
 
-def _allocations_of(draft: Draft, row: Transaction) -> list[Allocation]:
-    return [a for a in draft.facts.allocations if a.transaction_id == row.transaction_id]
+def _allocations_of(change_set: ChangeSet, row: Transaction) -> list[Allocation]:
+    return [a for a in change_set.entries.allocations if a.transaction_id == row.transaction_id]
 
 
 _DECISIONS: dict[type, Callable[..., Answer]] = {
     Earn: _earn,
     Redeem: _redeem,
     Expire: _expire,
-    MoveExpiry: move_expiry,
-    MoveState: _move_state,
+    UpdateExpiry: update_expiry,
+    ChangeLotState: _change_lot_state,
     Lapse: _lapse,
 }

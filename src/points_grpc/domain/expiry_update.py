@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from points_grpc.domain.calendar import OutOfCalendar
-from points_grpc.domain.commands import MoveExpiry
+from points_grpc.domain.commands import UpdateExpiry
 from points_grpc.domain.lapse import lapse_due
 from points_grpc.domain.model import LotCategory, LotState, ReasonType
 from points_grpc.domain.policy import (
@@ -18,10 +18,10 @@ from points_grpc.domain.policy import (
     Never,
     resolve_expiration,
 )
-from points_grpc.domain.posting import due_no_later_than, end_lots, reinstate
-from points_grpc.domain.results import ExpiryMoved
-from points_grpc.domain.state import Case, Draft, ExpiryChange, Holding, Lot
-from points_grpc.domain.views import end_of, view_change
+from points_grpc.domain.posting import lapse_lots, lower_due_bound, reinstate
+from points_grpc.domain.results import ExpiryUpdated
+from points_grpc.domain.state import AccountState, ChangeSet, ExpiryChange, Lot, ResolvedCommand
+from points_grpc.domain.views import how_lot_ended, view_change
 from points_grpc.errors import (
     ExpiryInPast,
     ExpiryNotEarlier,
@@ -48,43 +48,49 @@ def expiration_field(expiration: Expiration) -> str:
     return _EXPIRATION_FIELDS[type(expiration)]
 
 
-def move_expiry(command: MoveExpiry, case: Case, draft: Draft) -> ExpiryMoved:
+def update_expiry(
+    command: UpdateExpiry, resolved: ResolvedCommand, change_set: ChangeSet
+) -> ExpiryUpdated:
     """Give a lot another expiry, reinstating it first if it has lapsed and that was asked."""
-    holding, lot = _find(command, case, draft)
-    lapse_due(draft, holding)
+    account_state, lot = _find(command, resolved, change_set)
+    lapse_due(change_set, account_state)
     _check_matches(command, lot)
     if not lot.unfinished and not (lot.lapse_id and command.reinstate):
-        raise LotNotLive("lot_id", ended=end_of(lot))
-    old = holding.expiry_of(lot)
-    new = _new_expiry(command, holding)
+        raise LotNotLive("lot_id", ended=how_lot_ended(lot))
+    old = account_state.expiry_of(lot)
+    new = _new_expiry(command, account_state)
     _check_direction(command, old, new)
 
-    draft.redate(holding.account)
-    draft.redate(lot)
+    change_set.track_dates(account_state.account)
+    change_set.track_dates(lot)
     if lot.lapse_id:
-        reinstate(draft, holding, lot, request_id=command.request_id)
+        reinstate(change_set, account_state, lot, request_id=command.request_id)
     lot.rule = 0
     lot.expires_at = new
     if isinstance(command.expiration, Immediate):
-        end_lots(draft, holding, [lot], holding.now, request_id=command.request_id)
+        lapse_lots(
+            change_set, account_state, [lot], account_state.now, request_id=command.request_id
+        )
     else:
-        due_no_later_than(holding.account, new)
-    row = _record(command, draft, holding, lot, old)
-    return ExpiryMoved(view_change(holding.owner, row, lot), holding.program.zone.key)
+        lower_due_bound(account_state.account, new)
+    row = _record(command, change_set, account_state, lot, old)
+    return ExpiryUpdated(view_change(account_state.owner, row, lot), account_state.program.zone.key)
 
 
-def _find(command: MoveExpiry, case: Case, draft: Draft) -> tuple[Holding, Lot]:
-    holding = case.holding
-    if holding is not None:
-        vendor_key = (holding.account.member_id, command.lot_id)
-        lot_id = case.lot_id or draft.books.vendor_lots.get(vendor_key, 0)
-        lot = holding.lots.get(lot_id)
+def _find(
+    command: UpdateExpiry, resolved: ResolvedCommand, change_set: ChangeSet
+) -> tuple[AccountState, Lot]:
+    account_state = resolved.account_state
+    if account_state is not None:
+        vendor_key = (account_state.account.member_id, command.lot_id)
+        lot_id = resolved.lot_id or change_set.batch_state.vendor_lots.get(vendor_key, 0)
+        lot = account_state.lots.get(lot_id)
         if lot is not None:
-            return holding, lot
+            return account_state, lot
     raise LotNotFound("lot_id")
 
 
-def _check_matches(command: MoveExpiry, lot: Lot) -> None:
+def _check_matches(command: UpdateExpiry, lot: Lot) -> None:
     if command.kind is not None and command.kind is not lot.kind:
         raise LotNotFound("lot_id")
     if command.category is LotCategory.REGULAR and lot.state is not LotState.APPROVED:
@@ -93,21 +99,21 @@ def _check_matches(command: MoveExpiry, lot: Lot) -> None:
         raise LotNotFound("lot_id")
 
 
-def _new_expiry(command: MoveExpiry, holding: Holding) -> datetime | None:
+def _new_expiry(command: UpdateExpiry, account_state: AccountState) -> datetime | None:
     expiration = command.expiration
     if isinstance(expiration, Immediate):
-        return holding.now
+        return account_state.now
     try:
-        new = resolve_expiration(expiration, holding.program.zone, holding.now)
+        new = resolve_expiration(expiration, account_state.program.zone, account_state.now)
     except OutOfCalendar as error:
         problem = "gives an expiry beyond the calendar"
         raise InvalidField(expiration_field(expiration), problem) from error
-    if new is not None and new <= holding.now:
+    if new is not None and new <= account_state.now:
         raise ExpiryInPast(expiration_field(expiration))
     return new
 
 
-def _check_direction(command: MoveExpiry, old: datetime | None, new: datetime | None) -> None:
+def _check_direction(command: UpdateExpiry, old: datetime | None, new: datetime | None) -> None:
     if command.reason_type is ReasonType.EARLY_EXPIRY and (
         new is None or (old is not None and new >= old)
     ):
@@ -119,13 +125,17 @@ def _check_direction(command: MoveExpiry, old: datetime | None, new: datetime | 
 
 
 def _record(
-    command: MoveExpiry, draft: Draft, holding: Holding, lot: Lot, old: datetime | None
+    command: UpdateExpiry,
+    change_set: ChangeSet,
+    account_state: AccountState,
+    lot: Lot,
+    old: datetime | None,
 ) -> ExpiryChange:
-    account = holding.account
+    account = account_state.account
     account.version += 1
-    account.last_at = holding.now
+    account.last_at = account_state.now
     row = ExpiryChange(
-        event_id=draft.new_id(account.account_id),
+        event_id=change_set.new_id(account.account_id),
         account_id=account.account_id,
         currency_id=account.currency_id,
         version=account.version,
@@ -136,9 +146,9 @@ def _record(
         reason_note=command.reason_note,
         standard_meta=command.standard_meta,
         custom_meta=command.custom_meta,
-        principal=draft.principal,
+        principal=change_set.principal,
         request_id=command.request_id,
-        created_at=holding.now,
+        created_at=account_state.now,
     )
-    draft.facts.changes.append(row)
+    change_set.entries.changes.append(row)
     return row

@@ -171,7 +171,7 @@ class Expired:
 
 
 @frozen
-class ExpiryMoved:
+class ExpiryUpdated:
     """The answer to one item of an UpdateExpiry; `time_zone` is the program's."""
 
     change: ExpiryChangeView
@@ -180,7 +180,7 @@ class ExpiryMoved:
 
 
 @frozen
-class StateMoved:
+class LotStateChanged:
     """The answer to a change of state; the transaction is the lot's EARN."""
 
     transaction: TransactionView
@@ -201,7 +201,7 @@ class Lapsed:
     replayed: bool = False
 
 
-Answer = Earned | Redeemed | Expired | ExpiryMoved | StateMoved | Lapsed
+Answer = Earned | Redeemed | Expired | ExpiryUpdated | LotStateChanged | Lapsed
 
 
 # Clients of gRPC receive 4 MiB by default. Sizes of rows are estimates in bytes that are never

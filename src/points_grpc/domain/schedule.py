@@ -15,7 +15,7 @@ from points_grpc.domain.queries import (
     Schedule,
     ScheduleMonth,
 )
-from points_grpc.domain.state import Holding
+from points_grpc.domain.state import AccountState
 from points_grpc.errors import ExpirationNotConfigured
 
 _INSTANT = timedelta(microseconds=1)
@@ -63,7 +63,7 @@ class MonthSums:
     expires_at: datetime | None = None
 
 
-NO_SUMS = MonthSums()
+EMPTY_SUMS = MonthSums()
 
 
 def inactivity_rules(program: Program) -> list[int]:
@@ -86,7 +86,7 @@ def project(program: Program, groups: Iterable[InactivityLots]) -> list[Projecte
 
 
 def last_earn_lapsing(
-    holding: Holding, rule: int, before: datetime, *, including: bool = False
+    account_state: AccountState, rule: int, before: datetime, *, including: bool = False
 ) -> datetime | None:
     """Up to which earn the lots under an inactivity policy version lapse before an instant.
 
@@ -94,11 +94,11 @@ def last_earn_lapsing(
     lapses, so that this cuts the lots of the version in two.
     """
     last: datetime | None = None
-    low, high = 0, (holding.now - _EARLIEST) // _INSTANT
+    low, high = 0, (account_state.now - _EARLIEST) // _INSTANT
     while low <= high:
         middle = (low + high) // 2
         earned_at = _EARLIEST + middle * _INSTANT
-        expires_at = holding.projected_expiry(rule, earned_at)
+        expires_at = account_state.projected_expiry(rule, earned_at)
         if expires_at < before or (including and expires_at == before):
             last, low = earned_at, middle + 1
         else:
@@ -106,7 +106,7 @@ def last_earn_lapsing(
     return last
 
 
-def live_part(now: datetime, start_at: datetime, end_at: datetime) -> tuple[datetime, datetime]:
+def future_part(now: datetime, start_at: datetime, end_at: datetime) -> tuple[datetime, datetime]:
     """The part of a period, half open, in which lots live at `now` can expire.
 
     Empty (its end not after its start) where the period is over.
@@ -117,7 +117,7 @@ def live_part(now: datetime, start_at: datetime, end_at: datetime) -> tuple[date
 
 
 def expiring_within(
-    holding: Holding,
+    account_state: AccountState,
     period: tuple[datetime, datetime],
     fixed: tuple[int, int],
     projected: Iterable[ProjectedLots],
@@ -132,11 +132,11 @@ def expiring_within(
         if group.lots.approved and start_at <= group.expires_at < end_at:
             points += group.lots.remaining
             lot_count += group.lots.lot_count
-    return Expiring(holding.currency, points, lot_count, holding.now)
+    return Expiring(account_state.currency, points, lot_count, account_state.now)
 
 
 def make_schedule(
-    holding: Holding,
+    account_state: AccountState,
     months: Sequence[Month],
     sums: Mapping[int, MonthSums],
     projected: Sequence[ProjectedLots],
@@ -147,21 +147,21 @@ def make_schedule(
     `has_dated_lots` tells whether any live approved lot, in the months or beyond, has a fixed
     expiry. Raises ExpirationNotConfigured where nothing can ever expire.
     """
-    now = holding.now
-    kinds = {policy.kind for policy in holding.currency.policies.values()}
+    now = account_state.now
+    kinds = {policy.kind for policy in account_state.currency.policies.values()}
     in_window = any(month.expires_at is not None for month in sums.values())
     approved = [group for group in projected if group.lots.approved]
-    inactivity = _inactivity_entries(holding, approved)
+    inactivity = _inactivity_entries(account_state, approved)
     if kinds <= {PolicyKind.NEVER} and not (in_window or has_dated_lots or inactivity):
         raise ExpirationNotConfigured("currency")
     shown: tuple[ScheduleMonth, ...] = ()
     if in_window or not kinds.isdisjoint(_DATED):
         lapsed = [group for group in approved if group.expires_at <= now]
         shown = tuple(
-            _month(month, now, _with_lapsed(month, sums.get(place, NO_SUMS), lapsed))
+            _month(month, now, _with_lapsed(month, sums.get(place, EMPTY_SUMS), lapsed))
             for place, month in enumerate(months)
         )
-    return Schedule(holding.currency, shown, inactivity, now)
+    return Schedule(account_state.currency, shown, inactivity, now)
 
 
 def _with_lapsed(month: Month, sums: MonthSums, lapsed: Collection[ProjectedLots]) -> MonthSums:
@@ -187,12 +187,12 @@ def _month(month: Month, now: datetime, sums: MonthSums) -> ScheduleMonth:
 
 
 def _inactivity_entries(
-    holding: Holding, approved: Iterable[ProjectedLots]
+    account_state: AccountState, approved: Iterable[ProjectedLots]
 ) -> tuple[InactivityEntry, ...]:
     """One entry for each policy version and instant to come, the soonest first."""
     entries: dict[tuple[int, datetime], InactivityEntry] = {}
     for group in approved:
-        if group.expires_at <= holding.now:
+        if group.expires_at <= account_state.now:
             continue
         key = (group.policy.policy_version_id, group.expires_at)
         known = entries.get(key)
@@ -202,7 +202,9 @@ def _inactivity_entries(
             policy_version=group.policy.version,
             last_qualified_at=max(known.last_qualified_at, since) if known else since,
             expires_at=group.expires_at,
-            days_until_expiry=days_between(holding.program.zone, holding.now, group.expires_at),
+            days_until_expiry=days_between(
+                account_state.program.zone, account_state.now, group.expires_at
+            ),
             expiring=group.lots.remaining + (known.expiring if known else 0),
         )
     return tuple(entries.values())

@@ -1,8 +1,8 @@
 """The state that decisions work on: accounts with their lots, and what was decided so far.
 
-A batch's decisions share one `Books`. Each group of commands works on it through a `Draft`,
-which remembers how everything was before the group touched it: kept, its facts join those of
-the batch; dropped, all is as if the group had never been there.
+The decisions of a batch share one `BatchState`. Each group of commands changes it through a
+`ChangeSet`, which remembers every value from before the change. `commit` adds the entries of the
+group to those of the batch; `rollback` restores every value.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Account:
     version: int = 0
     activity: dict[TransactionType, datetime] = field(default_factory=dict)
     next_due_at: datetime | None = None
-    stored: bool = True
+    persisted: bool = True
 
     @property
     def balance(self) -> int:
@@ -90,7 +90,7 @@ class Lot:
     expired: int = 0
     lapse_id: int = 0
     lapsed: int = 0
-    stored: bool = True
+    persisted: bool = True
 
     @property
     def unfinished(self) -> bool:
@@ -155,25 +155,25 @@ class ExpiryChange:
 
 @dataclass(slots=True)
 class Member:
-    """A member as the batch knows it; not `stored` until an Earn that enrols it is kept."""
+    """A member as the batch knows it; not `persisted` until an Earn that enrols it is kept."""
 
     tenant_id: int
     label: MemberLabel
-    stored: bool = True
+    persisted: bool = True
     enrolled: bool = False
 
     @property
     def exists(self) -> bool:
         """Whether commands decided from here on find it."""
-        return self.stored or self.enrolled
+        return self.persisted or self.enrolled
 
 
-StreamKey = tuple[int, datetime | None, datetime, int]
+LotCursor = tuple[int, datetime | None, datetime, int]
 """Where a stream of lots was cut: priority, expires_at, earned_at, lot_id of its last."""
 
 
 @dataclass(slots=True)
-class Holding:
+class AccountState:
     """One account with the lots that a batch needs of it.
 
     `lots` has every lot that is due at `now`, every lot named by a command, and the first
@@ -188,7 +188,7 @@ class Holding:
     currency: Currency
     now: datetime
     lots: dict[int, Lot] = field(default_factory=dict)
-    cut: dict[int, StreamKey] = field(default_factory=dict)
+    loaded_until: dict[int, LotCursor] = field(default_factory=dict)
     next_fixed_due_at: datetime | None = None
 
     @property
@@ -231,21 +231,21 @@ class NeedMoreLots(Exception):
 
 
 @frozen
-class Case:
+class ResolvedCommand:
     """A command with what its names stand for.
 
     `refusal` says why the names stand for nothing; a member or account that an earlier
-    command of the batch may still make has a holding all the same.
+    command of the batch may still create has an account state all the same.
     """
 
     command: Command
-    holding: Holding | None = None
+    account_state: AccountState | None = None
     lot_id: int = 0
     refusal: Refusal | None = None
 
 
 @dataclass(slots=True)
-class Facts:
+class LedgerEntries:
     """What was decided: rows to be added."""
 
     transactions: list[Transaction] = field(default_factory=list)
@@ -254,25 +254,24 @@ class Facts:
 
 
 @dataclass(slots=True)
-class Books:
-    """All that a batch's decisions see and leave behind.
+class BatchState:
+    """What the decisions of a batch read and what they leave to be written.
 
-    `earns` has the EARN of every lot whose state a command moves, `moved` those of them whose
-    expiry was changed before the batch. `vendor_lots` finds a lot
-    by its member and vendor id. `expiries` are those that a policy, by its identity, has given
-    to earns of an instant: most of a batch are of the same. `touched` has every account, lot and
-    member that a kept group changed or made, `redated` those of which kept groups changed the
-    dates alone.
+    `earns` has the EARN of every lot whose state a command changes, and `with_expiry_change` the
+    keys of those whose expiry was changed before the batch. `vendor_lots` finds a lot by member
+    and vendor id. `expiries` caches what a policy, by its identity, gives to earns of an instant:
+    most earns of a batch share it. `tracked` has every account, lot and member that a committed
+    group changed or created, `tracked_dates` those of which only the dates changed.
     """
 
-    holdings: dict[int, Holding] = field(default_factory=dict)
+    account_states: dict[int, AccountState] = field(default_factory=dict)
     earns: dict[int, Transaction] = field(default_factory=dict)
-    moved: set[int] = field(default_factory=set)
+    with_expiry_change: set[int] = field(default_factory=set)
     vendor_lots: dict[tuple[int, int], int] = field(default_factory=dict)
     expiries: dict[tuple[int, datetime], datetime | None] = field(default_factory=dict)
-    facts: Facts = field(default_factory=Facts)
-    touched: dict[int, Account | Lot | Member] = field(default_factory=dict)
-    redated: dict[int, Account | Lot] = field(default_factory=dict)
+    entries: LedgerEntries = field(default_factory=LedgerEntries)
+    tracked: dict[int, Account | Lot | Member] = field(default_factory=dict)
+    tracked_dates: dict[int, Account | Lot] = field(default_factory=dict)
 
 
 _FIELDS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
@@ -289,55 +288,57 @@ _DATES_OF: dict[type, Callable[[Any], tuple[Any, ...]]] = {
 }
 
 
-class Draft:
-    """One group's work on the books.
+class ChangeSet:
+    """The changes of one group of commands to the batch's state.
 
-    Everything it changes is `touch`ed first, or `redate`d where an account's version, last_at
+    Call `track` before a change, or `track_dates` where an account's version, last_at
     and next_due_at or a lot's rule and expires_at are all that changes.
     """
 
-    def __init__(self, books: Books, new_id: Callable[[int], int], principal: str) -> None:
-        self.books = books
+    def __init__(
+        self, batch_state: BatchState, new_id: Callable[[int], int], principal: str
+    ) -> None:
+        self.batch_state = batch_state
         self.new_id = new_id
         self.principal = principal
-        self.facts = Facts()
+        self.entries = LedgerEntries()
         self._before: dict[int, tuple[Account | Lot | Member, tuple[Any, ...]]] = {}
         self._dates: dict[int, tuple[Account | Lot, tuple[Any, ...]]] = {}
         self._added: list[tuple[dict[Any, Any], Any]] = []
 
-    def touch(self, thing: Account | Lot | Member) -> None:
+    def track(self, thing: Account | Lot | Member) -> None:
         """Remember how `thing` is, before it is changed."""
         if id(thing) not in self._before:
             self._before[id(thing)] = (thing, _FIELDS[type(thing)](thing))
 
-    def redate(self, thing: Account | Lot) -> None:
+    def track_dates(self, thing: Account | Lot) -> None:
         """Remember the dates of `thing`, before nothing but them is changed."""
         key = id(thing)
         if key not in self._dates and key not in self._before:
             self._dates[key] = (thing, _DATES_OF[type(thing)](thing))
 
-    def add_lot(self, holding: Holding, lot: Lot) -> None:
-        """Put a new lot into the books."""
-        self.touch(lot)
-        holding.lots[lot.lot_id] = lot
-        self._added.append((holding.lots, lot.lot_id))
+    def add_lot(self, account_state: AccountState, lot: Lot) -> None:
+        """Add a new lot to the account and to the batch."""
+        self.track(lot)
+        account_state.lots[lot.lot_id] = lot
+        self._added.append((account_state.lots, lot.lot_id))
         if lot.vendor_id:
             key = (lot.member_id, lot.vendor_id)
-            self.books.vendor_lots[key] = lot.lot_id
-            self._added.append((self.books.vendor_lots, key))
+            self.batch_state.vendor_lots[key] = lot.lot_id
+            self._added.append((self.batch_state.vendor_lots, key))
 
-    def keep(self) -> None:
+    def commit(self) -> None:
         """Let the group's work stand."""
-        facts = self.books.facts
-        facts.transactions += self.facts.transactions
-        facts.allocations += self.facts.allocations
-        facts.changes += self.facts.changes
+        entries = self.batch_state.entries
+        entries.transactions += self.entries.transactions
+        entries.allocations += self.entries.allocations
+        entries.changes += self.entries.changes
         for key, (thing, _) in self._before.items():
-            self.books.touched[key] = thing
+            self.batch_state.tracked[key] = thing
         for key, (dated, _) in self._dates.items():
-            self.books.redated[key] = dated
+            self.batch_state.tracked_dates[key] = dated
 
-    def drop(self) -> None:
+    def rollback(self) -> None:
         """Put everything back as it was before the group."""
         for thing, values in self._before.values():
             for name, value in zip(type(thing).__slots__, values, strict=True):

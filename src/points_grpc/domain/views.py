@@ -154,12 +154,12 @@ def view_change(owner: Owner, row: ExpiryChange, lot: Lot) -> ExpiryChangeView:
     )
 
 
-def expiration_source(program: Program, lot: Lot, is_moved: bool) -> ExpirationSource:
-    """Return where the lot's expiry comes from; `is_moved` tells whether it has an ExpiryChange.
+def expiration_source(program: Program, lot: Lot, has_expiry_change: bool) -> ExpirationSource:
+    """Return where the lot's expiry comes from; `has_expiry_change`: it has an ExpiryChange.
 
     An expiry that was given with the earn and is the policy's own counts as the policy's.
     """
-    if is_moved:
+    if has_expiry_change:
         return ExpirationSource.UPDATE
     if lot.rule:
         return ExpirationSource.POLICY
@@ -173,7 +173,7 @@ def expiration_source(program: Program, lot: Lot, is_moved: bool) -> ExpirationS
     return ExpirationSource.POLICY if is_policys else ExpirationSource.EARN
 
 
-def end_of(lot: Lot) -> str:
+def how_lot_ended(lot: Lot) -> str:
     """Return how a finished lot has ended: CLOSED, LAPSED, EXPIRED (on demand) or USED_UP.
 
     One of which a part was expired on demand and the rest was spent is EXPIRED.

@@ -20,7 +20,7 @@ from typing import Any
 
 from points_grpc import effects
 from points_grpc.clock import Clock
-from points_grpc.domain.commands import Caller, Command, MoveExpiry
+from points_grpc.domain.commands import Caller, Command, UpdateExpiry
 from points_grpc.domain.queries import (
     GetExpiring,
     GetSchedule,
@@ -241,7 +241,7 @@ def _job(caller: Caller, call: Call, commands: Sequence[Command]) -> Job[Any]:
     size = len(commands)
     metas = 0
     if call.one_request:
-        metas = sum(len(c.custom_meta) for c in commands if isinstance(c, MoveExpiry))
+        metas = sum(len(c.custom_meta) for c in commands if isinstance(c, UpdateExpiry))
     return Job(call, caller.tenant_id, size=size, weight=512 * size + metas)
 
 

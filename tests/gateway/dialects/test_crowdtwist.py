@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from points_grpc.gateway.vendors.crowdtwist.routes import DIALECT, NOBODY
 
 from points.v1 import expiring_pb2
 from points_grpc import errors
 from points_grpc.gateway.errors import UpstreamRefusal
+from points_grpc.gateway.vendors.crowdtwist.routes import DIALECT, NOBODY
 from points_grpc.rpc.status import status_of
 
 METHOD = "GetExpirationSchedule"

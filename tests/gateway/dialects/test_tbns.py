@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from points_grpc.gateway.vendors.tbns.routes import DIALECT, NO_POINT
 
 from points.v1 import earn_pb2, listing_pb2, transaction_status_pb2
 from points_grpc import errors
 from points_grpc.gateway.errors import UpstreamRefusal
+from points_grpc.gateway.vendors.tbns.routes import DIALECT, NO_POINT
 from points_grpc.rpc.status import status_of
 
 CREATE, LIST, UPDATE = "/api/points/create", "/api/user/points", "/api/points/update"

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from bank import NEVER, YEAR, Bank, named
 
-from points_grpc.domain.commands import MoveExpiry
+from points_grpc.domain.commands import UpdateExpiry
 from points_grpc.domain.model import TransactionType
 from points_grpc.domain.policy import InDays
 from points_grpc.domain.queries import (
@@ -60,7 +60,7 @@ def wordy(new_bank: Callable[..., Bank]) -> Bank:
             policy=source.choice(("year", "never")),
         )
         meta = '{"a":"' + "m" * source.randrange(4000) + '"}'
-        bank.do(MoveExpiry(0, named(member), lot, InDays(900 + number), custom_meta=meta))
+        bank.do(UpdateExpiry(0, named(member), lot, InDays(900 + number), custom_meta=meta))
         bank.redeem(5, member, description="r" * source.randrange(1000))
     return bank
 

@@ -11,7 +11,7 @@ from bank import IDLE, PROGRAM, YEAR, Bank, instant, named
 from sqlalchemy import select, update
 
 from points_grpc.domain.admin.commands import CurrencyView, PolicyView
-from points_grpc.domain.commands import MoveExpiry
+from points_grpc.domain.commands import UpdateExpiry
 from points_grpc.domain.policy import ExpireAt
 from points_grpc.domain.queries import (
     Cursor,
@@ -81,7 +81,7 @@ def filled(bank: Bank) -> Bank:
     for member in ("ann", "ben"):
         bank.earn(10, member, vendor_id=7)
         for day in range(1, 6):
-            bank.do(MoveExpiry(0, named(member), 7, ExpireAt(instant(f"2021-06-0{day}"))))
+            bank.do(UpdateExpiry(0, named(member), 7, ExpireAt(instant(f"2021-06-0{day}"))))
             bank.earn(day, member)
         bank.earn(50, member, program_id=OTHER)
     return bank

@@ -11,7 +11,7 @@ import pytest
 from bank import IDLE, IDLE_MONTHLY, NEVER, START, YEAR, Bank, instant, named
 from sqlalchemy import Engine, event
 
-from points_grpc.domain.commands import MemberName, MoveExpiry, MoveState
+from points_grpc.domain.commands import ChangeLotState, MemberName, UpdateExpiry
 from points_grpc.domain.model import LotCategory, LotState, TransactionType
 from points_grpc.domain.policy import ExpireAt, Immediate
 from points_grpc.domain.queries import (
@@ -236,7 +236,7 @@ def test_tenants_list_their_own(bank: Bank) -> None:
     """A listing shows nothing of another tenant, by whatever name."""
     bank.open_program(YEAR, caller=bank.rival)
     lot_id = bank.earn(10, reference="order-1")
-    bank.do(MoveExpiry(0, ANN, lot_id, ExpireAt(instant("2021-02-01"))))
+    bank.do(UpdateExpiry(0, ANN, lot_id, ExpireAt(instant("2021-02-01"))))
     member_id = bank.page(OF_ANN).rows[0].owner.member.member_id
     assert bank.page(ACROSS, bank.rival).rows == ()
     assert bank.page(replace(ACROSS, reference="order-1"), bank.rival).rows == ()
@@ -266,7 +266,7 @@ def lots_of_all_kinds(bank: Bank) -> dict[str, int]:
         "march-too": bank.earn(10, expires="2021-03-01"),
     }
     bank.redeem(5)
-    bank.do(MoveState(lots["closed"], LotState.CLOSED, approving=False))
+    bank.do(ChangeLotState(lots["closed"], LotState.CLOSED, approving=False))
     return lots
 
 
@@ -412,7 +412,7 @@ def test_lots_are_filtered(mixed: Bank) -> None:
 
 def moved(bank: Bank, lot_id: int, day: int) -> None:
     """Move a lot's expiry."""
-    bank.do(MoveExpiry(0, ANN, lot_id, ExpireAt(instant(f"2021-06-{day:02}"))))
+    bank.do(UpdateExpiry(0, ANN, lot_id, ExpireAt(instant(f"2021-06-{day:02}"))))
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
@@ -439,7 +439,7 @@ def test_a_change_shows_old_and_new(bank: Bank) -> None:
     """A change tells what was and what is, and of which lot; an immediate one is now."""
     lot_id = bank.earn(10, vendor_id=7, expires="2021-02-01")
     bank.at("2021-01-05")
-    bank.do(MoveExpiry(0, ANN, lot_id, Immediate(), reason_note="fraud"))
+    bank.do(UpdateExpiry(0, ANN, lot_id, Immediate(), reason_note="fraud"))
     (row,) = everything(bank, CHANGES)
     assert (row.old_expires_at, row.new_expires_at) == (
         instant("2021-02-01"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bank import IDLE, NEVER, YEAR, Bank, instant, named
 
-from points_grpc.domain.commands import MoveExpiry, MoveState
+from points_grpc.domain.commands import ChangeLotState, UpdateExpiry
 from points_grpc.domain.model import ExpirationCause, ExpirationSource, LotState, TransactionType
 from points_grpc.domain.policy import ExpireAt, Immediate
 from points_grpc.domain.queries import GetLot, GetTransaction, ListLots, ListTransactions, Order
@@ -30,7 +30,7 @@ def causes(bank: Bank) -> list[ExpirationCause | None]:
 def move(bank: Bank, lot_id: int, to: str | None, **more: bool) -> None:
     """Move a lot's expiry; to None: expire it immediately."""
     expiration = Immediate() if to is None else ExpireAt(instant(to))
-    bank.do(MoveExpiry(0, ANN, lot_id, expiration, **more))
+    bank.do(UpdateExpiry(0, ANN, lot_id, expiration, **more))
 
 
 def test_each_cause(bank: Bank) -> None:
@@ -101,6 +101,6 @@ def test_the_source_of_an_approved_lot(mixed: Bank) -> None:
     """What an approval answers has the lot's source, moved or not."""
     lots = [mixed.earn(10, initial_state=LotState.OPEN) for _ in range(2)]
     move(mixed, lots[0], "2021-06-01")
-    approved = [mixed.do(MoveState(lot, LotState.APPROVED, approving=True)) for lot in lots]
+    approved = [mixed.do(ChangeLotState(lot, LotState.APPROVED, approving=True)) for lot in lots]
     assert [answer.lot.expiration_source for answer in approved] == [UPDATE, POLICY]
     assert sources(mixed, *lots) == [UPDATE, POLICY]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from bank import IDLE, IDLE_MONTHLY, NEVER, YEAR, Bank, named
 
-from points_grpc.domain.commands import MoveExpiry, MoveState
+from points_grpc.domain.commands import ChangeLotState, UpdateExpiry
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.policy import ExpireAt, Immediate, InDays, Never
 from points_grpc.domain.queries import ListExpiryChanges, Listing, ListLots, ListTransactions, Order
@@ -85,11 +85,11 @@ class Traffic:
         to = self.random.choice((InDays(self.random.randrange(1, 100)), Immediate(), Never()))
         if self.random.random() < 0.2:
             to = ExpireAt(self._now + timedelta(days=20))
-        self.bank.do(MoveExpiry(0, ANN, self._lot(), to, reinstate=True))
+        self.bank.do(UpdateExpiry(0, ANN, self._lot(), to, reinstate=True))
 
     def _approve(self) -> None:
         state = self.random.choice((LotState.APPROVED, LotState.CLOSED))
-        self.bank.do(MoveState(self._lot(), state, approving=True))
+        self.bank.do(ChangeLotState(self._lot(), state, approving=True))
 
 
 def listed(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bank import IDLE, IDLE_MONTHLY, NEVER, YEAR, Bank, instant, named
 
-from points_grpc.domain.commands import MEMBER_ID, MemberName, MoveExpiry, MoveState
+from points_grpc.domain.commands import MEMBER_ID, ChangeLotState, MemberName, UpdateExpiry
 from points_grpc.domain.model import LotState
 from points_grpc.domain.policy import ExpireAt, Immediate
 from points_grpc.domain.queries import (
@@ -284,7 +284,7 @@ def test_an_earn_shows_the_state_of_its_lot(bank: Bank) -> None:
     lot_id = bank.earn(10, initial_state=LotState.OPEN)
     assert bank.ask(GetTransaction(lot_id)).state is LotState.OPEN
     bank.at("2021-01-02")
-    bank.do(MoveState(lot_id, LotState.APPROVED, approving=True))
+    bank.do(ChangeLotState(lot_id, LotState.APPROVED, approving=True))
     shown = bank.ask(GetTransaction(lot_id))
     assert (shown.state, shown.updated_at) == (LotState.APPROVED, instant("2021-01-02"))
     assert shown.created_at == instant("2021-01-01")
@@ -443,7 +443,7 @@ def test_points_expired_on_demand_count_in_the_month_of_the_act(bank: Bank) -> N
     bank.at("2021-02-10")
     bank.expire(3)
     bank.at("2021-03-10")
-    bank.do(MoveExpiry(0, ANN, lot_id, Immediate()))
+    bank.do(UpdateExpiry(0, ANN, lot_id, Immediate()))
     shown = {f"{m.first:%m}": (m.expired, m.expiring) for m in schedule(bank).months}
     assert (shown["02"], shown["03"], shown["06"]) == ((3, 0), (7, 0), (0, 10))
 
@@ -454,7 +454,7 @@ def test_a_reinstated_lot_is_taken_back_from_its_month(bank: Bank) -> None:
     bank.earn(4, expires="2021-02-15")
     bank.at("2021-04-01")
     assert month(bank, "2021-02").expired == 14
-    bank.do(MoveExpiry(0, ANN, lot_id, ExpireAt(instant("2021-05-15")), reinstate=True))
+    bank.do(UpdateExpiry(0, ANN, lot_id, ExpireAt(instant("2021-05-15")), reinstate=True))
     assert month(bank, "2021-02").expired == 4
     assert month(bank, "2021-05").expiring == 10
 
@@ -464,7 +464,7 @@ def test_a_moved_lot_takes_its_redemptions_along(bank: Bank) -> None:
     lot_id = bank.earn(10, expires="2021-02-15")
     bank.redeem(4)
     assert month(bank, "2021-02").redeemed_from_lots == 4
-    bank.do(MoveExpiry(0, ANN, lot_id, ExpireAt(instant("2021-05-15"))))
+    bank.do(UpdateExpiry(0, ANN, lot_id, ExpireAt(instant("2021-05-15"))))
     assert month(bank, "2021-02").redeemed_from_lots == 0
     assert month(bank, "2021-05").redeemed_from_lots == 4
     assert month(bank, "2021-05").expires_at == instant("2021-05-15")

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 from bank import Bank, named
 
-from points_grpc.domain.commands import MoveExpiry, MoveState
+from points_grpc.domain.commands import ChangeLotState, UpdateExpiry
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.policy import ExpireAt
 from points_grpc.domain.queries import ListTransactions, Order
@@ -31,12 +31,12 @@ def one_of_each(bank: Bank) -> None:
     """Ann's transactions are of every type that there is, her EARNs in every state."""
     lots = [bank.earn(10, initial_state=state) for state in LotState if state < LotState.CLOSED]
     closed = bank.earn(10, initial_state=LotState.OPEN)
-    bank.do(MoveState(closed, LotState.CLOSED, approving=False))
+    bank.do(ChangeLotState(closed, LotState.CLOSED, approving=False))
     bank.redeem(2)
     lapses = bank.earn(3, expires="2021-02-01")
     bank.at("2021-02-02").expire(1)
     later = ExpireAt(bank.clock.now().replace(year=2022))
-    bank.do(MoveExpiry(0, ANN, lapses, later, reinstate=True))
+    bank.do(UpdateExpiry(0, ANN, lapses, later, reinstate=True))
     assert len(lots) == 3
 
 

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Unpack
 
-from points_grpc.domain.imports.lots import OUTSIDE, Recipient, lapse_before, recording
+from points_grpc.domain.imports.lots import OUTSIDE_LIFE, ImportAccount, lapse_before, recording
 from points_grpc.domain.model import LotState, ReasonType, TransactionType
 from points_grpc.domain.posting import (
-    Texts,
+    TransactionTexts,
     approve_lot,
     close_lot,
-    due_no_later_than,
-    end_lots,
     expire_from,
-    note_activity,
+    lapse_lots,
+    lower_due_bound,
+    record_activity,
     redeem_from,
     reinstate,
     submit_lot,
 )
-from points_grpc.domain.state import Draft, ExpiryChange, Holding, Lot, Transaction
+from points_grpc.domain.state import AccountState, ChangeSet, ExpiryChange, Lot, Transaction
 from points_grpc.errors import InvalidField
 
 
@@ -66,49 +66,54 @@ _PROMISED = (LotState.OPEN, LotState.PENDING)
 _STEPS = (TransactionType.SUBMIT, TransactionType.APPROVE, TransactionType.CLOSE)
 
 
-def replay(
-    draft: Draft, holding: Recipient, row: HistoryRow, **texts: Unpack[Texts]
+def replay_transaction(
+    change_set: ChangeSet,
+    account_state: ImportAccount,
+    row: HistoryRow,
+    **texts: Unpack[TransactionTexts],
 ) -> Transaction:
     """Post a row of history. Refuses (InvalidField) one that does not follow from those before."""
-    _check(holding, row)
-    for kind, at in _activity_in(holding, row):
-        if lapse_before(draft, holding, kind, at):
-            _check(holding, row)
+    _check(account_state, row)
+    for kind, at in _activity_in(account_state, row):
+        if lapse_before(change_set, account_state, kind, at):
+            _check(account_state, row)
     for lot, _ in row.parts:
         if lot.lot_id in row.undone:
-            _take_back(draft, holding, lot)
-    account, last_at = holding.account, holding.account.last_at
+            _take_back(change_set, account_state, lot)
+    account, last_at = account_state.account, account_state.account.last_at
     if row.type in _STEPS:
-        _move_state(draft, holding, row, texts)
+        _change_lot_state(change_set, account_state, row, texts)
     elif row.type is TransactionType.REVERSE:
-        _reverse(draft, holding, row, texts)
+        _reverse(change_set, account_state, row, texts)
     else:
-        _take(draft, holding, row, texts)
+        _take(change_set, account_state, row, texts)
     for lot, _ in row.parts:
         if lot.unfinished:
-            due_no_later_than(holding.account, holding.expiry_of(lot))
+            lower_due_bound(account_state.account, account_state.expiry_of(lot))
     account.last_at = max(account.last_at, last_at)
-    return draft.facts.transactions[-1]
+    return change_set.entries.transactions[-1]
 
 
-def _check(holding: Holding, row: HistoryRow) -> None:
+def _check(account_state: AccountState, row: HistoryRow) -> None:
     if row.type in _STEPS:
         _check_step(row)
     elif row.type is TransactionType.REVERSE:
         _check_reversal(row)
     else:
-        _check_parts(holding, row)
+        _check_parts(account_state, row)
 
 
-def _activity_in(holding: Holding, row: HistoryRow) -> list[tuple[TransactionType, datetime]]:
+def _activity_in(
+    account_state: AccountState, row: HistoryRow
+) -> list[tuple[TransactionType, datetime]]:
     """What the row counts as for inactivity policies."""
     if row.type is TransactionType.EXPIRE or (row.type is TransactionType.CLOSE and row.lapse):
         return []
     if row.type is TransactionType.REDEEM:
         return [(row.type, row.at)]
     if row.type is TransactionType.APPROVE:
-        return [(TransactionType.EARN, holding.now), (row.type, holding.now)]
-    return [(row.type, holding.now)]
+        return [(TransactionType.EARN, account_state.now), (row.type, account_state.now)]
+    return [(row.type, account_state.now)]
 
 
 def _check_step(row: HistoryRow) -> None:
@@ -120,21 +125,23 @@ def _check_step(row: HistoryRow) -> None:
         raise InvalidField("amount", "must be the lot's")
 
 
-def _move_state(draft: Draft, holding: Holding, row: HistoryRow, texts: Texts) -> None:
+def _change_lot_state(
+    change_set: ChangeSet, account_state: AccountState, row: HistoryRow, texts: TransactionTexts
+) -> None:
     ((lot, _),) = row.parts
     if row.type is TransactionType.SUBMIT:
-        submit_lot(draft, holding, lot, **texts)
+        submit_lot(change_set, account_state, lot, **texts)
     elif row.type is TransactionType.APPROVE:
-        approve_lot(draft, holding, lot, **texts)
+        approve_lot(change_set, account_state, lot, **texts)
     else:
-        close_lot(draft, holding, lot, effective_at=row.at, **texts)
+        close_lot(change_set, account_state, lot, effective_at=row.at, **texts)
         if row.lapse:
             lot.expires_at = row.at
         else:
-            note_activity(holding.account, TransactionType.CLOSE, holding.now)
+            record_activity(account_state.account, TransactionType.CLOSE, account_state.now)
 
 
-def _check_parts(holding: Holding, row: HistoryRow) -> None:
+def _check_parts(account_state: AccountState, row: HistoryRow) -> None:
     for lot, part in row.parts:
         if lot.state is not LotState.APPROVED:
             raise InvalidField("allocations", "must be of approved lots")
@@ -143,11 +150,11 @@ def _check_parts(holding: Holding, row: HistoryRow) -> None:
         if part > left or (row.lapse and part != left):
             raise InvalidField("allocations", "must be what the lots have left")
         if undone and lot.rule:
-            ends_at: datetime | None = holding.projected_expiry(lot.rule, lot.earned_at)
+            ends_at: datetime | None = account_state.projected_expiry(lot.rule, lot.earned_at)
         else:
-            ends_at = holding.expiry_of(lot)
+            ends_at = account_state.expiry_of(lot)
         if row.at < lot.earned_at or (ends_at is not None and _is_late(row, ends_at)):
-            raise InvalidField("effective_at", OUTSIDE)
+            raise InvalidField("effective_at", OUTSIDE_LIFE)
 
 
 def _is_late(row: HistoryRow, ends_at: datetime) -> bool:
@@ -157,13 +164,15 @@ def _is_late(row: HistoryRow, ends_at: datetime) -> bool:
     return row.at > ends_at and not row.lapse
 
 
-def _take(draft: Draft, holding: Holding, row: HistoryRow, texts: Texts) -> None:
+def _take(
+    change_set: ChangeSet, account_state: AccountState, row: HistoryRow, texts: TransactionTexts
+) -> None:
     if row.type is TransactionType.REDEEM:
-        redeem_from(draft, holding, row.parts, effective_at=row.at, **texts)
+        redeem_from(change_set, account_state, row.parts, effective_at=row.at, **texts)
     elif row.lapse:
-        end_lots(draft, holding, [lot for lot, _ in row.parts], row.at, **texts)
+        lapse_lots(change_set, account_state, [lot for lot, _ in row.parts], row.at, **texts)
     else:
-        expire_from(draft, holding, row.parts, effective_at=row.at, **texts)
+        expire_from(change_set, account_state, row.parts, effective_at=row.at, **texts)
 
 
 def _check_reversal(row: HistoryRow) -> None:
@@ -174,10 +183,12 @@ def _check_reversal(row: HistoryRow) -> None:
         raise InvalidField("reverses", "must be the EXPIRE that ended the lot")
 
 
-def _reverse(draft: Draft, holding: Holding, row: HistoryRow, texts: Texts) -> None:
+def _reverse(
+    change_set: ChangeSet, account_state: AccountState, row: HistoryRow, texts: TransactionTexts
+) -> None:
     ((lot, part),) = row.parts
     lot.lapsed = part
-    reinstate(draft, holding, lot, **texts)
+    reinstate(change_set, account_state, lot, **texts)
     _follow_again(lot)
 
 
@@ -187,23 +198,25 @@ def _follow_again(lot: Lot) -> None:
         lot.expires_at = None
 
 
-def replay_change(draft: Draft, holding: Recipient, row: ChangeRow) -> ExpiryChange:
+def replay_change(
+    change_set: ChangeSet, account_state: ImportAccount, row: ChangeRow
+) -> ExpiryChange:
     """Record an expiry change and move the lot. Refuses (InvalidField) one of a finished lot."""
-    lot, account = row.lot, holding.account
+    lot, account = row.lot, account_state.account
     if row.undone:
-        _take_back(draft, holding, lot)
+        _take_back(change_set, account_state, lot)
     if not lot.unfinished and (lot.expires_at is None or lot.expires_at != row.new):
         raise InvalidField("lot", "is finished")
-    draft.touch(account)
-    draft.touch(lot)
+    change_set.track(account)
+    change_set.track(lot)
     lot.rule = 0
     lot.expires_at = row.new
     if lot.unfinished:
-        due_no_later_than(holding.account, row.new)
+        lower_due_bound(account_state.account, row.new)
     account.version += 1
-    account.last_at = max(account.last_at, holding.now)
+    account.last_at = max(account.last_at, account_state.now)
     change = ExpiryChange(
-        event_id=draft.new_id(account.account_id),
+        event_id=change_set.new_id(account.account_id),
         account_id=account.account_id,
         currency_id=account.currency_id,
         version=account.version,
@@ -214,11 +227,11 @@ def replay_change(draft: Draft, holding: Recipient, row: ChangeRow) -> ExpiryCha
         reason_note=row.note,
         standard_meta=row.meta,
         custom_meta=row.custom_meta,
-        principal=draft.principal,
+        principal=change_set.principal,
         request_id=row.request_id,
-        created_at=holding.now,
+        created_at=account_state.now,
     )
-    draft.facts.changes.append(change)
+    change_set.entries.changes.append(change)
     return change
 
 
@@ -233,9 +246,9 @@ def is_same_end(row: HistoryRow) -> bool:
     )
 
 
-def _take_back(draft: Draft, holding: Recipient, lot: Lot) -> None:
+def _take_back(change_set: ChangeSet, account_state: ImportAccount, lot: Lot) -> None:
     """Reverse a lapse that was recorded before more of the lot's history was known."""
-    with recording(draft, holding):
-        lapse_before(draft, holding, TransactionType.REVERSE, holding.now)
-        reinstate(draft, holding, lot)
+    with recording(change_set, account_state):
+        lapse_before(change_set, account_state, TransactionType.REVERSE, account_state.now)
+        reinstate(change_set, account_state, lot)
     _follow_again(lot)

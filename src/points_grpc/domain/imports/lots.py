@@ -13,34 +13,35 @@ from datetime import datetime
 from typing import Unpack
 
 from points_grpc.domain.decisions import BALANCE_MAX
-from points_grpc.domain.lapse import end_due
+from points_grpc.domain.lapse import lapse_lots_due
 from points_grpc.domain.model import AwardKind, LotState, Policy, TransactionType
 from points_grpc.domain.posting import (
-    Texts,
+    TransactionTexts,
     close_lot,
     count_earn,
-    due_no_later_than,
-    end_lots,
     expire_from,
+    lapse_lots,
+    lower_due_bound,
     post,
     redeem_from,
 )
-from points_grpc.domain.state import Account, Draft, Holding, Lot
+from points_grpc.domain.state import Account, AccountState, ChangeSet, Lot
 from points_grpc.errors import InvalidField
 
 
 @dataclass(slots=True)
-class Recipient(Holding):
+class ImportAccount(AccountState):
     """An account that a file adds to; `now` is the instant at which the row at hand was recorded.
 
     `lots` has what was there before the import began, follows an inactivity policy and has lapsed
-    by `read_at`, which is when the account was read. Files brought those in `told`; they may get
-    history from before they lapsed. What the import itself has to record is `recorder`'s.
+    by `read_at`, which is when the account was read. Those in `imported_lot_ids` came from files;
+    they may get history from before they lapsed. `recorder` is the principal of what the import
+    itself records.
     """
 
     read_at: datetime = field(kw_only=True)
     recorder: str = field(kw_only=True)
-    told: Collection[int] = ()
+    imported_lot_ids: Collection[int] = ()
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ def split_amount(
     return remaining, redeemed, expired or 0
 
 
-def check_lot(row: LotRow, holding: Holding) -> None:
+def check_lot(row: LotRow, account_state: AccountState) -> None:
     """Refuse (InvalidField) a lot that could never have come to be."""
     if row.state is not LotState.APPROVED:
         left = 0 if row.state is LotState.CLOSED else row.amount
@@ -104,8 +105,8 @@ def check_lot(row: LotRow, holding: Holding) -> None:
             raise InvalidField("state", "has nothing redeemed or expired, and is whole or closed")
     if row.expires_at is not None and row.expires_at <= row.earned_at:
         raise InvalidField("expires_at", "must be later than earned_at")
-    _check_ends(row, holding)
-    if not can_hold(holding.account, row.amount):
+    _check_ends(row, account_state)
+    if not can_hold(account_state.account, row.amount):
         raise InvalidField("amount", "would take the account beyond what it can hold")
 
 
@@ -114,35 +115,35 @@ def can_hold(account: Account, amount: int) -> bool:
     return account.total_earned + account.pending + amount <= BALANCE_MAX
 
 
-def recorded_at(account: Account, now: datetime, told: datetime | None = None) -> datetime:
+def recording_time(account: Account, now: datetime, stated: datetime | None = None) -> datetime:
     """When a row is recorded: as it tells itself, else now, but never before what was last.
 
     A new account begins with it.
     """
-    now = told or max(now, account.last_at)
+    now = stated or max(now, account.last_at)
     if not account.version:
         account.created_at = account.last_at = now
     return now
 
 
-def _check_ends(row: LotRow, holding: Holding) -> None:
+def _check_ends(row: LotRow, account_state: AccountState) -> None:
     """Refuse (InvalidField) a redemption or an expiry outside of the lot's life."""
     if row.redeemed and (at := row.redeemed_at) is not None:
-        ends_at = _ends_at(row, holding, row.earned_at)
+        ends_at = _ends_at(row, account_state, row.earned_at)
         if at < row.earned_at or (ends_at is not None and at >= ends_at):
-            raise InvalidField("redeemed_at", OUTSIDE)
+            raise InvalidField("redeemed_at", OUTSIDE_LIFE)
     if row.expired and (at := row.expired_at) is not None:
-        ends_at = _ends_at(row, holding, _last_activity(row))
+        ends_at = _ends_at(row, account_state, _last_activity(row))
         late = bool(row.remaining) and ends_at is not None and at > ends_at
         if at < row.earned_at or late:
-            raise InvalidField("expired_at", OUTSIDE)
+            raise InvalidField("expired_at", OUTSIDE_LIFE)
 
 
-OUTSIDE = "must lie between the lot's earn and its expiry"
+OUTSIDE_LIFE = "must lie between the lot's earn and its expiry"
 
 
-def _ends_at(row: LotRow, holding: Holding, since: datetime) -> datetime | None:
-    return holding.projected_expiry(row.rule, since) if row.rule else row.expires_at
+def _ends_at(row: LotRow, account_state: AccountState, since: datetime) -> datetime | None:
+    return account_state.projected_expiry(row.rule, since) if row.rule else row.expires_at
 
 
 def _last_activity(row: LotRow) -> datetime:
@@ -150,7 +151,12 @@ def _last_activity(row: LotRow) -> datetime:
     return row.redeemed_at if counts and row.redeemed_at is not None else row.earned_at
 
 
-def open_lot(draft: Draft, holding: Recipient, row: LotRow, **texts: Unpack[Texts]) -> Lot:
+def open_lot(
+    change_set: ChangeSet,
+    account_state: ImportAccount,
+    row: LotRow,
+    **texts: Unpack[TransactionTexts],
+) -> Lot:
     """Post a lot that `check_lot` has passed, and what became of it.
 
     A redemption without an instant is dated at the earn. So is an expiry, unless the lot's own
@@ -159,10 +165,10 @@ def open_lot(draft: Draft, holding: Recipient, row: LotRow, **texts: Unpack[Text
     """
     first_state = LotState.OPEN if row.state is LotState.CLOSED else row.state
     if first_state is LotState.APPROVED:
-        lapse_before(draft, holding, TransactionType.EARN, row.earned_at)
-    account, last_at = holding.account, holding.account.last_at
+        lapse_before(change_set, account_state, TransactionType.EARN, row.earned_at)
+    account, last_at = account_state.account, account_state.account.last_at
     lot = Lot(
-        lot_id=draft.new_id(account.account_id),
+        lot_id=change_set.new_id(account.account_id),
         account_id=account.account_id,
         member_id=account.member_id,
         currency_id=account.currency_id,
@@ -176,79 +182,81 @@ def open_lot(draft: Draft, holding: Recipient, row: LotRow, **texts: Unpack[Text
         remaining=row.amount,
         earned_at=row.earned_at,
         expires_at=row.expires_at,
-        state_at=holding.now,
-        stored=False,
+        state_at=account_state.now,
+        persisted=False,
     )
-    draft.touch(account)
+    change_set.track(account)
     if first_state is LotState.APPROVED:
         count_earn(account, row.amount, row.earned_at)
     else:
         account.pending += row.amount
     post(
-        draft,
-        holding,
+        change_set,
+        account_state,
         TransactionType.EARN,
         row.amount,
         effective_at=row.earned_at,
         transaction_id=lot.lot_id,
         first_state=first_state,
-        expires_at=holding.expiry_of(lot),
+        expires_at=account_state.expiry_of(lot),
         **texts,
     )
-    draft.add_lot(holding, lot)
-    _end_parts(draft, holding, row, lot)
+    change_set.add_lot(account_state, lot)
+    _end_parts(change_set, account_state, row, lot)
     account.last_at = max(account.last_at, last_at)
     if lot.unfinished:
-        due_no_later_than(holding.account, holding.expiry_of(lot))
+        lower_due_bound(account_state.account, account_state.expiry_of(lot))
     return lot
 
 
-def _end_parts(draft: Draft, holding: Recipient, row: LotRow, lot: Lot) -> None:
+def _end_parts(change_set: ChangeSet, account_state: ImportAccount, row: LotRow, lot: Lot) -> None:
     """What is gone of a lot that was just earned."""
     if row.state is LotState.CLOSED:
-        close_lot(draft, holding, lot, effective_at=row.closed_at or row.earned_at)
+        close_lot(change_set, account_state, lot, effective_at=row.closed_at or row.earned_at)
     if row.redeemed:
         at = row.redeemed_at or row.earned_at
-        lapse_before(draft, holding, TransactionType.REDEEM, at)
-        redeem_from(draft, holding, [(lot, row.redeemed)], effective_at=at)
+        lapse_before(change_set, account_state, TransactionType.REDEEM, at)
+        redeem_from(change_set, account_state, [(lot, row.redeemed)], effective_at=at)
     if row.expired:
         lapsed_at = row.expires_at
         if row.expired_at is not None:
-            lapsed_at = _ends_at(row, holding, row.earned_at)
-        if lapsed_at is not None and lapsed_at > (row.expired_at or holding.now):
+            lapsed_at = _ends_at(row, account_state, row.earned_at)
+        if lapsed_at is not None and lapsed_at > (row.expired_at or account_state.now):
             lapsed_at = None
         if lapsed_at is not None and not row.remaining:
-            end_lots(draft, holding, [lot], lapsed_at)
+            lapse_lots(change_set, account_state, [lot], lapsed_at)
         else:
             at = row.expired_at or lapsed_at or row.earned_at
-            expire_from(draft, holding, [(lot, row.expired)], effective_at=at)
+            expire_from(change_set, account_state, [(lot, row.expired)], effective_at=at)
 
 
-def lapse_before(draft: Draft, holding: Recipient, kind: TransactionType, at: datetime) -> bool:
+def lapse_before(
+    change_set: ChangeSet, account_state: ImportAccount, kind: TransactionType, at: datetime
+) -> bool:
     """End what had lapsed before an activity, so that it revives nothing; whether there was any.
 
     A lot that was earned here ends if it has lapsed by now, as before every write; one that a
     file brought if it had when the activity was.
     """
     due: dict[datetime, list[Lot]] = {}
-    for lot in holding.lots.values():
-        if not lot.unfinished or kind not in holding.program.versions[lot.rule].qualifying:
+    for lot in account_state.lots.values():
+        if not lot.unfinished or kind not in account_state.program.versions[lot.rule].qualifying:
             continue
-        ends_at = holding.expiry_of(lot)
-        until = at if lot.lot_id in holding.told else holding.read_at
+        ends_at = account_state.expiry_of(lot)
+        until = at if lot.lot_id in account_state.imported_lot_ids else account_state.read_at
         if lot.rule and ends_at is not None and ends_at <= until:
             due.setdefault(ends_at, []).append(lot)
     if due:
-        with recording(draft, holding):
-            end_due(draft, holding, due)
+        with recording(change_set, account_state):
+            lapse_lots_due(change_set, account_state, due)
     return bool(due)
 
 
 @contextmanager
-def recording(draft: Draft, holding: Recipient) -> Iterator[None]:
+def recording(change_set: ChangeSet, account_state: ImportAccount) -> Iterator[None]:
     """What is posted in the block is no row of the file: it happens as the file is read."""
-    before = draft.principal, holding.now
-    draft.principal = holding.recorder
-    holding.now = max(holding.read_at, holding.account.last_at)
+    before = change_set.principal, account_state.now
+    change_set.principal = account_state.recorder
+    account_state.now = max(account_state.read_at, account_state.account.last_at)
     yield
-    draft.principal, holding.now = before
+    change_set.principal, account_state.now = before

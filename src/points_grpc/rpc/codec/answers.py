@@ -23,12 +23,12 @@ from points_grpc.domain.results import (
     Earned,
     Expired,
     ExpiryChangeView,
-    ExpiryMoved,
+    ExpiryUpdated,
+    LotStateChanged,
     LotView,
     MemberLabel,
     Owner,
     Redeemed,
-    StateMoved,
     TransactionView,
 )
 from points_grpc.rpc.codec.custom_meta import put_custom_meta
@@ -209,7 +209,7 @@ def put_expired(message: expire_pb2.ExpireResponse, answer: Expired, tenant: str
         message.replayed = True
 
 
-def put_expiry_moved(message: update_expiry_pb2.ExpiryMoved, answer: ExpiryMoved) -> None:
+def put_expiry_moved(message: update_expiry_pb2.ExpiryMoved, answer: ExpiryUpdated) -> None:
     """Answer one item of an UpdateExpiry."""
     put_expiry_change(message.change, answer.change)
     if answer.replayed:
@@ -220,7 +220,7 @@ def put_state_moved(
     message: (
         transaction_status_pb2.UpdateTransactionStatusResponse | transaction_status_pb2.StateMoved
     ),
-    answer: StateMoved,
+    answer: LotStateChanged,
     tenant: str,
 ) -> None:
     """Answer an UpdateTransactionStatus, or one item of an ApproveTransactions."""

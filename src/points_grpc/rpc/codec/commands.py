@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from points.v1 import earn_pb2, expire_pb2, redeem_pb2, transaction_status_pb2
-from points_grpc.domain.commands import Earn, Expire, MoveState, Redeem
+from points_grpc.domain.commands import ChangeLotState, Earn, Expire, Redeem
 from points_grpc.domain.limits import (
     CODE_MAX,
     PROSE_MAX,
@@ -87,9 +87,11 @@ def read_expire(message: expire_pb2.ExpireRequest) -> Expire:
     )
 
 
-def read_status_update(message: transaction_status_pb2.UpdateTransactionStatusRequest) -> MoveState:
+def read_status_update(
+    message: transaction_status_pb2.UpdateTransactionStatusRequest,
+) -> ChangeLotState:
     """The command. Raises InvalidField."""
-    return MoveState(
+    return ChangeLotState(
         transaction_id=read_id(message.transaction_id, "transaction_id"),
         state=_target(message.state, (LotState.PENDING, LotState.CLOSED)),
         approving=False,
@@ -99,7 +101,7 @@ def read_status_update(message: transaction_status_pb2.UpdateTransactionStatusRe
 
 def read_approvals(
     message: transaction_status_pb2.ApproveTransactionsRequest,
-) -> Iterator[MoveState | InvalidField]:
+) -> Iterator[ChangeLotState | InvalidField]:
     """One command per transaction, or what is wrong with that item alone.
 
     Raises InvalidField for what is wrong with the call.
@@ -113,7 +115,7 @@ def read_approvals(
 
 def _approvals(
     transaction_ids: Iterable[int], state: LotState, request_id: str
-) -> Iterator[MoveState | InvalidField]:
+) -> Iterator[ChangeLotState | InvalidField]:
     seen: set[int] = set()
     for transaction_id in transaction_ids:
         if transaction_id <= 0:
@@ -122,7 +124,7 @@ def _approvals(
             yield InvalidField("", "must not occur twice")
         else:
             seen.add(transaction_id)
-            yield MoveState(transaction_id, state, approving=True, request_id=request_id)
+            yield ChangeLotState(transaction_id, state, approving=True, request_id=request_id)
 
 
 def _initial_state(number: int) -> LotState:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from points.v1 import update_expiry_pb2
-from points_grpc.domain.commands import CurrencyName, MemberName, MoveExpiry, digest
+from points_grpc.domain.commands import CurrencyName, MemberName, UpdateExpiry, digest
 from points_grpc.domain.limits import PROSE_MAX, read_request_id, read_text
 from points_grpc.domain.model import AwardKind, LotCategory, ReasonType
 from points_grpc.domain.policy import Expiration, ExpireAt, ExpireOn, InDays, InMonths
@@ -61,7 +61,7 @@ def draft_moves(message: update_expiry_pb2.UpdateExpiryRequest) -> Iterator[Draf
 
 def finish_moves(
     message: update_expiry_pb2.UpdateExpiryRequest, drafts: Sequence[Draft | InvalidField]
-) -> list[MoveExpiry | InvalidField]:
+) -> list[UpdateExpiry | InvalidField]:
     """One command per draft, in place of which there may be what is wrong with that item.
 
     With a request id every command carries the fingerprint of the whole call. Raises
@@ -72,7 +72,7 @@ def finish_moves(
     return [
         draft
         if isinstance(draft, InvalidField)
-        else MoveExpiry(draft[0], draft[1], draft[2], *draft[3], request_id, index, whole)
+        else UpdateExpiry(draft[0], draft[1], draft[2], *draft[3], request_id, index, whole)
         for index, draft in enumerate(drafts)
     ]
 

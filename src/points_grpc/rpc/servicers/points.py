@@ -21,10 +21,10 @@ from points_grpc.domain.results import (
     AccountView,
     Earned,
     Expired,
-    ExpiryMoved,
+    ExpiryUpdated,
+    LotStateChanged,
     LotView,
     Redeemed,
-    StateMoved,
     TransactionView,
 )
 from points_grpc.errors import InvalidField, LotNotFound, Refusal
@@ -116,7 +116,7 @@ class PointsServicer:
             if isinstance(outcome, Failure):
                 result.error.CopyFrom(status_of(outcome))
             else:
-                moved = _as(ExpiryMoved, outcome)
+                moved = _as(ExpiryUpdated, outcome)
                 zones[moved.change.owner.program_id] = moved.time_zone
                 answers.put_expiry_moved(result.moved, moved)
         shorten(response)
@@ -127,7 +127,7 @@ class PointsServicer:
         self, request: transaction_status_pb2.UpdateTransactionStatusRequest
     ) -> transaction_status_pb2.UpdateTransactionStatusResponse:
         command = commands.read_status_update(request)
-        answer = await self._write(command, StateMoved, request.validate_only)
+        answer = await self._write(command, LotStateChanged, request.validate_only)
         response = transaction_status_pb2.UpdateTransactionStatusResponse()
         answers.put_state_moved(response, answer, caller().tenant)
         return response
@@ -154,7 +154,7 @@ class PointsServicer:
             if isinstance(outcome, Failure):
                 result.error.CopyFrom(status_of(_at_the_id(outcome)))
             else:
-                answers.put_state_moved(result.moved, _as(StateMoved, outcome), tenant)
+                answers.put_state_moved(result.moved, _as(LotStateChanged, outcome), tenant)
         shorten(response)
         return response
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from points_grpc.clock import Clock
 from points_grpc.domain.model import Currency, Program
 from points_grpc.domain.results import MemberLabel
-from points_grpc.domain.state import Account, Holding, Member
+from points_grpc.domain.state import Account, AccountState, Member
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.shared.resolution import ProgramKey
 from points_grpc.storage.core.database import Connection
@@ -17,12 +17,12 @@ from points_grpc.storage.ledger.accounts import AccountKey
 from points_grpc.storage.ledger.members import MemberKey
 
 
-class Holdings:
+class AccountLoader:
     """The accounts of a batch of reads, without lots, by (tenant_id, account_id).
 
     `settings` and `labels` are the programs and members that the batch has loaded already. The
     instant of the reads is taken once, in their snapshot, when the first accounts are loaded.
-    Each holding's `now` is its own: an account never goes back in time.
+    Each account state has its own `now`: an account never goes back in time.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Holdings:
         self._clock = clock
         self._instant: datetime | None = None
         self._labels = dict(labels)
-        self._held: dict[AccountKey, Holding] = {}
+        self._held: dict[AccountKey, AccountState] = {}
 
     @property
     def _now(self) -> datetime:
@@ -54,7 +54,7 @@ class Holdings:
         self._settings |= self._programs.current(self._connection, unknown)
         for account in found:
             program = self._settings[account.tenant_id, account.program_id]
-            self._held[account.tenant_id, account.account_id] = Holding(
+            self._held[account.tenant_id, account.account_id] = AccountState(
                 account=account,
                 member=Member(account.tenant_id, MemberLabel(account.member_id)),
                 program=program,
@@ -64,23 +64,25 @@ class Holdings:
 
     def load_labels(self, shown: Iterable[AccountKey], others: Collection[MemberKey] = ()) -> None:
         """Read how the members of the accounts in `shown` are called, and `others`."""
-        held = [holding for key in shown if (holding := self._held.get(key)) is not None]
+        held = [
+            account_state for key in shown if (account_state := self._held.get(key)) is not None
+        ]
         named = {(h.account.tenant_id, h.account.member_id) for h in held}
         unread = named.union(others) - self._labels.keys()
         self._labels |= members.labels(self._connection, unread)
-        for holding in held:
-            account = holding.account
+        for account_state in held:
+            account = account_state.account
             label = self._labels.get((account.tenant_id, account.member_id))
             if label is not None:
-                holding.member.label = label
+                account_state.member.label = label
 
-    def get(self, tenant_id: int, account_id: int) -> Holding | None:
+    def get(self, tenant_id: int, account_id: int) -> AccountState | None:
         """An account that was loaded; None where the tenant has no such account."""
         return self._held.get((tenant_id, account_id))
 
     def empty(
         self, tenant_id: int, member_id: int, program: Program, currency: Currency
-    ) -> Holding:
+    ) -> AccountState:
         """What a member without an account has: nothing. Its label must have been loaded."""
         label = self._labels[tenant_id, member_id]
         account = Account(
@@ -91,6 +93,6 @@ class Holdings:
             currency_id=currency.currency_id,
             created_at=self._now,
             last_at=self._now,
-            stored=False,
+            persisted=False,
         )
-        return Holding(account, Member(tenant_id, label), program, currency, self._now)
+        return AccountState(account, Member(tenant_id, label), program, currency, self._now)

@@ -20,7 +20,7 @@ from points_grpc.domain.queries import (
     Schedule,
 )
 from points_grpc.domain.results import ALLOCATIONS_MAX, AccountView, LotView, TransactionView
-from points_grpc.domain.state import Holding, Lot, Transaction
+from points_grpc.domain.state import AccountState, Lot, Transaction
 from points_grpc.errors import (
     AccountNotFound,
     InvalidField,
@@ -29,7 +29,7 @@ from points_grpc.errors import (
     Refusal,
     TransactionNotFound,
 )
-from points_grpc.service.reads.accounts import Holdings
+from points_grpc.service.reads.accounts import AccountLoader
 from points_grpc.service.reads.reports import figures
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.shared.resolution import (
@@ -112,11 +112,13 @@ class Reader:
         people = NamedMembers(connection, named, known)
         _resolve(people, asks, settings)
         rows = _find(connection, asks)
-        holdings = Holdings(connection, self._programs, settings, self._clock, people.labels)
-        holdings.load({ask.key for ask in _open(asks) if ask.account_id})
-        _load_labels(holdings, asks)
-        _answer_rows(holdings, asks, rows)
-        _answer_figures(connection, holdings, asks)
+        account_states = AccountLoader(
+            connection, self._programs, settings, self._clock, people.labels
+        )
+        account_states.load({ask.key for ask in _open(asks) if ask.account_id})
+        _load_labels(account_states, asks)
+        _answer_rows(account_states, asks, rows)
+        _answer_figures(connection, account_states, asks)
         return [_answer_of(ask) for ask in asks]
 
 
@@ -265,7 +267,7 @@ def _find_transactions(connection: Connection, asks: Sequence[_Ask]) -> None:
 # Answers
 
 
-def _load_labels(holdings: Holdings, asks: Sequence[_Ask]) -> None:
+def _load_labels(account_states: AccountLoader, asks: Sequence[_Ask]) -> None:
     """How the members are called that are shown, or have no account."""
     shown = {
         ask.key
@@ -274,28 +276,30 @@ def _load_labels(holdings: Holdings, asks: Sequence[_Ask]) -> None:
     }
     without = {(ask.tenant_id, ask.member_id) for ask in _open(asks) if not ask.account_id}
     if shown or without:
-        holdings.load_labels(shown, without)
+        account_states.load_labels(shown, without)
 
 
-def _answer_rows(holdings: Holdings, asks: Sequence[_Ask], rows: _Rows) -> None:
+def _answer_rows(account_states: AccountLoader, asks: Sequence[_Ask], rows: _Rows) -> None:
     # A lot or transaction is found by its id alone; only its account tells whose it is, where
     # two tenants of a batch name the same id.
     for ask in _open(asks):
-        holding = holdings.get(*ask.key)
+        account_state = account_states.get(*ask.key)
         if ask.lot is not None:
             earn = rows.earns.get(ask.lot.lot_id)
-            if holding is None or earn is None:
+            if account_state is None or earn is None:
                 ask.answer = LotNotFound("lot_id")
             else:
-                ask.answer = view_lot_now(holding, ask.lot, earn, ask.lot.lot_id in rows.moved)
+                ask.answer = view_lot_now(
+                    account_state, ask.lot, earn, ask.lot.lot_id in rows.moved
+                )
         elif ask.transaction is not None:
             number = ask.transaction.transaction_id
-            if holding is None:
+            if account_state is None:
                 ask.answer = TransactionNotFound("transaction_id")
             else:
                 parts, count = rows.allocations.get(number, FirstAllocations())
                 ask.answer = view_transaction_now(
-                    holding,
+                    account_state,
                     ask.transaction,
                     rows.lots.get(number),
                     parts,
@@ -304,23 +308,25 @@ def _answer_rows(holdings: Holdings, asks: Sequence[_Ask], rows: _Rows) -> None:
                 )
 
 
-def _answer_figures(connection: Connection, holdings: Holdings, asks: Sequence[_Ask]) -> None:
+def _answer_figures(
+    connection: Connection, account_states: AccountLoader, asks: Sequence[_Ask]
+) -> None:
     asked = []
     for ask in _open(asks):
         read = ask.read
         if not isinstance(read, GetAccount | GetExpiring | GetSchedule):
             continue
-        holding = _holding(holdings, ask)
-        if holding is None:
+        account_state = _account_state(account_states, ask)
+        if account_state is None:
             ask.answer = AccountNotFound("account_id")
         else:
-            asked.append((ask, holding, read))
-    answers = figures(connection, [(holding, read) for _, holding, read in asked])
+            asked.append((ask, account_state, read))
+    answers = figures(connection, [(account_state, read) for _, account_state, read in asked])
     for (ask, _, _), answer in zip(asked, answers, strict=True):
         ask.answer = answer
 
 
-def _holding(holdings: Holdings, ask: _Ask) -> Holding | None:
+def _account_state(account_states: AccountLoader, ask: _Ask) -> AccountState | None:
     if ask.account_id or ask.program is None or ask.currency is None:
-        return holdings.get(*ask.key)
-    return holdings.empty(ask.tenant_id, ask.member_id, ask.program, ask.currency)
+        return account_states.get(*ask.key)
+    return account_states.empty(ask.tenant_id, ask.member_id, ask.program, ask.currency)

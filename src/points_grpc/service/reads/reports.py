@@ -15,18 +15,18 @@ from points_grpc.domain.schedule import (
     MonthSums,
     ProjectedLots,
     expiring_within,
+    future_part,
     inactivity_rules,
-    live_part,
     make_schedule,
     project,
 )
-from points_grpc.domain.state import Holding
+from points_grpc.domain.state import AccountState
 from points_grpc.errors import InvalidField, Refusal
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.pipeline import together
 from points_grpc.storage.reads import schedules
 
-Question = tuple[Holding, GetAccount | GetExpiring | GetSchedule]
+Question = tuple[AccountState, GetAccount | GetExpiring | GetSchedule]
 """An account, which may be one that does not exist, and what is asked of it."""
 
 Figures = AccountView | Expiring | Schedule
@@ -41,9 +41,9 @@ def figures(connection: Connection, questions: Sequence[Question]) -> list[Figur
     """The answer to each question, in order."""
     shelf = _gather(connection, questions)
     answers: list[Figures | Refusal] = []
-    for place, (holding, read) in enumerate(questions):
+    for place, (account_state, read) in enumerate(questions):
         try:
-            answers.append(shelf.answer(place, holding, read))
+            answers.append(shelf.answer(place, account_state, read))
         except Refusal as refusal:
             answers.append(refusal)
     return answers
@@ -60,20 +60,22 @@ class _Shelf:
     sums: Mapping[int, Mapping[int, MonthSums]]
 
     def answer(
-        self, place: int, holding: Holding, read: GetAccount | GetExpiring | GetSchedule
+        self, place: int, account_state: AccountState, read: GetAccount | GetExpiring | GetSchedule
     ) -> Figures:
-        account_id = holding.account.account_id
+        account_id = account_state.account.account_id
         fixed = self.fixed.get(account_id, _NOTHING)
         projected = self.projected.get(account_id, ())
         if isinstance(read, GetAccount):
-            return account_now(holding, fixed, projected)
+            return account_now(account_state, fixed, projected)
         if isinstance(read, GetExpiring):
-            period = live_part(holding.now, read.start_at, read.end_at)
-            return expiring_within(holding, period, self.expiring.get(place, _NO_LOTS), projected)
+            period = future_part(account_state.now, read.start_at, read.end_at)
+            return expiring_within(
+                account_state, period, self.expiring.get(place, _NO_LOTS), projected
+            )
         if place not in self.windows:
             raise InvalidField("forward_months", "reaches beyond the calendar")
         return make_schedule(
-            holding,
+            account_state,
             self.windows[place],
             self.sums.get(place, {}),
             projected,
@@ -84,20 +86,20 @@ class _Shelf:
 def _gather(connection: Connection, questions: Sequence[Question]) -> _Shelf:
     windows = {
         place: window
-        for place, (holding, read) in enumerate(questions)
-        if isinstance(read, GetSchedule) and (window := _window(holding, read))
+        for place, (account_state, read) in enumerate(questions)
+        if isinstance(read, GetSchedule) and (window := _window(account_state, read))
     }
-    holdings = {h.account.account_id: h for h, _ in questions if h.account.account_id}
+    account_states = {h.account.account_id: h for h, _ in questions if h.account.account_id}
     fixed, inactive, expiring = together(
         connection,
         schedules.fixed_lots(_to_stand(questions)),
-        schedules.inactivity_lots(_rules(holdings.values())),
+        schedules.inactivity_lots(_rules(account_states.values())),
         schedules.expiring(_periods(questions)),
     )
     return _Shelf(
         fixed=fixed,
         projected={
-            account_id: project(holdings[account_id].program, lots)
+            account_id: project(account_states[account_id].program, lots)
             for account_id, lots in inactive.items()
         },
         expiring=expiring,
@@ -108,49 +110,54 @@ def _gather(connection: Connection, questions: Sequence[Question]) -> _Shelf:
 
 def _to_stand(questions: Sequence[Question]) -> set[tuple[int, int, int, datetime]]:
     return {
-        (holding.account.tenant_id, holding.account.account_id, state, holding.now)
-        for holding, read in questions
-        if holding.account.account_id and not isinstance(read, GetExpiring)
-        for state in _states(holding)
+        (
+            account_state.account.tenant_id,
+            account_state.account.account_id,
+            state,
+            account_state.now,
+        )
+        for account_state, read in questions
+        if account_state.account.account_id and not isinstance(read, GetExpiring)
+        for state in _states(account_state)
     }
 
 
-def _states(holding: Holding) -> Sequence[LotState]:
+def _states(account_state: AccountState) -> Sequence[LotState]:
     """The states that unfinished lots of an account can have: most have no unapproved ones."""
-    return _UNFINISHED if holding.account.pending else _APPROVED
+    return _UNFINISHED if account_state.account.pending else _APPROVED
 
 
 def _rules(
-    holdings: Iterable[Holding],
+    account_states: Iterable[AccountState],
 ) -> Iterable[tuple[int, int, int, int, datetime | None]]:
     rules_of: dict[int, list[int]] = {}
-    for holding in holdings:
-        account, program = holding.account, holding.program
+    for account_state in account_states:
+        account, program = account_state.account, account_state.program
         rules = rules_of.get(id(program))
         if rules is None:
             rules = rules_of[id(program)] = inactivity_rules(program)
         for rule in rules:
-            since = holding.last_qualified_at(rule)
-            for state in _states(holding):
+            since = account_state.last_qualified_at(rule)
+            for state in _states(account_state):
                 yield (account.tenant_id, account.account_id, state, rule, since)
 
 
 def _periods(
     questions: Sequence[Question],
 ) -> Iterable[tuple[int, int, int, datetime, datetime]]:
-    for place, (holding, read) in enumerate(questions):
-        account = holding.account
+    for place, (account_state, read) in enumerate(questions):
+        account = account_state.account
         if isinstance(read, GetExpiring) and account.account_id:
-            start_at, end_at = live_part(holding.now, read.start_at, read.end_at)
+            start_at, end_at = future_part(account_state.now, read.start_at, read.end_at)
             if start_at < end_at:
                 yield (place, account.tenant_id, account.account_id, start_at, end_at)
 
 
-def _window(holding: Holding, read: GetSchedule) -> Sequence[Month]:
+def _window(account_state: AccountState, read: GetSchedule) -> Sequence[Month]:
     """The schedule's months; none where they reach beyond the calendar."""
-    zone = holding.program.zone
+    zone = account_state.program.zone
     try:
-        return month_window(zone, holding.now, read.trailing_months, read.forward_months)
+        return month_window(zone, account_state.now, read.trailing_months, read.forward_months)
     except OutOfCalendar:
         return ()
 
@@ -159,8 +166,8 @@ def _spans(
     questions: Sequence[Question], windows: Mapping[int, Sequence[Month]]
 ) -> Iterable[schedules.Span]:
     for place, window in windows.items():
-        holding, _ = questions[place]
-        account = holding.account
+        account_state, _ = questions[place]
+        account = account_state.account
         if account.account_id:
             for month, span in enumerate(window):
                 yield (
@@ -168,7 +175,7 @@ def _spans(
                     month,
                     account.tenant_id,
                     account.account_id,
-                    holding.now,
+                    account_state.now,
                     span.starts_at,
                     span.ends_at,
                 )

@@ -10,7 +10,7 @@ from points_grpc.clock import Clock
 from points_grpc.domain.calendar import nearest_local_date
 from points_grpc.domain.commands import Caller, Lapse
 from points_grpc.domain.model import LotState
-from points_grpc.domain.state import Holding, Lot
+from points_grpc.domain.state import AccountState, Lot
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.sweep import due_accounts
 from points_grpc.service.writes.gather import Gatherer, Locking
@@ -83,9 +83,9 @@ class Forecaster:
         gatherer.load(items, gathered)
         return [
             due
-            for holding in gathered.books.holdings.values()
-            for lot in holding.lots.values()
-            if (due := _due(holding, lot)) is not None
+            for account_state in gathered.batch_state.account_states.values()
+            for lot in account_state.lots.values()
+            if (due := _due(account_state, lot)) is not None
         ]
 
 
@@ -94,11 +94,11 @@ def _item(tenant_id: int, account_id: int) -> Item:
     return Item(Call(Caller(tenant_id, "", "sweep"), [group]), group, group.commands[0])
 
 
-def _due(holding: Holding, lot: Lot) -> Due | None:
-    at = holding.expiry_of(lot) if lot.unfinished else None
-    if at is None or at > holding.now:
+def _due(account_state: AccountState, lot: Lot) -> Due | None:
+    at = account_state.expiry_of(lot) if lot.unfinished else None
+    if at is None or at > account_state.now:
         return None
-    account, currency = holding.account, holding.currency
-    day = nearest_local_date(holding.program.zone, at)
+    account, currency = account_state.account, account_state.currency
+    day = nearest_local_date(account_state.program.zone, at)
     on = Day(account.tenant_id, account.program_id, currency.code, currency.scale, day)
     return Due(on, lot.remaining, lot.state is LotState.APPROVED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from points_grpc.domain.commands import MoveExpiry, MoveState
+from points_grpc.domain.commands import ChangeLotState, UpdateExpiry
 from points_grpc.domain.results import Answer
 from points_grpc.service.writes.apply import KeptAnswer
 from points_grpc.service.writes.former_request_ids import NamedIds
@@ -38,11 +38,11 @@ class Shelf:
         for item, answer in first:
             if item.home is None:
                 continue
-            if isinstance(item.command, MoveExpiry):
+            if isinstance(item.command, UpdateExpiry):
                 moved.setdefault(item.home, []).append((item, answer))
             else:
                 # The key of a state move is the same in the release before, which may read this.
-                is_shared = isinstance(item.command, MoveState) and self._by_name.is_keeping
+                is_shared = isinstance(item.command, ChangeLotState) and self._by_name.is_keeping
                 row = pack(answer, for_release_before=is_shared)
                 self._put(item, KeptAnswer(item.home, item.fingerprint, row))
         for home, pairs in moved.items():
@@ -86,4 +86,4 @@ class Shelf:
 
 
 def _place_of(item: Item) -> int:
-    return item.command.index if isinstance(item.command, MoveExpiry) else 0
+    return item.command.index if isinstance(item.command, UpdateExpiry) else 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from points_grpc.domain.model import frozen
-from points_grpc.domain.state import Account, Books, Lot, Member
+from points_grpc.domain.state import Account, BatchState, Lot, Member
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.ledger import (
     accounts,
@@ -29,22 +29,24 @@ class KeptAnswer:
     since: datetime | None = None
 
 
-def apply(connection: Connection, books: Books, kept: Sequence[KeptAnswer], now: datetime) -> None:
+def apply(
+    connection: Connection, batch_state: BatchState, kept: Sequence[KeptAnswer], now: datetime
+) -> None:
     """Write members, accounts and lots first, then the facts, then the answers.
 
     Identifiers come before anything else, so that two enrolments of one member meet there.
     """
-    touched = list(books.touched.values())
-    _add_members(connection, [m for m in touched if isinstance(m, Member) and not m.stored], now)
-    changed_accounts = [a for a in touched if isinstance(a, Account)]
-    accounts.insert(connection, [a for a in changed_accounts if not a.stored and a.version])
-    accounts.update(connection, [a for a in changed_accounts if a.stored])
-    tenant_of = {key: h.account.tenant_id for key, h in books.holdings.items()}
-    changed_lots = [(tenant_of[t.account_id], t) for t in touched if isinstance(t, Lot)]
-    lots.insert(connection, [pair for pair in changed_lots if not pair[1].stored])
-    lots.update(connection, [pair for pair in changed_lots if pair[1].stored])
-    _redate(connection, books, tenant_of)
-    _add_facts(connection, books, tenant_of)
+    tracked = list(batch_state.tracked.values())
+    _add_members(connection, [m for m in tracked if isinstance(m, Member) and not m.persisted], now)
+    changed_accounts = [a for a in tracked if isinstance(a, Account)]
+    accounts.insert(connection, [a for a in changed_accounts if not a.persisted and a.version])
+    accounts.update(connection, [a for a in changed_accounts if a.persisted])
+    tenant_of = {key: h.account.tenant_id for key, h in batch_state.account_states.items()}
+    changed_lots = [(tenant_of[t.account_id], t) for t in tracked if isinstance(t, Lot)]
+    lots.insert(connection, [pair for pair in changed_lots if not pair[1].persisted])
+    lots.update(connection, [pair for pair in changed_lots if pair[1].persisted])
+    _update_dates(connection, batch_state, tenant_of)
+    _add_facts(connection, batch_state, tenant_of)
     requests.insert(
         connection,
         sorted(
@@ -67,18 +69,24 @@ def _add_members(connection: Connection, new: Sequence[Member], now: datetime) -
     )
 
 
-def _redate(connection: Connection, books: Books, tenant_of: dict[int, int]) -> None:
+def _update_dates(
+    connection: Connection, batch_state: BatchState, tenant_of: dict[int, int]
+) -> None:
     """Write the dates of what changed in nothing else."""
-    dated = [thing for key, thing in books.redated.items() if key not in books.touched]
-    accounts.redate(connection, [a for a in dated if isinstance(a, Account)])
-    lots.redate(connection, [(tenant_of[t.account_id], t) for t in dated if isinstance(t, Lot)])
-
-
-def _add_facts(connection: Connection, books: Books, tenant_of: dict[int, int]) -> None:
-    facts = books.facts
-    tenant_of_posting = {t.transaction_id: tenant_of[t.account_id] for t in facts.transactions}
-    transactions.insert(connection, [(tenant_of[t.account_id], t) for t in facts.transactions])
-    transactions.insert_allocations(
-        connection, [(tenant_of_posting[a.transaction_id], a) for a in facts.allocations]
+    dated = [
+        thing for key, thing in batch_state.tracked_dates.items() if key not in batch_state.tracked
+    ]
+    accounts.update_dates(connection, [a for a in dated if isinstance(a, Account)])
+    lots.update_dates(
+        connection, [(tenant_of[t.account_id], t) for t in dated if isinstance(t, Lot)]
     )
-    expiry_changes.insert(connection, [(tenant_of[c.account_id], c) for c in facts.changes])
+
+
+def _add_facts(connection: Connection, batch_state: BatchState, tenant_of: dict[int, int]) -> None:
+    entries = batch_state.entries
+    tenant_of_posting = {t.transaction_id: tenant_of[t.account_id] for t in entries.transactions}
+    transactions.insert(connection, [(tenant_of[t.account_id], t) for t in entries.transactions])
+    transactions.insert_allocations(
+        connection, [(tenant_of_posting[a.transaction_id], a) for a in entries.allocations]
+    )
+    expiry_changes.insert(connection, [(tenant_of[c.account_id], c) for c in entries.changes])

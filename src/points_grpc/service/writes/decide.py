@@ -8,7 +8,7 @@ from itertools import groupby
 
 from points_grpc.domain.decisions import decide
 from points_grpc.domain.results import Answer
-from points_grpc.domain.state import Draft, NeedMoreLots
+from points_grpc.domain.state import ChangeSet, NeedMoreLots
 from points_grpc.errors import CallTooLarge, Refusal, RequestIdReused
 from points_grpc.service.writes.answer_rows import Shelf
 from points_grpc.service.writes.apply import KeptAnswer
@@ -95,17 +95,17 @@ def _decide_group(
 ) -> list[tuple[Item, Answer]]:
     """What was kept under request ids, with their items; nothing if the group was dropped."""
     group = items[0].group
-    books = batch.gathered.books
+    batch_state = batch.gathered.batch_state
     while True:
-        draft = Draft(books, new_id, items[0].caller.principal)
+        change_set = ChangeSet(batch_state, new_id, items[0].caller.principal)
         fresh: Known = {}
         answers: list[Answer] = []
         try:
             for item in items:
-                answers.append(_answer(batch, item, draft, known, fresh))
+                answers.append(_answer(batch, item, change_set, known, fresh))
         except NeedMoreLots as more:
-            draft.drop()
-            if batch.gatherer.load_more_spendable(books.holdings[more.account_id]):
+            change_set.rollback()
+            if batch.gatherer.load_more_spendable(batch_state.account_states[more.account_id]):
                 continue
             if batch.gatherer.hands_on:
                 batch.gathered.crowded.add(more.account_id)
@@ -113,18 +113,18 @@ def _decide_group(
                 group.fail(CallTooLarge("amount", lots_max=SPENDABLE_MAX), at=len(answers))
             return []
         except Exception as error:
-            draft.drop()
+            change_set.rollback()
             if not isinstance(error, Refusal) and fault_of(error) is not Fault.OWN:
                 raise  # of the database's, for new ids come from there
             group.fail(error, at=len(answers))
             return []
-        draft.keep()
+        change_set.commit()
         group.results = answers
         known.update(fresh)
         return list(fresh.values())
 
 
-def _answer(batch: Batch, item: Item, draft: Draft, known: Known, fresh: Known) -> Answer:
+def _answer(batch: Batch, item: Item, change_set: ChangeSet, known: Known, fresh: Known) -> Answer:
     """The first answer where there is one; a new one otherwise, noted in `fresh`."""
     if item.replay is not None:
         return item.replay
@@ -133,7 +133,7 @@ def _answer(batch: Batch, item: Item, draft: Draft, known: Known, fresh: Known) 
         if earlier.fingerprint != item.fingerprint:
             raise RequestIdReused("request_id")
         return replace(answer, replayed=True)
-    answer = decide(batch.gatherer.case(item, batch.gathered.books), draft)
+    answer = decide(batch.gatherer.resolve(item, batch.gathered.batch_state), change_set)
     if item.key is not None:
         fresh[item.key] = (item, answer)
     return answer

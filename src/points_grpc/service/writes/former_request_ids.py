@@ -16,8 +16,8 @@ from points_grpc.domain.commands import (
     Earn,
     Expire,
     MemberName,
-    MoveExpiry,
     Redeem,
+    UpdateExpiry,
     digest,
 )
 from points_grpc.domain.results import Answer
@@ -70,7 +70,7 @@ class NamedIds:
                 member = item.command.member
                 key = _key(item, ("member", member.type, member.value), member)
                 item.by_name = NamedId(key)
-            elif item.fingerprint and isinstance(item.command, MoveExpiry):
+            elif item.fingerprint and isinstance(item.command, UpdateExpiry):
                 item.by_name = _of_move(item, item.command, shared)
         return True
 
@@ -94,7 +94,7 @@ class NamedIds:
             elif answer == APART:
                 of.since = since
                 apart.append((item, of.key))
-            elif isinstance(item.command, MoveExpiry):
+            elif isinstance(item.command, UpdateExpiry):
                 of.since = since
                 hits.append((item, unpack_together(answer)[item.command.index]))
         of_items = requests.find(connection, {key for _, key in apart})
@@ -149,7 +149,7 @@ def _key(item: Item, scope: tuple[str, ...], member: MemberName) -> RequestKey:
     return tenant, bucket, digest(tenant, scope, item.command.request_id)
 
 
-def _of_move(item: Item, move: MoveExpiry, calls: dict[tuple[int, str], NamedId]) -> NamedId:
+def _of_move(item: Item, move: UpdateExpiry, calls: dict[tuple[int, str], NamedId]) -> NamedId:
     """By the member as named where the call names one, else by the tenant alone."""
     asked = (item.call.identity, move.request_id)
     of_call = calls.get(asked)
@@ -158,7 +158,7 @@ def _of_move(item: Item, move: MoveExpiry, calls: dict[tuple[int, str], NamedId]
             command
             for group in (item.call.whole or item.call).groups
             for command in group.commands
-            if isinstance(command, MoveExpiry) and command.request_id == move.request_id
+            if isinstance(command, UpdateExpiry) and command.request_id == move.request_id
         ]
         member = sharing[0].member
         if all(command.member == member for command in sharing):

@@ -9,11 +9,11 @@ from decimal import Decimal
 from enum import Enum
 
 from points_grpc.clock import Clock
-from points_grpc.domain.commands import Earn, Expire, MoveExpiry, MoveState, Redeem
+from points_grpc.domain.commands import ChangeLotState, Earn, Expire, Redeem, UpdateExpiry
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import PolicyKind
 from points_grpc.domain.spending import is_within_reach
-from points_grpc.domain.state import Account, Books, Case, Holding, Lot, Member
+from points_grpc.domain.state import Account, AccountState, BatchState, Lot, Member, ResolvedCommand
 from points_grpc.errors import TimeInDoubt
 from points_grpc.service.shared.checked_clock import is_ahead
 from points_grpc.service.shared.program_cache import ProgramCache
@@ -63,7 +63,7 @@ class Gathered:
     more lots than the gatherer takes on; neither can be decided on."""
 
     now: datetime
-    books: Books = field(default_factory=Books)
+    batch_state: BatchState = field(default_factory=BatchState)
     missed: set[int] = field(default_factory=set)
     crowded: set[int] = field(default_factory=set)
 
@@ -136,7 +136,7 @@ class Gatherer:
         same = {a.account_id for a in locked if known.get(a.account_id) == a.version}
         self._unchanged = {key: lot for key, lot in names.lots.items() if lot.account_id in same}
         fresh = [
-            Account(*account, created_at=now, last_at=now, stored=False)
+            Account(*account, created_at=now, last_at=now, persisted=False)
             for key, account in names.fresh.items()
             if key in asked
         ]
@@ -145,36 +145,38 @@ class Gatherer:
 
     def load(self, items: Sequence[Item], gathered: Gathered) -> None:
         """Load the lots and transactions that the open items need of the locked accounts."""
-        wanted = [i for i in items if i.open and i.account_id in gathered.books.holdings]
+        wanted = [
+            i for i in items if i.open and i.account_id in gathered.batch_state.account_states
+        ]
         self._load_due(gathered)
-        self._load_spendable(wanted, gathered.books)
-        self._load_named(wanted, gathered.books)
+        self._load_spendable(wanted, gathered.batch_state)
+        self._load_named(wanted, gathered.batch_state)
 
     @property
     def hands_on(self) -> bool:
         """Return whether accounts that need too many lots are left to another gatherer."""
         return self._lots_max is not None
 
-    def load_more_spendable(self, holding: Holding) -> bool:
+    def load_more_spendable(self, account_state: AccountState) -> bool:
         """Load more of the lots that the account can spend; False where those are too many.
 
         Each step goes on where the one before has ended, and is longer.
         """
-        reached = self._reached[holding.account.account_id]
+        reached = self._reached[account_state.account.account_id]
         growth = SPENDABLE_GROWTH if reached < SPENDABLE_FAST else 2
         most = SPENDABLE_MAX if self._lots_max is None else self._lots_max
         if reached >= most:
             return False
-        self._spend_on([holding], min(reached * growth, most))
+        self._spend_on([account_state], min(reached * growth, most))
         return True
 
-    def case(self, item: Item, books: Books) -> Case:
+    def resolve(self, item: Item, batch_state: BatchState) -> ResolvedCommand:
         """The item as its decision takes it."""
-        holding = books.holdings.get(item.account_id)
+        account_state = batch_state.account_states.get(item.account_id)
         refusal = item.refusal
         if self._ahead and item.account_id in self._ahead:
             refusal = TimeInDoubt()
-        return Case(item.command, holding, item.lot_id, refusal)
+        return ResolvedCommand(item.command, account_state, item.lot_id, refusal)
 
     def _hold(
         self,
@@ -195,7 +197,7 @@ class Gatherer:
             if is_ahead(self._clock, account.last_at, gathered.now):
                 self._ahead.add(account.account_id)
             program = programs[account.tenant_id, account.program_id]
-            gathered.books.holdings[account.account_id] = Holding(
+            gathered.batch_state.account_states[account.account_id] = AccountState(
                 account=account,
                 member=by_id[account.tenant_id, account.member_id],
                 program=program,
@@ -204,55 +206,62 @@ class Gatherer:
             )
 
     def _load_due(self, gathered: Gathered) -> None:
-        holdings = gathered.books.holdings
+        account_states = gathered.batch_state.account_states
         asked = [
             (h.account.tenant_id, key, h.now)
-            for key, h in holdings.items()
-            if h.account.stored and may_be_due(h.account.next_due_at, h.now)
+            for key, h in account_states.items()
+            if h.account.persisted and may_be_due(h.account.next_due_at, h.now)
         ]
         limit = None if self._lots_max is None else self._lots_max + 1
         counts: dict[int, int] = {}
         for lot in lots.possibly_due(self._connection, asked, limit).values():
-            holdings[lot.account_id].lots[lot.lot_id] = lot
+            account_states[lot.account_id].lots[lot.lot_id] = lot
             counts[lot.account_id] = counts.get(lot.account_id, 0) + 1
         if self._lots_max is not None:
             gathered.crowded = {a for a, count in counts.items() if count > self._lots_max}
         for account, at in lots.next_fixed_due(self._connection, asked).items():
-            holdings[account].next_fixed_due_at = at
+            account_states[account].next_fixed_due_at = at
 
-    def _load_spendable(self, items: Sequence[Item], books: Books) -> None:
+    def _load_spendable(self, items: Sequence[Item], batch_state: BatchState) -> None:
         asked: dict[int, Decimal] = {}
         for item in items:
             if isinstance(item.command, Redeem | Expire):
                 asked[item.account_id] = asked.get(item.account_id, _NOTHING) + item.command.amount
-        holdings = [books.holdings[a] for a in asked if books.holdings[a].account.stored]
-        self._spend_from(holdings)
+        account_states = [
+            batch_state.account_states[a]
+            for a in asked
+            if batch_state.account_states[a].account.persisted
+        ]
+        self._spend_from(account_states)
         short = [
-            holding
-            for holding in holdings
-            if holding.cut
+            account_state
+            for account_state in account_states
+            if account_state.loaded_until
             and not is_within_reach(
-                holding, asked[holding.account.account_id].scaleb(holding.currency.scale)
+                account_state,
+                asked[account_state.account.account_id].scaleb(account_state.currency.scale),
             )
         ]
         most = SPENDABLE_NEXT if self._lots_max is None else min(SPENDABLE_NEXT, self._lots_max)
         self._spend_on(short, most)
 
-    def _spend_from(self, holdings: Sequence[Holding]) -> None:
+    def _spend_from(self, account_states: Sequence[AccountState]) -> None:
         """Load the first lots of each stream."""
-        found = spendable.first(self._connection, _streams(holdings), SPENDABLE_FIRST)
-        self._put_in(holdings, found, SPENDABLE_FIRST, SPENDABLE_FIRST)
+        found = spendable.first(self._connection, _streams(account_states), SPENDABLE_FIRST)
+        self._put_in(account_states, found, SPENDABLE_FIRST, SPENDABLE_FIRST)
 
-    def _spend_on(self, holdings: Sequence[Holding], until: int) -> None:
+    def _spend_on(self, account_states: Sequence[AccountState], until: int) -> None:
         """Load more lots of each stream that was cut, until it has so many."""
-        by_reach: dict[int, list[Holding]] = {}
-        for holding in holdings:
-            by_reach.setdefault(self._reached[holding.account.account_id], []).append(holding)
+        by_reach: dict[int, list[AccountState]] = {}
+        for account_state in account_states:
+            by_reach.setdefault(self._reached[account_state.account.account_id], []).append(
+                account_state
+            )
         for reached, some in by_reach.items():
             behind = [
                 (h.account.tenant_id, h.account.account_id, rule, key)
                 for h in some
-                for rule, key in h.cut.items()
+                for rule, key in h.loaded_until.items()
             ]
             more = until - reached
             if more <= 0:
@@ -261,48 +270,56 @@ class Gatherer:
             self._put_in(some, found, more, until)
 
     def _put_in(
-        self, holdings: Sequence[Holding], found: Mapping[int, Lot], limit: int, reached: int
+        self,
+        account_states: Sequence[AccountState],
+        found: Mapping[int, Lot],
+        limit: int,
+        reached: int,
     ) -> None:
         """Put in lots of which up to `limit` a stream were asked for; note where that cut it."""
-        by_id = {holding.account.account_id: holding for holding in holdings}
-        for holding in holdings:
-            holding.cut.clear()
-            self._reached[holding.account.account_id] = reached
+        by_id = {
+            account_state.account.account_id: account_state for account_state in account_states
+        }
+        for account_state in account_states:
+            account_state.loaded_until.clear()
+            self._reached[account_state.account.account_id] = reached
         lengths: dict[tuple[int, int], int] = {}
         for lot in found.values():
-            holding = by_id[lot.account_id]
-            holding.lots.setdefault(lot.lot_id, lot)
+            account_state = by_id[lot.account_id]
+            account_state.lots.setdefault(lot.lot_id, lot)
             stream = (lot.account_id, lot.rule)
             lengths[stream] = lengths.get(stream, 0) + 1
             if lengths[stream] == limit:
                 last = (lot.priority, lot.expires_at, lot.earned_at, lot.lot_id)
-                holding.cut[lot.rule] = last
+                account_state.loaded_until[lot.rule] = last
 
-    def _load_named(self, items: Sequence[Item], books: Books) -> None:
+    def _load_named(self, items: Sequence[Item], batch_state: BatchState) -> None:
         unchanged = self._unchanged
         named = {i.lot_id: i.caller.tenant_id for i in items if i.lot_id}
         changed = {(tenant, lot) for lot, tenant in named.items() if lot not in unchanged}
         found = lots.by_id(self._connection, changed)
         found |= {lot: unchanged[lot] for lot in named.keys() & unchanged.keys()}
         for lot in found.values():
-            books.holdings[lot.account_id].lots.setdefault(lot.lot_id, lot)
+            batch_state.account_states[lot.account_id].lots.setdefault(lot.lot_id, lot)
         self._load_lapses(items, found)
-        moved = {(i.caller.tenant_id, i.lot_id) for i in items if isinstance(i.command, MoveState)}
-        books.earns.update(transactions.by_id(self._connection, moved))
-        books.moved |= expiry_changes.moved(self._connection, moved)
+        moved = {
+            (i.caller.tenant_id, i.lot_id) for i in items if isinstance(i.command, ChangeLotState)
+        }
+        batch_state.earns.update(transactions.by_id(self._connection, moved))
+        batch_state.with_expiry_change |= expiry_changes.moved(self._connection, moved)
         vendors = {
-            (i.caller.tenant_id, books.holdings[i.account_id].account.member_id, lot_id)
+            (i.caller.tenant_id, batch_state.account_states[i.account_id].account.member_id, lot_id)
             for i in items
             if isinstance(i.command, Earn) and (lot_id := i.command.vendor_id)
         }
         for lot in lots.by_vendor_id(self._connection, vendors).values():
-            books.vendor_lots[lot.member_id, lot.vendor_id] = lot.lot_id
+            batch_state.vendor_lots[lot.member_id, lot.vendor_id] = lot.lot_id
 
     def _load_lapses(self, items: Sequence[Item], found: dict[int, Lot]) -> None:
         ended = {
             (item.caller.tenant_id, lot.lapse_id, lot.lot_id)
             for item in items
-            if isinstance(item.command, MoveExpiry)
+            if isinstance(item.command, UpdateExpiry)
             and (lot := found.get(item.lot_id)) is not None
             and lot.lapse_id
         }
@@ -310,11 +327,11 @@ class Gatherer:
             found[lot_id].lapsed = amount
 
 
-def _streams(holdings: Sequence[Holding]) -> list[tuple[int, int, int]]:
+def _streams(account_states: Sequence[AccountState]) -> list[tuple[int, int, int]]:
     """One per account and rule: the fixed lots and those of each inactivity policy version."""
     return [
         (h.account.tenant_id, h.account.account_id, rule)
-        for h in holdings
+        for h in account_states
         for rule in (
             0,
             *(

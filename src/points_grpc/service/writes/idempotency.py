@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from points_grpc.domain.commands import (
+    ChangeLotState,
     Command,
     Lapse,
-    MoveExpiry,
-    MoveState,
+    UpdateExpiry,
     digest,
     fingerprint,
 )
@@ -48,7 +48,7 @@ def assign_keys(items: Sequence[Item], names: Names) -> None:
             continue
         item.fingerprint = fingerprint(command)
         tenant = item.call.caller.tenant_id
-        if isinstance(command, MoveState):
+        if isinstance(command, ChangeLotState):
             scope = ("transaction", command.transaction_id)
             key = digest(tenant, scope, command.request_id)
             item.key = item.home = (tenant, bucket_of_id(command.transaction_id), key)
@@ -64,7 +64,7 @@ def assign_keys(items: Sequence[Item], names: Names) -> None:
                 for other in names.former[name]
                 if other != member_id
             )
-        if isinstance(command, MoveExpiry):
+        if isinstance(command, UpdateExpiry):
             of_call = (item.call.identity, command.request_id)
             item.call_id = calls.get(of_call)
             if item.call_id is None:
@@ -74,7 +74,7 @@ def assign_keys(items: Sequence[Item], names: Names) -> None:
             item.key = item.home
 
 
-def own_key(home: RequestKey, move: MoveExpiry) -> RequestKey:
+def own_key(home: RequestKey, move: UpdateExpiry) -> RequestKey:
     """The key of one item of an UpdateExpiry, within its member's row."""
     tenant, bucket, key = home
     return tenant, bucket, key + move.index.to_bytes(4, "big")
@@ -100,7 +100,7 @@ def answer_known(connection: Connection, programs: ProgramCache, items: Sequence
             refuse_reuse(item, items)
         elif (answer := _find_home(item, known)) is None:
             continue
-        elif not isinstance(item.command, MoveExpiry):
+        elif not isinstance(item.command, UpdateExpiry):
             hits.append((item, answer))
         else:
             of_row = pairs.get(answer)
@@ -153,14 +153,14 @@ def _row_of(
     return row
 
 
-def _call_id(item: Item, first: MoveExpiry) -> CallId:
+def _call_id(item: Item, first: UpdateExpiry) -> CallId:
     """In the scope of the tenant; the members are compared as the whole call names them."""
     tenant = item.caller.tenant_id
     names_several = any(
         command.member != first.member
         for group in (item.call.whole or item.call).groups
         for command in group.commands
-        if isinstance(command, MoveExpiry) and command.request_id == first.request_id
+        if isinstance(command, UpdateExpiry) and command.request_id == first.request_id
     )
     key = digest(tenant, "of many", first.request_id)
     return CallId((tenant, key[0] % BUCKETS, key), names_several)
@@ -203,7 +203,7 @@ def _find_home(item: Item, known: Kept) -> bytes | None:
         elif row[0] == item.fingerprint:
             item.home = item.key = home
             item.is_kept = True
-            if item.call_id is not None and isinstance(item.command, MoveExpiry):
+            if item.call_id is not None and isinstance(item.command, UpdateExpiry):
                 item.key = own_key(home, item.command)
                 item.call_id.since = item.call_id.since or row[2]
             return row[1]

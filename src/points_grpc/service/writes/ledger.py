@@ -196,7 +196,7 @@ class Ledger:
         batch = Batch(items, gathered, gatherer)
         new_id = self._ids.new_id
         kept = decide_all(batch, lambda of: new_id(bucket_of_id(of)), self._by_name)
-        apply(connection, gathered.books, kept, gathered.now)
+        apply(connection, gathered.batch_state, kept, gathered.now)
         return left_of(batch)
 
     def _gatherer(self, connection: Connection, ids: Ids, locking: Locking) -> Gatherer:

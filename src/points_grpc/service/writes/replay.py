@@ -20,10 +20,10 @@ from points_grpc.domain.results import (
     Answer,
     Earned,
     Expired,
-    ExpiryMoved,
+    ExpiryUpdated,
+    LotStateChanged,
     Owner,
     Redeemed,
-    StateMoved,
 )
 from points_grpc.domain.state import Account, ExpiryChange, Lot, Transaction
 from points_grpc.domain.views import expiration_source, view_change, view_lot, view_transaction
@@ -115,7 +115,7 @@ class _Shelf:
         if kept.kind == EXPIRY_MOVED:
             change = self.changes[kept.number]
             view = view_change(owner, change, self.lots[change.lot_id])
-            return ExpiryMoved(view, program.zone.key, replayed=True)
+            return ExpiryUpdated(view, program.zone.key, replayed=True)
         account_view = _account_view(kept, account, owner)
         if kept.kind in OF_A_LOT:
             return self._of_a_lot(kept, owner, program, account_view)
@@ -135,7 +135,7 @@ class _Shelf:
 
     def _of_a_lot(
         self, kept: StoredAnswer, owner: Owner, program: Program, view: AccountView
-    ) -> Earned | StateMoved:
+    ) -> Earned | LotStateChanged:
         state, remaining, expires_at, updated_at = kept.lot
         lot = replace(self.lots[kept.number], state=LotState(state), remaining=remaining)
         earn = self.transactions[kept.number]
@@ -143,7 +143,7 @@ class _Shelf:
             source = ExpirationSource(kept.source)
         else:
             source = self._source(kept, program, replace(lot, expires_at=from_micros(expires_at)))
-        kind = Earned if kept.kind == EARNED else StateMoved
+        kind = Earned if kept.kind == EARNED else LotStateChanged
         return kind(
             view_transaction(owner, earn, state=lot.state, updated_at=from_micros(updated_at)),
             view_lot(owner, lot, from_micros(expires_at), program, earn, source=source),
@@ -153,12 +153,12 @@ class _Shelf:
 
     def _source(self, kept: StoredAnswer, program: Program, lot: Lot) -> ExpirationSource:
         """Return the source of the expiry as of the answer, where it was not kept with it."""
-        is_moved = (lot.lot_id, kept.version) in self.moved
+        has_expiry_change = (lot.lot_id, kept.version) in self.moved
         policy = program.versions[lot.policy_version_id]
         if policy.kind is PolicyKind.INACTIVITY and (lot.lot_id, _LAST) in self.moved:
             # The change took the rule from the lot; that one was given with the earn is rare.
             lot = replace(lot, rule=policy.policy_version_id)
-        return expiration_source(program, lot, is_moved)
+        return expiration_source(program, lot, has_expiry_change)
 
 
 def _account_view(kept: StoredAnswer, account: Account, owner: Owner) -> AccountView:

@@ -11,15 +11,15 @@ from points_grpc.domain.commands import (
     MEMBER_ID,
     VENDOR_ID_END,
     Caller,
+    ChangeLotState,
     Command,
     CurrencyName,
     Earn,
     Expire,
     Lapse,
     MemberName,
-    MoveExpiry,
-    MoveState,
     Redeem,
+    UpdateExpiry,
 )
 from points_grpc.domain.model import Program
 from points_grpc.domain.results import Answer, MemberLabel
@@ -166,12 +166,12 @@ class Namer:
         own: set[LotKey] = set()
         for item in items:
             command, caller = item.command, item.call.caller
-            if isinstance(command, MoveState):
+            if isinstance(command, ChangeLotState):
                 own.add((caller.tenant_id, command.transaction_id))
             elif not isinstance(command, Lapse):
                 keys.add(program_key(caller, command.program_id))
                 self._wanted.add(member_key(caller, command.member))
-                if isinstance(command, MoveExpiry) and command.lot_id >= VENDOR_ID_END:
+                if isinstance(command, UpdateExpiry) and command.lot_id >= VENDOR_ID_END:
                     own.add((caller.tenant_id, command.lot_id))
         self._versions = Ahead(self._connection, programs.versions(keys))
         identifiers = [name for name in self._wanted if name[1] != MEMBER_ID]
@@ -229,7 +229,7 @@ class Namer:
             return
         member_id = self._ids.new_id(bucket_of_name(*name))
         label = MemberLabel(member_id, 0, earn.member.value)
-        member = Member(item.caller.tenant_id, label, stored=False)
+        member = Member(item.caller.tenant_id, label, persisted=False)
         self.names.members[name] = member
         self.names.members_by_id[item.caller.tenant_id, member_id] = member
 
@@ -237,7 +237,7 @@ class Namer:
         vendors = {
             (item.caller.tenant_id, member.label.member_id, item.command.lot_id)
             for item in items
-            if isinstance(item.command, MoveExpiry)
+            if isinstance(item.command, UpdateExpiry)
             and item.command.lot_id < VENDOR_ID_END
             and (member := self.names.members.get(member_key(item.caller, item.command.member)))
         }
@@ -246,13 +246,13 @@ class Namer:
         self.names.lots = of_vendors | {lot.lot_id: lot for lot in by_id.values()}
         allowed: _Allowed = {}
         for item in items:
-            if isinstance(item.command, MoveState):
+            if isinstance(item.command, ChangeLotState):
                 self._place_state_move(item, item.command, by_id)
-            elif isinstance(item.command, MoveExpiry):
+            elif isinstance(item.command, UpdateExpiry):
                 self._place_expiry_move(item, item.command, by_id, by_vendor, allowed)
         self._tell_other_transactions(items)
 
-    def _place_state_move(self, item: Item, move: MoveState, by_id: dict[LotKey, Lot]) -> None:
+    def _place_state_move(self, item: Item, move: ChangeLotState, by_id: dict[LotKey, Lot]) -> None:
         lot = by_id.get((item.caller.tenant_id, move.transaction_id))
         if lot is None:
             item.refusal = TransactionNotFound("transaction_id")
@@ -262,7 +262,7 @@ class Namer:
     def _place_expiry_move(
         self,
         item: Item,
-        move: MoveExpiry,
+        move: UpdateExpiry,
         by_id: dict[LotKey, Lot],
         by_vendor: dict[tuple[int, int], Lot],
         allowed: _Allowed,
@@ -297,11 +297,11 @@ class Namer:
         keys = {
             (item.caller.tenant_id, item.command.transaction_id)
             for item in lost
-            if isinstance(item.command, MoveState)
+            if isinstance(item.command, ChangeLotState)
         }
         there = transactions.existing(self._connection, keys)
         for item in lost:
-            if not isinstance(item.command, MoveState):
+            if not isinstance(item.command, ChangeLotState):
                 continue
             if (item.caller.tenant_id, item.command.transaction_id) in there:
                 item.refusal = TransactionNotOpen("transaction_id", state="APPROVED")
@@ -317,7 +317,7 @@ class Namer:
             elif isinstance(item.command, Lapse):
                 item.account_id = item.command.account_id
         stored = {
-            pair for pair in pairs.values() if self.names.members_by_id[pair[0], pair[1]].stored
+            pair for pair in pairs.values() if self.names.members_by_id[pair[0], pair[1]].persisted
         }
         found = accounts_of(self._connection, self._accounts, stored)
         unborn: _Unborn = {}
@@ -344,7 +344,7 @@ class Namer:
         return item.caller.tenant_id, member.label.member_id, currency.currency_id
 
     def _no_account(self, pair: tuple[int, int, int]) -> Refusal:
-        stored = self.names.members_by_id[pair[0], pair[1]].stored
+        stored = self.names.members_by_id[pair[0], pair[1]].persisted
         return AccountNotFound("member") if stored else MemberNotFound("member")
 
     def _fresh_account(self, item: Item, earn: Earn, pair: tuple[int, int, int]) -> int:
@@ -362,7 +362,7 @@ class Namer:
     def _place_unborn_lots(self, items: Sequence[Item], unborn: _Unborn) -> None:
         """A vendor's lot that is not there may be made by an Earn of the same batch."""
         for item in items:
-            if not isinstance(item.command, MoveExpiry) or item.account_id or item.refusal:
+            if not isinstance(item.command, UpdateExpiry) or item.account_id or item.refusal:
                 continue
             member = self.names.members[member_key(item.caller, item.command.member)]
             key = (item.caller.tenant_id, member.label.member_id, item.command.lot_id)
@@ -372,7 +372,7 @@ class Namer:
             else:
                 item.refusal = LotNotFound("lot_id")
 
-    def _currencies_of(self, item: Item, move: MoveExpiry) -> Collection[int]:
+    def _currencies_of(self, item: Item, move: UpdateExpiry) -> Collection[int]:
         """The currencies in which the command's lot may be. Raises Refusal."""
         program = program_of(self.names.programs, item.caller, move.program_id)
         if move.currency is not None:

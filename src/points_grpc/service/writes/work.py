@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from points_grpc.domain.commands import Caller, Command, MoveExpiry
+from points_grpc.domain.commands import Caller, Command, UpdateExpiry
 from points_grpc.domain.results import Answer
 from points_grpc.errors import Refusal
 from points_grpc.storage.ledger.requests import RequestKey
@@ -100,4 +100,4 @@ class CallId:
 def make_call(caller: Caller, commands: tuple[Command, ...], partial: bool) -> Call:
     """One group of all commands, or with `partial` one group each."""
     groups = [Group((c,)) for c in commands] if partial else [Group(commands)]
-    return Call(caller, groups, one_request=isinstance(commands[0], MoveExpiry))
+    return Call(caller, groups, one_request=isinstance(commands[0], UpdateExpiry))

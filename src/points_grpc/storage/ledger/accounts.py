@@ -82,7 +82,7 @@ _find = (
 _insert = insert_rows(accounts, (*_KEY, *_FIXED, *_MOVING))
 _update = update_rows(accounts, _KEY, _MOVING)
 _DATES = ("version", "last_at", "next_due_at")
-_redate = update_rows(accounts, _KEY, _DATES)
+_update_dates = update_rows(accounts, _KEY, _DATES)
 
 _places = rows(
     "places",
@@ -202,7 +202,7 @@ def update(connection: Connection, changed: Sequence[Account]) -> None:
     later(connection, _update, fill("new", (*_KEY, *_MOVING), values))
 
 
-def redate(connection: Connection, changed: Sequence[Account]) -> None:
+def update_dates(connection: Connection, changed: Sequence[Account]) -> None:
     """Write no more than the version and dates of accounts that this unit of work has locked."""
     if not changed:
         return
@@ -211,7 +211,7 @@ def redate(connection: Connection, changed: Sequence[Account]) -> None:
         for a in changed
     ]
     values.sort(key=_BY_KEY)
-    later(connection, _redate, fill("new", (*_KEY, *_DATES), values))
+    later(connection, _update_dates, fill("new", (*_KEY, *_DATES), values))
 
 
 def due(

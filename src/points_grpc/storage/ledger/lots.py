@@ -149,7 +149,7 @@ _statements: dict[tuple[str, int | None], Select[Any]] = {}
 _insert = insert_rows(lots, (*_KEY, *_FIXED, *_MOVING))
 _update = update_rows(lots, _KEY, _MOVING)
 _DATES = ("rule", "expires_at")
-_redate = update_rows(lots, _KEY, _DATES)
+_update_dates = update_rows(lots, _KEY, _DATES)
 
 
 def by_id(connection: Connection, keys: Collection[LotKey]) -> dict[int, Lot]:
@@ -223,7 +223,7 @@ def update(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
     later(connection, _update, fill("new", (*_KEY, *_MOVING), values))
 
 
-def redate(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
+def update_dates(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
     """Write no more than the expiry of lots of locked accounts, each with its tenant_id."""
     if not changed:
         return
@@ -231,7 +231,7 @@ def redate(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
         [(lot.lot_id % BUCKETS, t, lot.lot_id, lot.rule, lot.expires_at) for t, lot in changed],
         key=_BY_KEY,
     )
-    later(connection, _redate, fill("new", (*_KEY, *_DATES), values))
+    later(connection, _update_dates, fill("new", (*_KEY, *_DATES), values))
 
 
 def to_lot(row: Sequence[Any]) -> Lot:

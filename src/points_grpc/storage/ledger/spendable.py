@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, select, true, tuple_, union_all
 
 from points_grpc.domain.model import LotState
-from points_grpc.domain.state import Lot, StreamKey
+from points_grpc.domain.state import Lot, LotCursor
 from points_grpc.storage.core.ids import bucket_of_id
 from points_grpc.storage.core.unnest import BIGINT, INT, rows
 from points_grpc.storage.ledger.lots import fetch, statement_of, unfinished_of, with_bucket
@@ -98,7 +98,7 @@ def first(
 
 
 def following(
-    connection: Connection, streams: Sequence[tuple[int, int, int, StreamKey]], limit: int
+    connection: Connection, streams: Sequence[tuple[int, int, int, LotCursor]], limit: int
 ) -> dict[int, Lot]:
     """Of each (tenant_id, account_id, rule, key) the next `limit` approved lots behind that key."""
     statement = statement_of("spendable_after", limit, _following_statement)

@@ -19,11 +19,11 @@ from points_grpc.domain.results import (
     Answer,
     Earned,
     Expired,
-    ExpiryMoved,
+    ExpiryUpdated,
+    LotStateChanged,
     LotView,
     MemberLabel,
     Redeemed,
-    StateMoved,
     TransactionView,
 )
 
@@ -102,10 +102,10 @@ def pack(answer: Answer, *, for_release_before: bool = False) -> bytes:
     """
     source = 0
     match answer:
-        case ExpiryMoved():
+        case ExpiryUpdated():
             owner, number, rest = answer.change.owner, answer.change.event_id, b""
             kind = EXPIRY_MOVED
-        case Earned() | StateMoved():
+        case Earned() | LotStateChanged():
             owner, number = answer.lot.owner, answer.lot.lot_id
             updated_at = answer.transaction.updated_at
             source = 0 if for_release_before else answer.lot.expiration_source

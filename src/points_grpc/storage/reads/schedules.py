@@ -28,7 +28,7 @@ from sqlalchemy.sql.selectable import FromClause, TableValuedAlias
 
 from points_grpc.domain.as_of import FixedLots
 from points_grpc.domain.model import LotState, TransactionType
-from points_grpc.domain.schedule import NO_SUMS, InactivityLots, MonthSums
+from points_grpc.domain.schedule import EMPTY_SUMS, InactivityLots, MonthSums
 from points_grpc.storage.core.ids import bucket_of_id
 from points_grpc.storage.core.pipeline import Ask, Row, execute
 from points_grpc.storage.core.unnest import BIGINT, INT, SMALL, fill, rows
@@ -313,12 +313,12 @@ def months(connection: Connection, spans: Sequence[Span]) -> dict[Place, dict[in
     sums: dict[tuple[Place, int], MonthSums] = {}
     for statement in (_month_unfinished, _month_finished):
         for place, month, *lot_sums in _execute(connection, statement, "month", _MONTH, values):
-            known = sums.get((place, month), NO_SUMS)
+            known = sums.get((place, month), EMPTY_SUMS)
             sums[place, month] = _with_lots(known, *lot_sums)
     for place, month, expired, redeemed in _execute(
         connection, _month_transactions, "month", _MONTH, values
     ):
-        known = sums.get((place, month), NO_SUMS)
+        known = sums.get((place, month), EMPTY_SUMS)
         sums[place, month] = replace(known, expired=known.expired + expired, redeemed=redeemed)
     by_place: dict[Place, dict[int, MonthSums]] = {}
     for (place, month), found in sums.items():

@@ -21,10 +21,10 @@ from points_grpc.domain.results import (
     LotView,
     TransactionView,
 )
-from points_grpc.domain.state import Allocation, ExpiryChange, Holding, Lot
+from points_grpc.domain.state import AccountState, Allocation, ExpiryChange, Lot
 from points_grpc.domain.views import view_change
 from points_grpc.errors import InvalidField, LotNotFound, MemberNotFound, TransactionNotFound
-from points_grpc.service.reads.accounts import Holdings
+from points_grpc.service.reads.accounts import AccountLoader
 from points_grpc.service.reads.listings.lots import LotPages
 from points_grpc.service.reads.listings.paging import Chunk, Collector, Found, numbers
 from points_grpc.service.reads.listings.subject import Subject, resume
@@ -76,27 +76,27 @@ class _Asked:
         self._programs = programs
         self._caller = caller
         self._tenant_id = caller.tenant_id
-        self._holdings = Holdings(connection, programs, {}, clock, {})
+        self._holdings = AccountLoader(connection, programs, {}, clock, {})
 
     def transactions(self, listing: ListTransactions) -> Page[TransactionView]:
         """Of one account, or across the currency."""
         listing = resume(listing)
         program = self._program(listing.program_id)
         currency = currency_of(program, listing.currency)
-        holding = None
+        account_state = None
         subject = Subject(program.program_id, currency.currency_id)
         if listing.member is not None:
-            holding = self._holding(self._member_id(listing.member), currency)
-            if holding is None:
+            account_state = self._account_state(self._member_id(listing.member), currency)
+            if account_state is None:
                 return Page((), ())
-            subject = _subject_of(holding)
+            subject = _subject_of(account_state)
         pages = TransactionPages(
             self._connection,
             self._holdings,
             listing,
             self._tenant_id,
             currency=currency,
-            holding=holding,
+            account_state=account_state,
         )
         rows, cursor = pages.page()
         return Page(tuple(rows), subject.begin(cursor))
@@ -105,35 +105,35 @@ class _Asked:
         """Of one account."""
         listing = resume(listing)
         currency = currency_of(self._program(listing.program_id), listing.currency)
-        holding = self._holding(self._member_id(listing.member), currency)
-        if holding is None:
+        account_state = self._account_state(self._member_id(listing.member), currency)
+        if account_state is None:
             return Page((), ())
-        rows, cursor = LotPages(self._connection, holding, listing).page()
-        return Page(tuple(rows), _subject_of(holding).begin(cursor))
+        rows, cursor = LotPages(self._connection, account_state, listing).page()
+        return Page(tuple(rows), _subject_of(account_state).begin(cursor))
 
     def changes(self, listing: ListExpiryChanges) -> Page[ExpiryChangeView]:
         """Of one account, or of one lot."""
         listing = resume(listing)
         lot = self._lot(listing) if listing.lot_id else None
         if lot is not None:
-            holding = self._holding_of(lot.account_id)
+            account_state = self._account_state_of(lot.account_id)
         else:
             if listing.member is None:
                 raise InvalidField("member", "is required where lot_id is not set")
             currency = currency_of(self._program(listing.program_id), listing.currency)
-            holding = self._holding(self._member_id(listing.member), currency)
-        if holding is None:
+            account_state = self._account_state(self._member_id(listing.member), currency)
+        if account_state is None:
             return Page((), ())
         lot_id = lot.lot_id if lot else 0
-        rows, cursor = ChangePages(self._connection, holding, listing, lot_id).page()
-        return Page(tuple(rows), _subject_of(holding, lot_id).begin(cursor))
+        rows, cursor = ChangePages(self._connection, account_state, listing, lot_id).page()
+        return Page(tuple(rows), _subject_of(account_state, lot_id).begin(cursor))
 
     def allocations(self, listing: ListAllocations) -> Page[AllocationView]:
         """Of one transaction."""
         key = (self._tenant_id, listing.transaction_id)
         row = transactions.by_id(self._connection, [key]).get(listing.transaction_id)
-        holding = None if row is None else self._holding_of(row.account_id)
-        if holding is None:
+        account_state = None if row is None else self._account_state_of(row.account_id)
+        if account_state is None:
             raise TransactionNotFound("transaction_id")
         collector: Collector[Allocation] = Collector(listing.page_size)
 
@@ -145,7 +145,7 @@ class _Asked:
 
         cursor = collector.collect(fetch, listing.cursor)
         taken = collector.taken
-        views = [AllocationView(holding.currency, a.lot_id, a.amount) for a in taken]
+        views = [AllocationView(account_state.currency, a.lot_id, a.amount) for a in taken]
         return Page(tuple(views), cursor)
 
     def _program(self, program_id: int) -> Program:
@@ -160,13 +160,13 @@ class _Asked:
             raise MemberNotFound("member")
         return member_id
 
-    def _holding(self, member_id: int, currency: Currency) -> Holding | None:
+    def _account_state(self, member_id: int, currency: Currency) -> AccountState | None:
         """The member's account with its labels; None where there is none."""
         pair = (self._tenant_id, member_id, currency.currency_id)
         account_id = accounts.find(self._connection, [pair]).get(pair)
-        return None if account_id is None else self._holding_of(account_id)
+        return None if account_id is None else self._account_state_of(account_id)
 
-    def _holding_of(self, account_id: int) -> Holding | None:
+    def _account_state_of(self, account_id: int) -> AccountState | None:
         key = (self._tenant_id, account_id)
         self._holdings.load([key])
         self._holdings.load_labels([key])
@@ -183,28 +183,28 @@ class _Asked:
         else:
             raise InvalidField("member", "is required with a vendor's lot_id")
         lot = next(iter(found.values()), None)
-        holding = None if lot is None else self._holding_of(lot.account_id)
-        if lot is None or holding is None or member_id not in (0, lot.member_id):
+        account_state = None if lot is None else self._account_state_of(lot.account_id)
+        if lot is None or account_state is None or member_id not in (0, lot.member_id):
             raise LotNotFound("lot_id")
-        self._check_named(listing, holding)
+        self._check_named(listing, account_state)
         return lot
 
-    def _check_named(self, listing: ListExpiryChanges, holding: Holding) -> None:
+    def _check_named(self, listing: ListExpiryChanges, account_state: AccountState) -> None:
         if not listing.program_id and listing.currency is None:
             return
-        program = self._program(listing.program_id or holding.program.program_id)
-        currency = holding.currency
+        program = self._program(listing.program_id or account_state.program.program_id)
+        currency = account_state.currency
         if listing.currency is not None:
             currency = currency_of(program, listing.currency)
         if (program.program_id, currency.currency_id) != (
-            holding.program.program_id,
-            holding.currency.currency_id,
+            account_state.program.program_id,
+            account_state.currency.currency_id,
         ):
             raise LotNotFound("lot_id")
 
 
-def _subject_of(holding: Holding, lot_id: int = 0) -> Subject:
-    account = holding.account
+def _subject_of(account_state: AccountState, lot_id: int = 0) -> Subject:
+    account = account_state.account
     return Subject(account.program_id, account.currency_id, account.member_id, lot_id)
 
 
@@ -212,10 +212,14 @@ class ChangePages:
     """Pages of the expiry changes of an account, or (lot_id not 0) of one of its lots."""
 
     def __init__(
-        self, connection: Connection, holding: Holding, listing: ListExpiryChanges, lot_id: int
+        self,
+        connection: Connection,
+        account_state: AccountState,
+        listing: ListExpiryChanges,
+        lot_id: int,
     ) -> None:
         self._connection = connection
-        self._holding = holding
+        self._account_state = account_state
         self._listing = listing
         self._lot_id = lot_id
         self._is_oldest_first = listing.order is Order.OLDEST
@@ -224,14 +228,14 @@ class ChangePages:
         """The changes after the listing's cursor, and where to continue."""
         collector: Collector[ExpiryChange] = Collector(self._listing.page_size)
         cursor = collector.collect(self._fetch, self._listing.cursor)
-        tenant_id = self._holding.account.tenant_id
+        tenant_id = self._account_state.account.tenant_id
         of = lots.by_id(self._connection, {(tenant_id, row.lot_id) for row in collector.taken})
-        owner = self._holding.owner
+        owner = self._account_state.owner
         views = [view_change(owner, row, of[row.lot_id]) for row in collector.taken]
         return collector.fit(views, cursor)
 
     def _fetch(self, cursor: Cursor, quota: int) -> Chunk[ExpiryChange]:
-        account = self._holding.account
+        account = self._account_state.account
         (after,) = numbers(cursor, 1, (0,) if self._is_oldest_first else (ID_END,))
         run = change_pages.changes(
             self._connection,

@@ -18,7 +18,7 @@ from points_grpc.domain.model import LotCategory, LotState, PolicyKind
 from points_grpc.domain.queries import Cursor, ListLots, Order
 from points_grpc.domain.results import LotView
 from points_grpc.domain.schedule import last_earn_lapsing
-from points_grpc.domain.state import Holding, Lot
+from points_grpc.domain.state import AccountState, Lot
 from points_grpc.service.reads.listings.paging import (
     EXAMINED_MAX,
     NEVER_MICROS,
@@ -75,11 +75,13 @@ class Region:
 class LotPages:
     """Pages of one account's lots."""
 
-    def __init__(self, connection: Connection, holding: Holding, listing: ListLots) -> None:
+    def __init__(
+        self, connection: Connection, account_state: AccountState, listing: ListLots
+    ) -> None:
         self._connection = connection
-        self._holding = holding
+        self._account_state = account_state
         self._listing = listing
-        self._account = (holding.account.tenant_id, holding.account.account_id)
+        self._account = (account_state.account.tenant_id, account_state.account.account_id)
         self._period = (listing.start_at, listing.end_at)
 
     def page(self) -> tuple[list[LotView], Cursor]:
@@ -87,8 +89,10 @@ class LotPages:
         collector: Collector[Lot] = Collector(self._listing.page_size)
         if self._listing.order is Order.LATEST_LOT:
             cursor = collector.collect(self._latest(), self._listing.cursor)
-        elif self._holding.account.version < EXAMINED_MAX and has_many_runs(self._holding):
-            every = SortedLots(self._connection, self._holding, self._listing)
+        elif self._account_state.account.version < EXAMINED_MAX and has_many_runs(
+            self._account_state
+        ):
+            every = SortedLots(self._connection, self._account_state, self._listing)
             cursor = collector.collect(partial(self._sorted, every), self._listing.cursor)
         else:
             cursor = self._collect_regions(collector)
@@ -104,14 +108,14 @@ class LotPages:
             if collector.is_done:
                 return region.start
             begin = region.start if place is None else max(place, region.start)
-            run = RegionRun(self._connection, self._holding, self._listing, region)
+            run = RegionRun(self._connection, self._account_state, self._listing, region)
             fetch = partial(self._fetch_region, run)
             if cursor := collector.collect(fetch, begin, run.stream_count):
                 return cursor
         return ()
 
     def _regions(self) -> Iterator[Region]:
-        policies = self._holding.program.versions.values()
+        policies = self._account_state.program.versions.values()
         priorities: list[int | None] = [None]
         if self._listing.order is Order.SPENDING:
             priorities = [*sorted({policy.priority for policy in policies})]
@@ -146,7 +150,7 @@ class LotPages:
         No index has an account's lots by their ids. The ids of most accounts are few enough to
         be sorted here; for the others the page walks through all lots of the bucket.
         """
-        if self._holding.account.version >= EXAMINED_MAX:
+        if self._account_state.account.version >= EXAMINED_MAX:
             return self._latest_of_bucket
         return partial(self._latest_of, lot_pages.lot_ids(self._connection, self._account))
 
@@ -180,7 +184,7 @@ class LotPages:
 
     def _matches(self, lot: Lot) -> bool:
         listing = self._listing
-        now = lot_now(self._holding, lot)
+        now = lot_now(self._account_state, lot)
         if listing.states and now.state not in listing.states:
             return False
         if listing.categories and _CATEGORIES.get(now.state) not in listing.categories:
@@ -189,7 +193,7 @@ class LotPages:
             return False
         if self._period == (None, None):
             return True
-        expires_at = self._holding.expiry_of(lot)
+        expires_at = self._account_state.expiry_of(lot)
         return expires_at is not None and _is_within(expires_at, *self._period)
 
     def _keys(self, lot_ids: Iterable[int]) -> set[tuple[int, int]]:
@@ -200,7 +204,7 @@ class LotPages:
         earns = transactions.by_id(self._connection, keys)
         moved = expiry_changes.moved(self._connection, keys)
         return [
-            view_lot_now(self._holding, lot, earns[lot.lot_id], lot.lot_id in moved)
+            view_lot_now(self._account_state, lot, earns[lot.lot_id], lot.lot_id in moved)
             for lot in taken
         ]
 
@@ -209,17 +213,17 @@ class RegionRun:
     """Reads one region of a listing after a place, from every index that has a part of it."""
 
     def __init__(
-        self, connection: Connection, holding: Holding, listing: ListLots, region: Region
+        self, connection: Connection, account_state: AccountState, listing: ListLots, region: Region
     ) -> None:
         self.region = region
         self._connection = connection
-        self._holding = holding
-        self._account = (holding.account.tenant_id, holding.account.account_id)
+        self._account_state = account_state
+        self._account = (account_state.account.tenant_id, account_state.account.account_id)
         self._period = (listing.start_at, listing.end_at)
         self._is_live_only = listing.live_only
         versions = [
             policy
-            for policy in holding.program.versions.values()
+            for policy in account_state.program.versions.values()
             if region.priority in (None, policy.priority)
         ]
         self._priorities = sorted({policy.priority for policy in versions})
@@ -289,7 +293,7 @@ class RegionRun:
                 lot = None if found.lot is None else self._own(found.lot)
                 rows[found.walk].append((key, lot))
                 is_cut[found.walk] |= found.examined == quota
-        examined = min(quota, self._holding.account.version)  # a walk reads the history
+        examined = min(quota, self._account_state.account.version)  # a walk reads the history
         return [(found, cut, examined) for found, cut in zip(rows, is_cut, strict=True)]
 
     def _own(self, lot: Lot) -> Lot | None:
@@ -309,19 +313,19 @@ class RegionRun:
         if expiry == _FIRST_MICROS:
             return START
         at = from_micros(expiry)
-        before = last_earn_lapsing(self._holding, rule, at)
-        until = last_earn_lapsing(self._holding, rule, at, including=True)
+        before = last_earn_lapsing(self._account_state, rule, at)
+        until = last_earn_lapsing(self._account_state, rule, at, including=True)
         start = min((from_micros(earn), lot_id), (until or START[1], _LAST_LOT))
         if before is not None:
             start = max(start, (before, _LAST_LOT))
         return (START[0], *start)
 
     def _key(self, lot: Lot) -> _Rank:
-        expires_at = self._holding.expiry_of(lot)
+        expires_at = self._account_state.expiry_of(lot)
         return self._rank(expires_at, lot.earned_at, lot.lot_id)
 
     def _key_at(self, rule: int, earned_at: datetime, lot_id: int) -> _Rank:
-        expires_at = self._holding.projected_expiry(rule, earned_at) if rule else None
+        expires_at = self._account_state.projected_expiry(rule, earned_at) if rule else None
         return self._rank(expires_at, earned_at, lot_id)
 
     def _rank(self, expires_at: datetime | None, earned_at: datetime, lot_id: int) -> _Rank:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from points_grpc.domain.model import PolicyKind
 from points_grpc.domain.queries import ListLots, Order
-from points_grpc.domain.state import Holding
+from points_grpc.domain.state import AccountState
 from points_grpc.service.reads.listings.paging import NEVER_MICROS, to_micros
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.reads import lot_pages
@@ -24,11 +24,11 @@ Rank = tuple[int, int, int, int]
 """priority (0 in EXPIRY order), expiry in microseconds, earn in microseconds, lot_id"""
 
 
-def has_many_runs(holding: Holding) -> bool:
+def has_many_runs(account_state: AccountState) -> bool:
     """Return whether the policies are too many to merge a run of lots for each."""
     runs = {
         (one.priority, one.policy_version_id if one.kind is PolicyKind.INACTIVITY else 0)
-        for one in holding.program.versions.values()
+        for one in account_state.program.versions.values()
     }
     return len(runs) > RUNS_MAX
 
@@ -36,10 +36,12 @@ def has_many_runs(holding: Holding) -> bool:
 class SortedLots:
     """What sorts the lots that a listing may show."""
 
-    def __init__(self, connection: Connection, holding: Holding, listing: ListLots) -> None:
-        self._holding = holding
+    def __init__(
+        self, connection: Connection, account_state: AccountState, listing: ListLots
+    ) -> None:
+        self._account_state = account_state
         self._listing = listing
-        account = (holding.account.tenant_id, holding.account.account_id)
+        account = (account_state.account.tenant_id, account_state.account.account_id)
         self._ranks = sorted(self._ranked(lot_pages.marks(connection, account)))
 
     def after(self, rank: Rank | None, count: int) -> tuple[list[Rank], bool]:
@@ -57,7 +59,7 @@ class SortedLots:
                 continue
             expires_at = mark.expires_at
             if mark.rule and expires_at is None:
-                expires_at = self._holding.projected_expiry(mark.rule, mark.earned_at)
+                expires_at = self._account_state.projected_expiry(mark.rule, mark.earned_at)
             expiry = NEVER_MICROS if expires_at is None else to_micros(expires_at)
             if (start is not None and expiry < start) or (end is not None and expiry >= end):
                 continue

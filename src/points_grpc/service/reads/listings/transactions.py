@@ -14,8 +14,8 @@ from points_grpc.domain.as_of import lot_now, view_transaction_now
 from points_grpc.domain.model import Currency, LotState, TransactionType
 from points_grpc.domain.queries import Cursor, ListTransactions, Order
 from points_grpc.domain.results import LISTED_ALLOCATIONS_MAX, TransactionView
-from points_grpc.domain.state import Holding, Transaction
-from points_grpc.service.reads.accounts import Holdings
+from points_grpc.domain.state import AccountState, Transaction
+from points_grpc.service.reads.accounts import AccountLoader
 from points_grpc.service.reads.listings.paging import (
     EXAMINED_MAX,
     Chunk,
@@ -39,25 +39,25 @@ Place = Callable[[Transaction], Cursor]
 
 
 class TransactionPages:
-    """Pages of transactions; `holding` None lists all accounts of the currency."""
+    """Pages of transactions; `account_state` None lists all accounts of the currency."""
 
     def __init__(
         self,
         connection: Connection,
-        holdings: Holdings,
+        account_states: AccountLoader,
         listing: ListTransactions,
         tenant_id: int,
         *,
         currency: Currency,
-        holding: Holding | None,
+        account_state: AccountState | None,
     ) -> None:
         self._connection = connection
-        self._holdings = holdings
+        self._holdings = account_states
         self._listing = listing
         self._tenant_id = tenant_id
-        self._holding = holding
-        account_id = holding.account.account_id if holding else 0
-        self._buckets = (bucket_of_id(account_id),) if holding else _ALL_BUCKETS
+        self._account_state = account_state
+        account_id = account_state.account.account_id if account_state else 0
+        self._buckets = (bucket_of_id(account_id),) if account_state else _ALL_BUCKETS
         self._wanted = Wanted(
             types=_types_wanted(listing),
             reference=listing.reference,
@@ -78,7 +78,7 @@ class TransactionPages:
             cursor = collector.collect(lambda c, _: self._sorted(known, c), cursor)
         elif self._listing.order is Order.LARGEST:
             cursor = collector.collect(self._largest, cursor, len(self._buckets))
-        elif self._holding is not None:
+        elif self._account_state is not None:
             cursor = collector.collect(self._history, cursor)
         else:
             cursor = collector.collect(self._newest, cursor, len(self._buckets))
@@ -97,10 +97,10 @@ class TransactionPages:
                 return found
         if (
             self._listing.order is Order.LARGEST
-            and self._holding is not None
-            and self._holding.account.version < EXAMINED_MAX
+            and self._account_state is not None
+            and self._account_state.account.version < EXAMINED_MAX
         ):
-            run = self._run_of(self._holding, ID_END, EXAMINED_MAX)
+            run = self._run_of(self._account_state, ID_END, EXAMINED_MAX)
             if run.cut_at is None:
                 return run.transactions
         return None
@@ -117,14 +117,14 @@ class TransactionPages:
 
     def _history(self, cursor: Cursor, quota: int) -> Chunk[Transaction]:
         (after,) = numbers(cursor, 1, self._start())
-        if self._holding is None:
+        if self._account_state is None:
             raise LookupError("a history is one account's")
-        return self._chunk([self._run_of(self._holding, after, quota)])
+        return self._chunk([self._run_of(self._account_state, after, quota)])
 
-    def _run_of(self, holding: Holding, after: int, quota: int) -> Run:
+    def _run_of(self, account_state: AccountState, after: int, quota: int) -> Run:
         return transaction_pages.history(
             self._connection,
-            (self._tenant_id, holding.account.account_id),
+            (self._tenant_id, account_state.account.account_id),
             self._wanted,
             after=after,
             quota=quota,
@@ -169,7 +169,7 @@ class TransactionPages:
     def _place(self, row: Transaction) -> Cursor:
         if self._listing.order is Order.LARGEST:
             return (row.amount, row.transaction_id)
-        return (row.transaction_id if self._holding is None else row.version,)
+        return (row.transaction_id if self._account_state is None else row.version,)
 
     def _key(self, place: Sequence[str | int]) -> SortKey:
         if self._listing.order is Order.OLDEST:
@@ -199,7 +199,7 @@ class TransactionPages:
         found = lots.by_id(self._connection, self._keys(rows, is_earn=True))
         self._load_accounts(rows)
         return {
-            lot.lot_id: lot_now(self._holding_of(lot.account_id), lot).state
+            lot.lot_id: lot_now(self._account_state_of(lot.account_id), lot).state
             for lot in found.values()
         }
 
@@ -212,7 +212,7 @@ class TransactionPages:
         why = causes(self._connection, [(self._tenant_id, row) for row in rows])
         return [
             view_transaction_now(
-                self._holding_of(row.account_id),
+                self._account_state_of(row.account_id),
                 row,
                 of_earns.get(row.transaction_id),
                 (first := parts.get(row.transaction_id, FirstAllocations())).rows,
@@ -232,11 +232,11 @@ class TransactionPages:
     def _load_accounts(self, rows: Iterable[Transaction]) -> None:
         self._holdings.load({(self._tenant_id, row.account_id) for row in rows})
 
-    def _holding_of(self, account_id: int) -> Holding:
-        holding = self._holdings.get(self._tenant_id, account_id)
-        if holding is None:
+    def _account_state_of(self, account_id: int) -> AccountState:
+        account_state = self._holdings.get(self._tenant_id, account_id)
+        if account_state is None:
             raise LookupError("a transaction names an account that is not there")
-        return holding
+        return account_state
 
 
 def _types_wanted(listing: ListTransactions) -> frozenset[TransactionType]:

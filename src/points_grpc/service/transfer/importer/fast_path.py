@@ -11,9 +11,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from points_grpc.domain.imports.lots import LotRow, recorded_at
+from points_grpc.domain.imports.lots import LotRow, recording_time
 from points_grpc.domain.model import AwardKind, Currency, LotState, Policy
-from points_grpc.domain.posting import count_earn, count_redemption, due_no_later_than, step
+from points_grpc.domain.posting import bump_version, count_earn, count_redemption, lower_due_bound
 from points_grpc.domain.state import Account, Lot
 from points_grpc.service.transfer.importer.new_ids import NewIds
 from points_grpc.service.transfer.importer.parts import Name
@@ -90,16 +90,16 @@ def post_plain(desk: Desk, ids: NewIds, plain: PlainLot, now: datetime) -> Poste
     """Post a lot that the account can hold: its EARN, and a REDEEM of what is gone."""
     account = desk.account
     _, _, _, _, amount, remaining, earned_at, expires_at, _, _ = plain
-    now = recorded_at(account, now)
+    now = recording_time(account, now)
     count_earn(account, amount, earned_at)
-    step(account, now)
+    bump_version(account, now)
     lot_id = ids.new_id(desk.bucket)
     desk.earn(lot_id, plain, now)
     if remaining != amount:
         gone = amount - remaining
         count_redemption(account, gone, earned_at)
-        step(account, now)
+        bump_version(account, now)
         desk.redeem(ids.new_id(desk.bucket), lot_id, gone, earned_at, now)
     if remaining:
-        due_no_later_than(account, expires_at)
+        lower_due_bound(account, expires_at)
     return Posted(plain, lot_id, account, now)

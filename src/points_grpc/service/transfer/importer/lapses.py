@@ -10,7 +10,7 @@ from typing import NamedTuple
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.domain.model import PolicyKind, Program
 from points_grpc.domain.results import MemberLabel
-from points_grpc.domain.state import Account, Holding, Lot, Member
+from points_grpc.domain.state import Account, AccountState, Lot, Member
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.ids import BUCKETS
 from points_grpc.storage.ledger import lots, transactions
@@ -57,11 +57,11 @@ def find_standing(
     found = list(found)
     known = {a.account_id: a for a in found if may_be_due(a.next_due_at, now)}
     asked = [(account.tenant_id, key, now) for key, account in known.items()]
-    holdings = {key: _holding(account, program, now) for key, account in known.items()}
+    account_states = {key: _account_state(account, program, now) for key, account in known.items()}
     lapsed: list[Lot] = []
     to_come = [a.next_due_at for a in found if a.next_due_at and a.next_due_at > now]
     for lot in lots.following(connection, asked).values():
-        ends_at = holdings[lot.account_id].expiry_of(lot)
+        ends_at = account_states[lot.account_id].expiry_of(lot)
         if ends_at is not None and ends_at <= now:
             lapsed.append(lot)
         elif ends_at is not None:
@@ -96,6 +96,6 @@ def find_ends(connection: Connection, tenant_id: int, ended: Sequence[Lot]) -> s
     return found
 
 
-def _holding(account: Account, program: Program, now: datetime) -> Holding:
+def _account_state(account: Account, program: Program, now: datetime) -> AccountState:
     member = Member(account.tenant_id, MemberLabel(account.member_id))
-    return Holding(account, member, program, program.currencies[account.currency_id], now)
+    return AccountState(account, member, program, program.currencies[account.currency_id], now)

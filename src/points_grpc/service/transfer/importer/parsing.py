@@ -36,7 +36,7 @@ from points_grpc.domain.model import (
     TransactionType,
 )
 from points_grpc.domain.policy import fixed_expiry
-from points_grpc.domain.posting import Texts
+from points_grpc.domain.posting import TransactionTexts
 from points_grpc.errors import InvalidField
 from points_grpc.service.transfer.importer.fast_path import PlainLot
 from points_grpc.service.transfer.importer.fields import (
@@ -101,7 +101,7 @@ class ParsedLot:
     currency: Currency
     row: LotRow
     import_id: str
-    texts: Texts
+    texts: TransactionTexts
     principal: str
     recorded_at: datetime | None
 
@@ -119,7 +119,7 @@ class ParsedHistory:
     at: datetime
     lapse: bool
     reverses: str
-    texts: Texts
+    texts: TransactionTexts
     principal: str
     recorded_at: datetime
 
@@ -149,7 +149,7 @@ Parsed = ParsedMember | PlainLot | ParsedLot | ParsedHistory | ParsedChange
 
 def whole(plain: PlainLot) -> ParsedLot:
     """The same lot for the long way."""
-    texts = Texts(reference=plain.reference) if plain.reference else Texts()
+    texts = TransactionTexts(reference=plain.reference) if plain.reference else TransactionTexts()
     return ParsedLot(
         plain.number, plain.name, plain.currency, plain.row, "", texts, PRINCIPAL, None
     )

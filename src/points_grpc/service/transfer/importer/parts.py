@@ -16,7 +16,7 @@ from points_grpc.domain.limits import (
     SOURCE_MAX,
     read_text,
 )
-from points_grpc.domain.posting import Texts
+from points_grpc.domain.posting import TransactionTexts
 from points_grpc.errors import InvalidField
 from points_grpc.service.transfer.importer.fields import HistoryFields, LotFields, NamesMember
 from points_grpc.service.transfer.importer.values import read_amount, read_json, read_vendor_id
@@ -121,9 +121,9 @@ def allocations_in(value: Any, scale: int) -> list[tuple[LotRef, int]]:
 _ALLOCATION = {"amount", "lot_vendor_id", "lot_import_id"}
 
 
-def texts_of(row: LotFields | HistoryFields) -> Texts:
+def texts_of(row: LotFields | HistoryFields) -> TransactionTexts:
     """What was written on a transaction."""
-    texts = Texts()
+    texts = TransactionTexts()
     if row.reference:
         texts["reference"] = read_text(row.reference, "reference", REFERENCE_MAX)
     if row.source:

@@ -11,19 +11,19 @@ from points_grpc.domain.imports.history import (
     ChangeRow,
     HistoryRow,
     is_same_end,
-    replay,
     replay_change,
+    replay_transaction,
 )
 from points_grpc.domain.imports.lots import (
-    Recipient,
+    ImportAccount,
     can_hold,
     check_lot,
     open_lot,
-    recorded_at,
+    recording_time,
 )
 from points_grpc.domain.model import Currency, LotState, TransactionType
 from points_grpc.domain.results import MemberLabel
-from points_grpc.domain.state import Account, Books, Draft, Holding, Lot, Member
+from points_grpc.domain.state import Account, AccountState, BatchState, ChangeSet, Lot, Member
 from points_grpc.errors import InvalidField
 from points_grpc.service.shared.checked_clock import is_ahead
 from points_grpc.service.transfer.importer.fast_path import PlainLot, post_plain
@@ -46,16 +46,16 @@ from points_grpc.storage.transfer import bulk_copy
 from points_grpc.storage.transfer.imports import CHANGE, LOT, TRANSACTION, ImportKey, Target
 
 
-class _Journal(Draft):
+class _Journal(ChangeSet):
     """A draft that is always kept: a row is refused before anything is touched."""
 
-    def touch(self, thing: Account | Lot | Member) -> None:
+    def track(self, thing: Account | Lot | Member) -> None:
         """Have `thing` written."""
-        self.books.touched[id(thing)] = thing
+        self.batch_state.tracked[id(thing)] = thing
 
-    def add_lot(self, holding: Holding, lot: Lot) -> None:  # noqa: ARG002  # the shelf has it
+    def add_lot(self, account_state: AccountState, lot: Lot) -> None:  # noqa: ARG002  # the shelf has it
         """Have a new lot written."""
-        self.books.touched[id(lot)] = lot
+        self.batch_state.tracked[id(lot)] = lot
 
 
 class Preparer:
@@ -78,13 +78,13 @@ class Preparer:
         self._now = clock.now()
         self._finder = Finder(connection, scope, before)
         self._shelf = self._finder.shelf
-        self._books = Books()
-        self._draft = _Journal(self._books, self._ids.like, "")
+        self._batch_state = BatchState()
+        self._change_set = _Journal(self._batch_state, self._ids.like, "")
         self._done = Prepared(self._shelf)
         self._people = MemberRows(scope, self._ids, self._now, self._done)
         self._written = bulk_copy.Written(scope.tenant_id)
         self._desks: dict[Pair, bulk_copy.Desk] = {}
-        self._recipients: dict[int, Recipient] = {}
+        self._import_accounts: dict[int, ImportAccount] = {}
 
     def prepare(self, rows: Sequence[Parsed], *, lock: bool = False) -> Prepared:
         """Decide the rows in their order; with `lock` their accounts stay locked."""
@@ -138,7 +138,7 @@ class Preparer:
         desk = self._desks.get(pair) or self._desk(pair)
         if desk is None or not can_hold(desk.account, row.amount):
             return False
-        self._draft.touch(desk.account)
+        self._change_set.track(desk.account)
         shelf.plain[key] = post_plain(desk, self._ids, row, self._now)
         return True
 
@@ -168,18 +168,18 @@ class Preparer:
         if account is None:
             raise InvalidField("member", "has no lots in this currency")
         self._refuse_ahead(account)
-        holding = self._recipient(account, row.currency, row.recorded_at)
-        self._draft.principal = row.principal
+        account_state = self._import_account(account, row.currency, row.recorded_at)
+        self._change_set.principal = row.principal
         if isinstance(row, ParsedHistory):
-            history = self._history(holding, row)
+            history = self._history(account_state, row)
             if self._is_done(history):
                 lapse = history.parts[0][0].lapse_id
                 self._keep_key((member, row.import_id), (TRANSACTION, lapse))
                 return False
-            posted = replay(self._draft, holding, history, **row.texts)
+            posted = replay_transaction(self._change_set, account_state, history, **row.texts)
             made = TRANSACTION, posted.transaction_id
         else:
-            made = CHANGE, self._change(holding, row)
+            made = CHANGE, self._change(account_state, row)
         self._keep_key((member, row.import_id), made)
         return True
 
@@ -205,14 +205,14 @@ class Preparer:
         account = self._shelf.accounts.get((member, currency))
         if account is not None:
             self._refuse_ahead(account)
-        holding = self._recipient(
+        account_state = self._import_account(
             account or self._new_account(member, currency), row.currency, row.recorded_at
         )
-        check_lot(row.row, holding)
+        check_lot(row.row, account_state)
         if account is None:
-            self._shelf.accounts[member, currency] = holding.account
-        self._draft.principal = row.principal
-        lot = open_lot(self._draft, holding, row.row, **row.texts)
+            self._shelf.accounts[member, currency] = account_state.account
+        self._change_set.principal = row.principal
+        lot = open_lot(self._change_set, account_state, row.row, **row.texts)
         self._shelf.add_lot(lot)
         if row.import_id:
             self._keep_key((member, row.import_id), (LOT, lot.lot_id))
@@ -230,9 +230,9 @@ class Preparer:
         """Return whether this import has made it, in this attempt or an earlier one."""
         return an_id // BUCKETS >= self._scope.first_number
 
-    def _history(self, holding: Recipient, row: ParsedHistory) -> HistoryRow:
-        member = holding.account.member_id
-        parts = [(self._named_lot(holding, ref), part) for ref, part in row.parts]
+    def _history(self, account_state: ImportAccount, row: ParsedHistory) -> HistoryRow:
+        member = account_state.account.member_id
+        parts = [(self._named_lot(account_state, ref), part) for ref, part in row.parts]
         kind, reverses = self._shelf.keys.get((member, row.reverses), (0, 0))
         if row.reverses and kind != TRANSACTION:
             raise InvalidField("reverses", "is no transaction of the member")
@@ -252,8 +252,8 @@ class Preparer:
         """Whether a server has ended a lot of this import, of which more is only now being told."""
         return self._is_own(lot.lot_id) and (lot.lot_id, lot.lapse_id) in self._shelf.ends
 
-    def _change(self, holding: Recipient, row: ParsedChange) -> int:
-        lot = self._named_lot(holding, row.lot)
+    def _change(self, account_state: ImportAccount, row: ParsedChange) -> int:
+        lot = self._named_lot(account_state, row.lot)
         change = ChangeRow(
             lot,
             row.old,
@@ -265,11 +265,11 @@ class Preparer:
             row.request_id,
             self._is_premature(lot),
         )
-        return replay_change(self._draft, holding, change).event_id
+        return replay_change(self._change_set, account_state, change).event_id
 
-    def _named_lot(self, holding: Recipient, ref: LotRef) -> Lot:
-        lot = self._shelf.lot_of(holding.account.member_id, ref)
-        if lot is None or lot.account_id != holding.account.account_id:
+    def _named_lot(self, account_state: ImportAccount, ref: LotRef) -> Lot:
+        lot = self._shelf.lot_of(account_state.account.member_id, ref)
+        if lot is None or lot.account_id != account_state.account.account_id:
             raise InvalidField("lot", "is none of the member's in this currency")
         return lot
 
@@ -277,24 +277,26 @@ class Preparer:
         self._shelf.keys[key] = target
         self._done.keys[key] = target
 
-    def _recipient(self, account: Account, currency: Currency, at: datetime | None) -> Recipient:
+    def _import_account(
+        self, account: Account, currency: Currency, at: datetime | None
+    ) -> ImportAccount:
         """The account at the instant at which a row is recorded: now, where none is given."""
-        holding = self._recipients.get(account.account_id)
-        if holding is None:
+        account_state = self._import_accounts.get(account.account_id)
+        if account_state is None:
             standing = self._shelf.standing.get(account.account_id)
-            holding = self._recipients[account.account_id] = Recipient(
+            account_state = self._import_accounts[account.account_id] = ImportAccount(
                 account,
                 Member(account.tenant_id, MemberLabel(account.member_id)),
                 self._scope.program,
                 currency,
                 self._now,
                 lots=standing.lots if standing else {},
-                told=standing.told if standing else (),
+                imported_lot_ids=standing.told if standing else (),
                 read_at=self._now,
                 recorder=PRINCIPAL,
             )
-        holding.now = recorded_at(account, self._now, at)
-        return holding
+        account_state.now = recording_time(account, self._now, at)
+        return account_state
 
     def _new_account(self, member: int, currency: int) -> Account:
         return Account(
@@ -305,28 +307,28 @@ class Preparer:
             currency_id=currency,
             created_at=self._now,
             last_at=self._now,
-            stored=False,
+            persisted=False,
         )
 
     def _finish(self) -> Prepared:
         """Render everything now: the next chunk goes on with the same accounts and lots."""
-        self._draft.keep()
+        self._change_set.commit()
         done = self._done
-        touched = list(self._books.touched.values())
-        for account in (thing for thing in touched if isinstance(thing, Account)):
-            (done.accounts if account.stored else done.new_accounts).append(copy(account))
-            account.stored = True
-        lots = [thing for thing in touched if isinstance(thing, Lot)]
-        facts = self._books.facts
-        new = [lot for lot in lots if not lot.stored]
-        self._written.add(new, facts.transactions, facts.allocations)
+        tracked = list(self._batch_state.tracked.values())
+        for account in (thing for thing in tracked if isinstance(thing, Account)):
+            (done.accounts if account.persisted else done.new_accounts).append(copy(account))
+            account.persisted = True
+        lots = [thing for thing in tracked if isinstance(thing, Lot)]
+        entries = self._batch_state.entries
+        new = [lot for lot in lots if not lot.persisted]
+        self._written.add(new, entries.transactions, entries.allocations)
         done.lots = self._written.lots
-        done.changed_lots = [copy(lot) for lot in lots if lot.stored]
+        done.changed_lots = [copy(lot) for lot in lots if lot.persisted]
         for lot in lots:
-            lot.stored = True
+            lot.persisted = True
         done.transactions = self._written.transactions
         done.allocations = self._written.allocations
-        done.changes = facts.changes
+        done.changes = entries.changes
         stored = {account.account_id for account in done.accounts}
         done.versions = {key: v for key, v in done.versions.items() if key in stored}
         return done
