@@ -99,7 +99,7 @@ def test_statements_are_seen_on_both_ways(
 
     def work(at: Any) -> None:
         if together:
-            pipeline.together(at, pipeline.Ask(statement, {}, list))
+            pipeline.run_all(at, pipeline.Query(statement, {}, list))
         else:
             at.execute(statement)
 

@@ -13,7 +13,7 @@ from live import Live
 
 from points_grpc.cli.demo import seed
 from points_grpc.gateway.errors import UpstreamRefusal
-from points_grpc.service.transfer.importer.importer import CSV, JSON_LINES, Importer, Order
+from points_grpc.service.transfer.importer.importer import CSV, JSON_LINES, Importer, ImportJob
 from points_grpc.storage.transfer.imports import Progress
 
 
@@ -21,7 +21,7 @@ def take(live: Live, path: Path, form: str) -> Progress:
     """Import a file into the demo's program."""
     report = path.with_name(path.name + ".refused.csv")
     with live.importing() as (database, clock, tenant_id):
-        order = Order(path, form, tenant_id, seed.PROGRAM, report, 500)
+        order = ImportJob(path, form, tenant_id, seed.PROGRAM, report, 500)
         importer = Importer(database, clock, order)
         try:
             (*_, done) = importer.run()

@@ -36,7 +36,7 @@ def counted(serving_now: bool = True) -> Figures:
     earn.codes["RESOURCE_EXHAUSTED"] += 1
     earn.shed += 1
     figures.method("points.v1.PointsService/Redeem")
-    figures.batch("write", items=3, seconds=0.02, deferred=2, moved=1)
+    figures.batch("write", items=3, seconds=0.02, locked_out=2, oversized=1)
     figures.watch_queues(lambda: {"write": 7})
     return figures
 

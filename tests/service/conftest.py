@@ -13,9 +13,9 @@ import pytest
 
 from points_grpc.clock import TestClock
 from points_grpc.domain.commands import Caller
-from points_grpc.service.admin.executor import Desk
-from points_grpc.service.admin.members import MemberBook
-from points_grpc.service.admin.programs import ProgramBook
+from points_grpc.service.admin.executor import AdminExecutor
+from points_grpc.service.admin.members import MemberService
+from points_grpc.service.admin.programs import ProgramService
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.ids import IdSource
 
@@ -37,9 +37,9 @@ class Office:
         self.clock = clock
         self.database = Database(url)
         self.ids = IdSource(self.database.run)
-        self.desk = Desk(self.database, clock)
-        self.programs = ProgramBook(self.desk, self.ids)
-        self.members = MemberBook(self.desk, self.ids)
+        self.desk = AdminExecutor(self.database, clock)
+        self.programs = ProgramService(self.desk, self.ids)
+        self.members = MemberService(self.desk, self.ids)
         self.acme = Caller(1, "acme", "anna@acme")
         self.rival = Caller(2, "rival", "rita@rival")
 

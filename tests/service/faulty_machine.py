@@ -22,7 +22,7 @@ from till import Till, outcomes
 from points_grpc.domain.commands import Command
 from points_grpc.domain.results import Earned, Expired, ExpiryUpdated, LotStateChanged, Redeemed
 from points_grpc.errors import Overloaded, StorageUnavailable
-from points_grpc.service.writes.work import Call, Group
+from points_grpc.service.writes.work import Group, LedgerCall
 from points_grpc.storage.core.database import Connection, Timeouts
 
 # What a swallowed COMMIT takes until the client's own clock ends the wait for it.
@@ -153,7 +153,7 @@ class FaultyMachine(LedgerMachine):
             return command
         return replace(command, request_id="")
 
-    def carry_out(self, calls: Sequence[Call]) -> list[Heard]:
+    def carry_out(self, calls: Sequence[LedgerCall]) -> list[Heard]:
         """The calls meet the trouble that is due; whoever gets no answer asks again elsewhere."""
         trouble, self.trouble = self.trouble, None
         if trouble is None:
@@ -218,7 +218,7 @@ class FaultyMachine(LedgerMachine):
         self.proxy.fail_next_commit(Failure.NONE)
         self.proxy.start()
 
-    def wait_for(self, calls: Sequence[Call]) -> None:
+    def wait_for(self, calls: Sequence[LedgerCall]) -> None:
         """Calls that were left over for a lock are decided by who waits for it."""
         for _ in range(WAITS_MAX):
             left = [call for call in calls if not call.settled]
@@ -228,8 +228,8 @@ class FaultyMachine(LedgerMachine):
         raise AssertionError("the calls are never decided")
 
     def ask_again(
-        self, doubtful: Sequence[Call], trouble: Trouble | None
-    ) -> dict[int, tuple[Call, Call]]:
+        self, doubtful: Sequence[LedgerCall], trouble: Trouble | None
+    ) -> dict[int, tuple[LedgerCall, LedgerCall]]:
         """The same calls twice more, by the ids of the first: later, and at another server.
 
         The first time is for a COMMIT that is under way; else it comes to nothing.
@@ -263,7 +263,7 @@ def is_no_answer(answer: Any) -> bool:
     return isinstance(answer, Overloaded | StorageUnavailable)
 
 
-def same(call: Call) -> Call:
+def same(call: LedgerCall) -> LedgerCall:
     """The call as a client sends it again."""
     groups = [Group(group.commands) for group in call.groups]
-    return Call(call.caller, groups, one_request=call.one_request)
+    return LedgerCall(call.caller, groups, one_request=call.one_request)

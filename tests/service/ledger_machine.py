@@ -24,7 +24,7 @@ from points_grpc.domain.model import LotState, ReasonType
 from points_grpc.domain.policy import Immediate, InDays, Never
 from points_grpc.domain.queries import GetLot
 from points_grpc.domain.results import Earned
-from points_grpc.service.writes.work import Call
+from points_grpc.service.writes.work import LedgerCall
 
 START = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 MEMBERS = ("ann", "bob")
@@ -206,7 +206,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """The command as it is sent."""
         return command
 
-    def carry_out(self, calls: Sequence[Call]) -> list[Heard]:
+    def carry_out(self, calls: Sequence[LedgerCall]) -> list[Heard]:
         """What is heard of a batch of calls in the end."""
         return [Heard(answer) for answers in self.till.execute(*calls) for answer in answers]
 

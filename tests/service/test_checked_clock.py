@@ -15,9 +15,9 @@ from till import PROGRAM, START, Till, earn, redeem
 from points_grpc.clock import TestClock
 from points_grpc.domain.admin.commands import UpdateProgram
 from points_grpc.errors import TimeInDoubt
-from points_grpc.service.admin.programs import ProgramBook
+from points_grpc.service.admin.programs import ProgramService
 from points_grpc.service.shared.checked_clock import TRIES, CheckedClock, Difference
-from points_grpc.service.transfer.importer.importer import JSON_LINES, Importer, Order
+from points_grpc.service.transfer.importer.importer import JSON_LINES, Importer, ImportJob
 from points_grpc.storage.core.database import Connection, Database
 from points_grpc.storage.tables import accounts, transactions
 
@@ -211,7 +211,7 @@ def test_administrators_wait_for_the_clock(till: Till, machine: Machine) -> None
         till.administrate(lambda books, _: _changed(books, till, change))
 
 
-async def _changed(books: ProgramBook, till: Till, change: UpdateProgram) -> Any:
+async def _changed(books: ProgramService, till: Till, change: UpdateProgram) -> Any:
     return await books.update_program(till.acme, change)
 
 
@@ -247,7 +247,7 @@ def _importer(till: Till, machine: Machine, folder: Path) -> Importer:
         '{"external_id": "ann", "vendor_id": 7, "amount": "5", "currency": "PTS",'
         ' "earned_at": "2030-01-01T00:00:00Z"}\n'
     )
-    order = Order(file, JSON_LINES, 1, PROGRAM, folder / "report.csv", 1)
+    order = ImportJob(file, JSON_LINES, 1, PROGRAM, folder / "report.csv", 1)
     return Importer(till.database, machine.clock, order)
 
 

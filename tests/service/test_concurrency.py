@@ -352,7 +352,7 @@ def test_moves_race_with_spends(till: Till, open_branch: OpenBranch) -> None:
         return await at_once(*works)
 
     results = run(story())
-    assert set(kinds(results)) <= {"Redeemed", "ExpiryMoved", "InsufficientPoints"}
+    assert set(kinds(results)) <= {"Redeemed", "ExpiryUpdated", "InsufficientPoints"}
     assert not any(isinstance(result, LotNotLive) for result in results)
     for name, spent in zip(lots, results, strict=False):
         view = till.account(name)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from points_grpc.clock import TestClock
 from points_grpc.domain.auth import Token, digest, written
 from points_grpc.errors import TokenInvalid
-from points_grpc.service.admin.credentials import CredentialBook, make_token
+from points_grpc.service.admin.credentials import CredentialStore, make_token
 from points_grpc.service.shared import ttl_cache
 from points_grpc.service.shared.checked_clock import CheckedClock
 from points_grpc.storage.admin import programs, tokens
@@ -29,7 +29,7 @@ class Desk:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.clock = TestClock(NOW)
-        self.book = CredentialBook(database, self.clock)
+        self.book = CredentialStore(database, self.clock)
         self.acme = database.run(lambda at: programs.create_tenant(at, "acme", NOW))
 
     def make(self, *scopes: str, lifetime: timedelta | None = None) -> tuple[str, Token]:
@@ -173,7 +173,7 @@ def test_a_use_at_a_wrong_time_is_not_written(database: Database, desk: Desk) ->
     """While the machine's clock is wrong tokens are let in, and no last use is noted."""
     machine = TestClock(NOW)
     checked = CheckedClock(database, machine, read=lambda _: NOW)
-    book = CredentialBook(database, machine, checked)
+    book = CredentialStore(database, machine, checked)
     token, _ = desk.make("points.read")
 
     def last_use() -> datetime | None:

@@ -17,8 +17,8 @@ from points_grpc.domain.admin.commands import CreateProgram, Outcome, ProgramVie
 from points_grpc.domain.commands import VENDOR_ID_END
 from points_grpc.errors import Overloaded, StorageUnavailable
 from points_grpc.service.admin.codecs import PROGRAM
-from points_grpc.service.admin.executor import Desk, Instant, Task
-from points_grpc.service.admin.programs import ProgramBook
+from points_grpc.service.admin.executor import AdminChange, AdminExecutor, Instant
+from points_grpc.service.admin.programs import ProgramService
 from points_grpc.storage.core.database import Connection, Database
 from points_grpc.storage.tables import programs, requests, units
 
@@ -57,11 +57,11 @@ class StumblingDatabase(Database):
 
 
 @pytest.fixture
-def stumbling(office: Any, database_url: str) -> Iterator[tuple[ProgramBook, StumblingDatabase]]:
+def stumbling(office: Any, database_url: str) -> Iterator[tuple[ProgramService, StumblingDatabase]]:
     """A book on a stumbling database, and the database."""
     database = StumblingDatabase(database_url)
-    desk = Desk(database, office.clock)
-    yield ProgramBook(desk, office.ids), database
+    desk = AdminExecutor(database, office.clock)
+    yield ProgramService(desk, office.ids), database
     desk.close()
     database.close()
 
@@ -105,9 +105,9 @@ def test_a_database_that_stays_away_is_unavailable(office: Any, stumbling: Any) 
 def test_an_unreachable_database_is_unavailable(office: Any) -> None:
     """Without any connection every method is refused as STORAGE_UNAVAILABLE."""
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    desk = Desk(database, office.clock)
+    desk = AdminExecutor(database, office.clock)
     with pytest.raises(StorageUnavailable):
-        office.ask(ProgramBook(desk, office.ids).get_program(office.acme, 1))
+        office.ask(ProgramService(desk, office.ids).get_program(office.acme, 1))
     desk.close()
     database.close()
 
@@ -122,10 +122,12 @@ def test_a_killed_connection_is_replaced(office: Any) -> None:
             connection.execute(select(func.pg_terminate_backend(func.pg_backend_pid())))
         return ProgramView(1, "", "UTC", True, "", 1, now(), now())
 
-    task = Task(1, ("programs",), CreateProgram("", "UTC", 1, request_id="r1"), decide, PROGRAM)
-    assert not office.ask(office.desk.carry_out(task)).replayed
+    task = AdminChange(
+        1, ("programs",), CreateProgram("", "UTC", 1, request_id="r1"), decide, PROGRAM
+    )
+    assert not office.ask(office.desk.run(task)).replayed
     assert len(attempts) == 2
-    assert office.ask(office.desk.carry_out(task)).replayed
+    assert office.ask(office.desk.run(task)).replayed
 
 
 def test_a_refused_change_leaves_nothing(office: Any) -> None:
@@ -134,9 +136,11 @@ def test_a_refused_change_leaves_nothing(office: Any) -> None:
     def decide(connection: Connection, now: Instant) -> ProgramView:
         raise Overloaded
 
-    task = Task(1, ("programs",), CreateProgram("", "UTC", 1, request_id="r1"), decide, PROGRAM)
+    task = AdminChange(
+        1, ("programs",), CreateProgram("", "UTC", 1, request_id="r1"), decide, PROGRAM
+    )
     with pytest.raises(Overloaded):
-        office.ask(office.desk.carry_out(task))
+        office.ask(office.desk.run(task))
     assert count(office, units) == count(office, requests) == 0
 
 
@@ -148,9 +152,9 @@ def test_an_unforeseen_failure_is_raised_as_it_is(office: Any) -> None:
         attempts.append(now())
         raise ZeroDivisionError
 
-    task = Task(1, ("programs",), CreateProgram("", "UTC", 1), decide, PROGRAM)
+    task = AdminChange(1, ("programs",), CreateProgram("", "UTC", 1), decide, PROGRAM)
     with pytest.raises(ZeroDivisionError):
-        office.ask(office.desk.carry_out(task))
+        office.ask(office.desk.run(task))
     assert len(attempts) == 1
 
 
@@ -169,14 +173,14 @@ class Held:
 @pytest.mark.parametrize("kind", ["changes", "reads"])
 def test_what_waits_is_bounded(office: Any, kind: str) -> None:
     """When as many wait as may, the next is refused as OVERLOADED; afterwards all is as before."""
-    desk = Desk(office.database, office.clock, **{f"{kind}_max": 2})
+    desk = AdminExecutor(office.database, office.clock, **{f"{kind}_max": 2})
     held = Held()
 
     async def ask(work: Any) -> Any:
         if kind == "reads":
             return await desk.read(work)
-        task: Task[Any] = Task(1, (), CreateProgram("", "UTC"), work, PROGRAM)
-        return (await desk.carry_out(task)).answer
+        task: AdminChange[Any] = AdminChange(1, (), CreateProgram("", "UTC"), work, PROGRAM)
+        return (await desk.run(task)).answer
 
     async def crowd() -> list[Any]:
         first = asyncio.ensure_future(ask(held))
@@ -196,10 +200,10 @@ def test_what_waits_is_bounded(office: Any, kind: str) -> None:
 def test_whoever_leaves_the_queue_gives_up_its_place(office: Any) -> None:
     """A change whose caller left before its turn is dropped without effect."""
     held = Held()
-    blocking: Task[Any] = Task(1, (), CreateProgram("", "UTC"), held, PROGRAM)
+    blocking: AdminChange[Any] = AdminChange(1, (), CreateProgram("", "UTC"), held, PROGRAM)
 
     async def leave() -> None:
-        first = asyncio.ensure_future(office.desk.carry_out(blocking))
+        first = asyncio.ensure_future(office.desk.run(blocking))
         await asyncio.to_thread(held.begun.wait, 30)
         create = office.programs.create_program(office.acme, CreateProgram("", "UTC", 1))
         second = asyncio.ensure_future(create)

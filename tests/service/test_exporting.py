@@ -20,7 +20,7 @@ from points_grpc.domain.model import AwardKind, LotState, ReasonType
 from points_grpc.domain.policy import InDays, InMonths, Never
 from points_grpc.errors import Refusal
 from points_grpc.service.transfer.exporter import Exporter, write_csv, write_json_lines
-from points_grpc.service.transfer.importer.importer import Importer, Order
+from points_grpc.service.transfer.importer.importer import Importer, ImportJob
 from points_grpc.storage import tables as t
 from points_grpc.storage.core.migrate import upgrade
 from points_grpc.storage.transfer.imports import Progress
@@ -138,7 +138,7 @@ def exported(till: Till, folder: Path, form: str) -> Path:
 
 def imported(till: Till, path: Path, chunk: int) -> Progress:
     report = path.with_suffix(".refused")
-    order = Order(path, path.suffix[1:], 1, PROGRAM, report, chunk)
+    order = ImportJob(path, path.suffix[1:], 1, PROGRAM, report, chunk)
     importer = Importer(till.database, till.clock, order)
     try:
         (*_, done) = importer.run()

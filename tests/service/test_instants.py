@@ -19,7 +19,7 @@ from points_grpc.domain.admin.commands import UpdateProgram
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.policy import InDays
 from points_grpc.errors import InsufficientPoints, LotNotLive, TransactionNotOpen
-from points_grpc.service.transfer.importer.importer import JSON_LINES, Importer, Order
+from points_grpc.service.transfer.importer.importer import JSON_LINES, Importer, ImportJob
 from points_grpc.service.transfer.importer.lookup import Finder
 from points_grpc.service.writes.gather import Gatherer
 from points_grpc.storage.admin import programs
@@ -241,7 +241,7 @@ def import_of(till: Till, folder: Path, *rows: dict[str, Any]) -> Any:
     """Import the rows, two to a chunk; what became of them."""
     path = folder / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    order = Order(path, JSON_LINES, 1, PROGRAM, folder / "refused.csv", 2)
+    order = ImportJob(path, JSON_LINES, 1, PROGRAM, folder / "refused.csv", 2)
     importer = Importer(till.database, till.clock, order)
     try:
         (*_, done) = importer.run()

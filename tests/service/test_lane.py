@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from points_grpc.errors import Overloaded, StorageUnavailable
-from points_grpc.service.batching import Bounds, Job, Lane, Remains, deliver
+from points_grpc.service.batching import Bounds, Job, Lane, Requeue, deliver
 
 PATIENCE_SECONDS = 5.0
 
@@ -28,18 +28,18 @@ class Gate:
         self._open = threading.Semaphore(0)
         self._wide = False
 
-    def __call__(self, jobs: Sequence[Job[str]]) -> Remains[str]:
+    def __call__(self, jobs: Sequence[Job[str]]) -> Requeue[str]:
         self.batches.append([job.payload for job in jobs])
         self.entered.release()
         if not self._wide:
             assert self._open.acquire(timeout=PATIENCE_SECONDS)
-        remains: Remains[str] = Remains()
+        remains: Requeue[str] = Requeue()
         for job in jobs:
             verdict = (self.verdicts.get(job.payload) or [""]).pop(0)
             if verdict == "again":
-                remains.again.append(job)
+                remains.locked_out.append(job)
             elif verdict == "elsewhere":
-                remains.elsewhere.append(job)
+                remains.oversized.append(job)
             elif verdict == "fail":
                 raise ZeroDivisionError(job.payload)
         return remains
@@ -216,14 +216,14 @@ def test_a_begun_job_is_finished(begun: bool) -> None:
     """A job that was handed back is executed where a part of it has taken effect, else dropped."""
     entered, go_on, names = threading.Event(), threading.Event(), []
 
-    def execute(jobs: Sequence[Job[str]]) -> Remains[str]:
+    def execute(jobs: Sequence[Job[str]]) -> Requeue[str]:
         names.extend(job.payload for job in jobs)
         entered.set()
         assert go_on.wait(PATIENCE_SECONDS)
         again = [job for job in jobs if job.payload == "first" and not job.tries]
         for job in again:
             job.begun = begun
-        return Remains(again=again)
+        return Requeue(locked_out=again)
 
     lane: Lane[str] = Lane("test", execute)
     lane.start()
@@ -331,11 +331,11 @@ def test_an_error_fails_its_batch_only(open_lane: Open) -> None:
 def test_a_failure_in_the_job_is_raised(open_lane: Open) -> None:
     """Where the batch leaves a failure in a job, its caller alone gets it."""
 
-    def execute(jobs: Sequence[Job[str]]) -> Remains[str]:
+    def execute(jobs: Sequence[Job[str]]) -> Requeue[str]:
         for job in jobs:
             if job.payload == "bad":
                 job.failure = Overloaded()
-        return Remains()
+        return Requeue()
 
     lane: Lane[str] = Lane("test", execute)
     lane.start()

@@ -46,7 +46,7 @@ from points_grpc.errors import (
     TransactionNotFound,
     TransactionNotOpen,
 )
-from points_grpc.service.writes.ledger import Terms
+from points_grpc.service.writes.ledger import LedgerTerms
 from points_grpc.storage.tables import accounts, lots, members, metadata
 
 DAY = timedelta(days=1)
@@ -137,10 +137,10 @@ def test_an_error_in_gathering_is_narrowed_down(
 
     real = ledger.apply
 
-    def stumble(connection: Any, books: Any, *rest: Any) -> None:
-        if any(row.reference == "stumble" for row in books.facts.transactions):
+    def stumble(connection: Any, batch_state: Any, *rest: Any) -> None:
+        if any(row.reference == "stumble" for row in batch_state.entries.transactions):
             raise ZeroDivisionError
-        real(connection, books, *rest)
+        real(connection, batch_state, *rest)
 
     monkeypatch.setattr(ledger, "apply", stumble)
     calls = [till.call(earn(1, reference="stumble" if n == 3 else "")) for n in range(7)]
@@ -392,9 +392,9 @@ def test_two_tenants_naming_one_thing_in_a_batch_stay_apart(till: Till) -> None:
         "TransactionNotFound",
         "TransactionNotFound",
         "LotNotFound",
-        "StateMoved",
+        "LotStateChanged",
         "TransactionNotOpen",
-        "ExpiryMoved",
+        "ExpiryUpdated",
         "TransactionNotFound",
     ]
 
@@ -464,9 +464,9 @@ def test_states_move_within_one_batch(till: Till) -> None:
         till.call(approve(lot)),
     )
     assert [type(r[0]).__name__ for r in results] == [
-        "StateMoved",
+        "LotStateChanged",
         "InsufficientPoints",
-        "StateMoved",
+        "LotStateChanged",
         "Redeemed",
         "TransactionNotOpen",
     ]
@@ -509,24 +509,24 @@ def test_a_crowded_account_is_for_the_bulk_lane(till: Till) -> None:
     till.execute(till.call(*(earn(1, policy="month") for _ in range(8)), earn(5)))
     till.do(earn(5, "bob"))
     till.clock.set(START + 31 * DAY)
-    ledger = till.ledger_on(Terms(lots_max=7))
-    crowded, free = till.call(redeem(5)), till.call(redeem(5, "bob"))
+    ledger = till.ledger_on(LedgerTerms(lots_max=7))
+    oversized, free = till.call(redeem(5)), till.call(redeem(5, "bob"))
     behind = till.call(earn(1), earn(1, "cyd"))
-    leftover = ledger.execute([crowded, free, behind])
-    assert (leftover.crowded, leftover.missed) == ([crowded, behind], [])
+    leftover = ledger.execute([oversized, free, behind])
+    assert (leftover.oversized, leftover.locked_out) == ([oversized, behind], [])
     assert free.settled
-    assert till.bulk.execute([crowded, behind]).missed == []
-    assert outcomes(crowded)[0].account.total_expired == 8
+    assert till.bulk.execute([oversized, behind]).locked_out == []
+    assert outcomes(oversized)[0].account.total_expired == 8
 
 
 def test_a_preview_of_a_crowded_account_is_for_another_lane(till: Till) -> None:
     """A preview goes where a write would: handed on, and answered where all lots are taken on."""
     till.execute(till.call(*(earn(1, policy="month") for _ in range(300)), earn(5)))
     till.clock.set(START + 31 * DAY)
-    crowded, free = till.call(redeem(5)), till.call(earn(1, "bob"))
+    oversized, free = till.call(redeem(5)), till.call(earn(1, "bob"))
     with till.snapshot.unit() as connection:
-        assert till.ledger.preview(connection, [crowded, free]) == [crowded]
-    assert (crowded.settled, free.settled) == (False, True)
+        assert till.ledger.preview(connection, [oversized, free]) == [oversized]
+    assert (oversized.settled, free.settled) == (False, True)
     (answer,) = till.preview(redeem(5))
     assert (answer.account.available, answer.account.total_expired) == (0, 300)
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from points_grpc.service.batching import Job, Remains
-from points_grpc.service.metering import metered
+from points_grpc.service.batching import Job, Requeue, metered
 
 
 class Notes:
@@ -17,17 +16,17 @@ class Notes:
         self.batches: list[tuple[str, int, int, int]] = []
         self.seconds: list[float] = []
 
-    def batch(self, lane: str, items: int, seconds: float, deferred: int, moved: int) -> None:
-        self.batches.append((lane, items, deferred, moved))
+    def batch(self, lane: str, items: int, seconds: float, locked_out: int, oversized: int) -> None:
+        self.batches.append((lane, items, locked_out, oversized))
         self.seconds.append(seconds)
 
 
-def execute(jobs: Sequence[Job[str]]) -> Remains[str]:
+def execute(jobs: Sequence[Job[str]]) -> Requeue[str]:
     """Leaves the first job to be done again, and the second to another lane."""
-    return Remains(again=[jobs[0]], elsewhere=[jobs[1]])
+    return Requeue(locked_out=[jobs[0]], oversized=[jobs[1]])
 
 
-def fail(jobs: Sequence[Job[str]]) -> Remains[str]:
+def fail(jobs: Sequence[Job[str]]) -> Requeue[str]:
     raise ZeroDivisionError
 
 

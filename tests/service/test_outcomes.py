@@ -17,9 +17,9 @@ from points_grpc import effects
 from points_grpc.domain.admin.commands import CreateProgram
 from points_grpc.errors import CallTooLarge, Overloaded, Refusal, StorageUnavailable
 from points_grpc.service.admin.codecs import PROGRAM
-from points_grpc.service.admin.executor import Desk, Task
+from points_grpc.service.admin.executor import AdminChange, AdminExecutor
 from points_grpc.service.shared import retry
-from points_grpc.service.writes.ledger import Ledger, Terms
+from points_grpc.service.writes.ledger import Ledger, LedgerTerms
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.db_errors import Unreachable
 
@@ -101,7 +101,7 @@ def test_an_answered_write_may_have_changed_something(
 
 def test_an_administrators_change_that_waits_is_not_applied(till: Till) -> None:
     """A change that is cancelled before its turn is dropped; one in the making may be kept."""
-    desk, gate, decided = Desk(till.database, till.clock), Gate(), []
+    desk, gate, decided = AdminExecutor(till.database, till.clock), Gate(), []
 
     def task(name: str, work: Callable[[], None]) -> Any:
         def decide(_: Connection, __: Any) -> Any:
@@ -109,7 +109,7 @@ def test_an_administrators_change_that_waits_is_not_applied(till: Till) -> None:
             decided.append(name)
             return None
 
-        return desk.carry_out(Task(1, ("programs",), CreateProgram(name, "UTC"), decide, PROGRAM))
+        return desk.run(AdminChange(1, ("programs",), CreateProgram(name, "UTC"), decide, PROGRAM))
 
     async def story() -> list[bool]:
         found = [await cancelled(task("runs", gate.wait), gate.entered.wait)]
@@ -154,7 +154,7 @@ def test_a_lost_commit_is_in_doubt(
     link: Any = Losing(till.link, while_committing)
     if not while_committing:
         link.units = 1
-    ledger = Ledger(link, till.cache, till.ids, till.clock, Terms())
+    ledger = Ledger(link, till.cache, till.ids, till.clock, LedgerTerms())
     call = till.call(earn(1))
     ledger.execute([call])
     (refused,) = outcomes(call)

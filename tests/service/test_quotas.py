@@ -24,9 +24,9 @@ from points_grpc.domain.limits import Quotas
 from points_grpc.domain.model import Policy, PolicyKind
 from points_grpc.errors import LimitReached
 from points_grpc.service.admin.audit_log import AdminRecorder
-from points_grpc.service.admin.members import MemberBook
+from points_grpc.service.admin.members import MemberService
 from points_grpc.service.admin.program_changes import ProgramWriter
-from points_grpc.service.admin.programs import ProgramBook
+from points_grpc.service.admin.programs import ProgramService
 from points_grpc.storage.admin import programs
 from points_grpc.storage.admin.audit_events import EVENT_NUMBERS
 from points_grpc.storage.core.database import Database
@@ -41,20 +41,20 @@ def never(code: str, priority: int = 0) -> Policy:
 
 def program(office: Any, number: int) -> None:
     """Create a program within the quotas."""
-    book = ProgramBook(office.desk, office.ids, QUOTAS)
+    book = ProgramService(office.desk, office.ids, QUOTAS)
     office.ask(book.create_program(office.acme, CreateProgram("Club", "UTC", number)))
 
 
 def currency(office: Any, code: str) -> None:
     """Create a currency of the first program."""
-    book = ProgramBook(office.desk, office.ids, QUOTAS)
+    book = ProgramService(office.desk, office.ids, QUOTAS)
     new = CreateCurrency(1, code, 0, default_policy=never("default"))
     office.ask(book.create_currency(office.acme, new))
 
 
 def policy(office: Any, change: CreatePolicy | UpdatePolicy) -> None:
     """Carry out a change of a policy."""
-    book = ProgramBook(office.desk, office.ids, QUOTAS)
+    book = ProgramService(office.desk, office.ids, QUOTAS)
     work = book.create_policy if isinstance(change, CreatePolicy) else book.update_policy
     office.ask(work(office.acme, change))  # type: ignore[operator]
 
@@ -66,7 +66,7 @@ def test_programs(office: Any) -> None:
     with pytest.raises(LimitReached) as refusal:
         program(office, 3)
     assert (refusal.value.field, refusal.value.facts) == ("program_id", {"limit": 2})
-    book = ProgramBook(office.desk, office.ids, QUOTAS)
+    book = ProgramService(office.desk, office.ids, QUOTAS)
     office.ask(book.create_program(office.rival, CreateProgram("Club", "UTC", 1)))
 
 
@@ -92,7 +92,7 @@ def test_currencies_and_policies(office: Any) -> None:
 def test_identifiers(office: Any) -> None:
     """A member gets as many identifiers as it may; one that it has is no further one."""
     names = [MemberName("external_id", text) for text in ("x", "y", "z")]
-    book = MemberBook(office.desk, office.ids, QUOTAS)
+    book = MemberService(office.desk, office.ids, QUOTAS)
     office.ask(book.create_member(office.acme, CreateMember((names[0],))))
     office.ask(book.link_identifier(office.acme, LinkIdentifier(names[0], names[1])))
     office.ask(book.link_identifier(office.acme, LinkIdentifier(names[0], names[1])))

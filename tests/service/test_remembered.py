@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from points_grpc.errors import Overloaded
-from points_grpc.service.shared.ttl_cache import VALID_S, Remembered
+from points_grpc.service.shared.ttl_cache import VALID_S, TtlCache
 
 
 class Source:
@@ -19,7 +19,7 @@ class Source:
         self.asked: list[str] = []
         self.gate: asyncio.Event | None = None
         self.time = 0.0
-        self.memory: Remembered[str, str] = Remembered(self.look_up, lambda: self.time)
+        self.memory: TtlCache[str, str] = TtlCache(self.look_up, lambda: self.time)
 
     async def look_up(self, name: str) -> str | None:
         self.asked.append(name)
@@ -171,7 +171,7 @@ def test_a_failure_is_not_remembered() -> None:
                 raise outcome
             return outcome
 
-        memory: Remembered[str, str] = Remembered(look_up)
+        memory: TtlCache[str, str] = TtlCache(look_up)
         with pytest.raises(OSError):
             await memory.get("a")
         assert await memory.get("a") == "there"

@@ -17,10 +17,10 @@ from points_grpc.domain.queries import GetAccount, ListLots
 from points_grpc.domain.results import Earned
 from points_grpc.errors import CallTooLarge, StorageUnavailable
 from points_grpc.service.admin.codecs import PROGRAM as PROGRAM_FORM
-from points_grpc.service.admin.executor import Desk, Task
+from points_grpc.service.admin.executor import AdminChange, AdminExecutor
 from points_grpc.service.reads.listings.lister import Lister
 from points_grpc.service.writes.gather import Locking
-from points_grpc.service.writes.ledger import SLOW_MAX, Ledger, Terms
+from points_grpc.service.writes.ledger import SLOW_MAX, Ledger, LedgerTerms
 from points_grpc.storage.core.database import Connection, Database, Timeouts
 from points_grpc.storage.core.db_errors import Fault, OutOfTime, fault_of
 
@@ -49,7 +49,7 @@ def slow_till(till: Till, open_till: Callable[..., Till]) -> Till:
 
 def alone(till: Till) -> Ledger:
     """The ledger of a lane whose calls are decided one by one."""
-    return till.ledger_on(Terms(Locking.WAIT, lots_max=None))
+    return till.ledger_on(LedgerTerms(Locking.WAIT, lots_max=None))
 
 
 SLOW = earn(1, reference="slow")
@@ -61,7 +61,7 @@ def test_a_batch_that_takes_too_long_is_handed_on(slow_till: Till) -> None:
     began = time.monotonic()
     leftover = slow_till.ledger.execute(calls)
     assert time.monotonic() - began < 5
-    assert (leftover.crowded, leftover.missed) == (calls, [])
+    assert (leftover.oversized, leftover.locked_out) == (calls, [])
     for call in calls:
         alone(slow_till).execute([call])
     assert [type(*outcomes(call)) for call in calls] == [Earned, StorageUnavailable, Earned]
@@ -78,7 +78,7 @@ def test_items_of_a_partial_call_are_slow_alone(slow_till: Till) -> None:
     """In a call of many groups the slow one is found, and all others are kept."""
     commands = [earn(1, "bob"), SLOW, earn(2, "cyd"), earn(3, "bob")]
     call = slow_till.call(*commands, partial=True)
-    assert alone(slow_till).execute([call]).crowded == []
+    assert alone(slow_till).execute([call]).oversized == []
     assert [type(o) for o in outcomes(call)] == [Earned, StorageUnavailable, Earned, Earned]
 
 
@@ -135,7 +135,7 @@ def test_one_slow_account_holds_up_no_sweep(slow_till: Till) -> None:
 def test_a_slow_change_is_tried_once(database_url: str, till: Till) -> None:
     """An administrator's change that takes too long does not hold up the others five times."""
     database = Database(database_url, SHORT)
-    desk = Desk(database, till.clock)
+    desk = AdminExecutor(database, till.clock)
     attempts: list[int] = []
 
     def decide(connection: Connection, now: Any) -> Any:
@@ -143,9 +143,9 @@ def test_a_slow_change_is_tried_once(database_url: str, till: Till) -> None:
         connection.execute(select(func.pg_sleep(30)))
         return now()
 
-    task = Task(1, ("programs",), CreateProgram("", "UTC", 1), decide, PROGRAM_FORM)
+    task = AdminChange(1, ("programs",), CreateProgram("", "UTC", 1), decide, PROGRAM_FORM)
     with pytest.raises(StorageUnavailable):
-        run(desk.carry_out(task))
+        run(desk.run(task))
     assert attempts == [1]
     desk.close()
     database.close()

@@ -16,7 +16,7 @@ from points_grpc.domain.policy import InDays, Never
 from points_grpc.domain.results import Redeemed
 from points_grpc.errors import CallTooLarge
 from points_grpc.service.writes import decide, gather
-from points_grpc.service.writes.ledger import Terms
+from points_grpc.service.writes.ledger import LedgerTerms
 from points_grpc.storage.ledger.lots import Lot
 
 DAY = timedelta(days=1)
@@ -57,7 +57,7 @@ def test_no_more_lots_are_loaded_than_are_needed(
         till.execute(till.call(*(earn(10, policy=policy) for _ in range(3))))
     till.execute(till.call(*(earn(10, policy="idle") for _ in range(6))))
     call = till.call(redeem(amount))
-    assert till.ledger_on(Terms(lots_max=8)).execute([call]).crowded == []
+    assert till.ledger_on(LedgerTerms(lots_max=8)).execute([call]).oversized == []
     assert outcomes(call)[0].account.available == 120 - amount
     assert loads == steps
 
@@ -67,12 +67,12 @@ def test_an_account_that_needs_too_many_is_handed_on(till: Till, loads: list[int
     till.execute(till.call(*(earn(10) for _ in range(12)), earn(5, "bob")))
     before, large = till.call(redeem(5)), till.call(redeem(100))
     behind, free = till.call(earn(1), earn(1, "cyd")), till.call(redeem(5, "bob"))
-    leftover = till.ledger_on(Terms(lots_max=8)).execute([before, large, behind, free])
-    assert (leftover.crowded, leftover.missed) == ([large, behind], [])
+    leftover = till.ledger_on(LedgerTerms(lots_max=8)).execute([before, large, behind, free])
+    assert (leftover.oversized, leftover.locked_out) == ([large, behind], [])
     assert outcomes(before)[0].account.available == 115
     assert outcomes(free)[0].account.available == 0
     assert till.account().available == 115
-    assert till.bulk.execute([large, behind]).crowded == []
+    assert till.bulk.execute([large, behind]).oversized == []
     assert outcomes(large)[0].account.available == 15
     assert loads == [2, 2, 4, 2, 2, 8]
 
@@ -81,9 +81,9 @@ def test_only_what_needs_too_many_is_handed_on(till: Till, loads: list[int]) -> 
     """Items of a partial call that could be decided stay decided when another is handed on."""
     till.execute(till.call(*(earn(10) for _ in range(12)), earn(5, "bob")))
     call = till.call(redeem(20), redeem(5, "bob"), redeem(90), redeem(1, "bob"), partial=True)
-    assert till.ledger_on(Terms(lots_max=8)).execute([call]).crowded == [call]
+    assert till.ledger_on(LedgerTerms(lots_max=8)).execute([call]).oversized == [call]
     assert [outcome is None for outcome in outcomes(call)] == [False, False, True, False]
-    assert till.bulk.execute([call]).crowded == []
+    assert till.bulk.execute([call]).oversized == []
     assert outcomes(call)[2].account.available == 10
 
 
@@ -93,12 +93,12 @@ def test_spending_is_the_same_by_whatever_steps(till: Till, loads: list[int]) ->
         till.clock.set(START + day * DAY)
         policies = ("month", "idle", "never", "idle-first")
         till.execute(till.call(*(earn(10, policy=policy) for policy in policies)))
-    narrow = till.ledger_on(Terms(lots_max=8))
+    narrow = till.ledger_on(LedgerTerms(lots_max=8))
     handed_on = 0
     for command in (redeem(25), expire(60), redeem(3), redeem(150), expire(1), redeem(241)):
         (foretold,) = till.preview(command)
         call = till.call(command)
-        if narrow.execute([call]).crowded:
+        if narrow.execute([call]).oversized:
             handed_on += 1
             till.bulk.execute([call])
         (answer,) = outcomes(call)
@@ -117,7 +117,7 @@ def test_lots_are_loaded_in_growing_steps(
     """Each step goes on behind the one before, three times as far, and twice from 12 on."""
     till.execute(till.call(*(earn(10) for _ in range(60))))
     call = till.call(redeem(amount))
-    assert till.bulk.execute([call]).crowded == []
+    assert till.bulk.execute([call]).oversized == []
     assert outcomes(call)[0].account.available == 600 - amount
     assert loads == steps
 

@@ -21,7 +21,7 @@ from points_grpc.domain.policy import ExpireAt, InDays, Never
 from points_grpc.domain.results import Earned
 from points_grpc.errors import InvalidField, Refusal
 from points_grpc.service.sweep import due_accounts, sweeper
-from points_grpc.service.sweep.dry_run import Forecaster
+from points_grpc.service.sweep.dry_run import DryRun
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.ledger import bulk_lapse
 from points_grpc.storage.tables import (
@@ -50,16 +50,16 @@ def core(other_database_url: str) -> Iterator[Till]:
 
 def by_core(till: Till, monkeypatch: pytest.MonkeyPatch) -> list[sweeper.Swept]:
     """What a sweep records that finds no account plain."""
-    real = bulk_lapse.survey
+    real = bulk_lapse.summarise
 
-    def all_odd(*rest: Any) -> dict[int, bulk_lapse.Due]:
+    def all_odd(*rest: Any) -> dict[int, bulk_lapse.DueLapse]:
         return {
-            key: bulk_lapse.Due(due.lots, due.instants, due.amount, True, due.next_at)
+            key: bulk_lapse.DueLapse(due.lots, due.instants, due.amount, True, due.next_at)
             for key, due in real(*rest).items()
         }
 
     with monkeypatch.context() as patched:
-        patched.setattr(bulk_lapse, "survey", all_odd)
+        patched.setattr(bulk_lapse, "summarise", all_odd)
         return list(till.sweeper.sweep(7))
 
 
@@ -173,7 +173,7 @@ def told(swept: list[sweeper.Swept]) -> dict[tuple[int, str], list[int]]:
 
 def foretold(till: Till) -> tuple[dict[tuple[int, str], list[int]], set[date]]:
     """What a dry run tells, as `told` does; and the days."""
-    forecaster = Forecaster(till.database, till.cache, till.ids, till.clock)
+    forecaster = DryRun(till.database, till.cache, till.ids, till.clock)
     totals: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     days = set()
     for _, found in forecaster.due(7):
@@ -297,7 +297,7 @@ def test_pages_find_every_account_once(till: Till, monkeypatch: pytest.MonkeyPat
     for n in range(200):
         till.do(earn(1, f"m{n}", policy="month", program_id=1), till.rival)
     until = START + 31 * DAY
-    pages = list(due_accounts.overdue(till.link, until))
+    pages = list(due_accounts.find_due_accounts(till.link, until))
     keys = [key for page in pages for key in page]
     assert len(keys) == len(set(keys)) == 400
     assert {answer.account.owner.account_id for answer in earned} < {key[1] for key in keys}

@@ -19,7 +19,7 @@ from points_grpc.domain.commands import MemberName, member_by_id
 from points_grpc.domain.model import LotState
 from points_grpc.domain.policy import InDays
 from points_grpc.service.admin.credentials import make_token
-from points_grpc.service.transfer.importer.importer import CSV, Importer, Order
+from points_grpc.service.transfer.importer.importer import CSV, Importer, ImportJob
 from points_grpc.service.writes import former_request_ids
 from points_grpc.storage.admin import programs as stored_programs
 from points_grpc.storage.admin import settings
@@ -90,7 +90,7 @@ def fill(till: Till, folder: Path) -> None:
         till.administrate(lambda _, members: change_name(till, members, change))  # noqa: B023
     path = folder / "lots.csv"
     path.write_text(FILE)
-    order = Order(path, CSV, 1, PROGRAM, folder / "refused.csv", 100)
+    order = ImportJob(path, CSV, 1, PROGRAM, folder / "refused.csv", 100)
     importer = Importer(till.database, till.clock, order)
     assert [done.refused for done in importer.run()][-1] == 0
     importer.close()

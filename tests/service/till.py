@@ -26,16 +26,16 @@ from points_grpc.domain.policy import Expiration, ExpireAt, Immediate
 from points_grpc.domain.queries import GetAccount
 from points_grpc.domain.results import AccountView, Earned
 from points_grpc.errors import Refusal
-from points_grpc.service.admin.executor import Desk
-from points_grpc.service.admin.members import MemberBook
-from points_grpc.service.admin.programs import ProgramBook
+from points_grpc.service.admin.executor import AdminExecutor
+from points_grpc.service.admin.members import MemberService
+from points_grpc.service.admin.programs import ProgramService
 from points_grpc.service.reads.lookups import Reader
 from points_grpc.service.shared import retention
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.sweep.sweeper import Sweeper
 from points_grpc.service.writes.gather import Locking
-from points_grpc.service.writes.ledger import Ledger, Terms
-from points_grpc.service.writes.work import Call, make_call
+from points_grpc.service.writes.ledger import Ledger, LedgerTerms
+from points_grpc.service.writes.work import LedgerCall, make_call
 from points_grpc.storage.admin import currencies, programs
 from points_grpc.storage.admin import policies as stored_policies
 from points_grpc.storage.core.database import Connection, Database, Timeouts
@@ -79,10 +79,14 @@ class Till:
         self.cache = ProgramCache()
         self.link = self.database.link(brief=True)
         self._patient_link = self.database.link()
-        self.ledger = self.ledger_on(Terms())
-        self.bulk = self.ledger_on(Terms(lots_max=None))
+        self.ledger = self.ledger_on(LedgerTerms())
+        self.bulk = self.ledger_on(LedgerTerms(lots_max=None))
         self.patient = Ledger(
-            self._patient_link, self.cache, self.ids, clock, Terms(Locking.WAIT, lots_max=None)
+            self._patient_link,
+            self.cache,
+            self.ids,
+            clock,
+            LedgerTerms(Locking.WAIT, lots_max=None),
         )
         self.snapshot = self.database.link(snapshot=True)
         self.sweeper = Sweeper(self.database, self.cache, self.ids, clock)
@@ -90,7 +94,7 @@ class Till:
         self.acme = Caller(1, "acme", "anna@acme", PROGRAM)
         self.rival = Caller(2, "rival", "rita@rival", PROGRAM)
 
-    def ledger_on(self, terms: Terms) -> Ledger:
+    def ledger_on(self, terms: LedgerTerms) -> Ledger:
         """A ledger on the till's first link."""
         return Ledger(self.link, self.cache, self.ids, self.clock, terms)
 
@@ -108,11 +112,11 @@ class Till:
 
     # Settings
 
-    def administrate(self, work: Callable[[ProgramBook, MemberBook], Any]) -> Any:
+    def administrate(self, work: Callable[[ProgramService, MemberService], Any]) -> Any:
         """What an administrator's coroutine returns."""
-        desk = Desk(self.database, self.clock)
+        desk = AdminExecutor(self.database, self.clock)
         try:
-            return asyncio.run(work(ProgramBook(desk, self.ids), MemberBook(desk, self.ids)))
+            return asyncio.run(work(ProgramService(desk, self.ids), MemberService(desk, self.ids)))
         finally:
             desk.close()
 
@@ -150,7 +154,7 @@ class Till:
 
     # Writing
 
-    def execute(self, *calls: Call) -> list[Any]:
+    def execute(self, *calls: LedgerCall) -> list[Any]:
         """One batch: each call's answers, one per command, refusals in their places.
 
         A group that was kept from being decided has None.
@@ -158,7 +162,9 @@ class Till:
         self.ledger.execute(calls)
         return [outcomes(call) for call in calls]
 
-    def call(self, *commands: Command, partial: bool = False, caller: Caller | None = None) -> Call:
+    def call(
+        self, *commands: Command, partial: bool = False, caller: Caller | None = None
+    ) -> LedgerCall:
         """A call of these commands."""
         return make_call(caller or self.acme, commands, partial)
 
@@ -210,7 +216,7 @@ class Till:
         return self.database.run(work)
 
 
-def outcomes(call: Call) -> list[Any]:
+def outcomes(call: LedgerCall) -> list[Any]:
     """One per command: its answer, its group's failure, or None where nothing was decided."""
     return [
         group.failure or (group.results[place] if group.results else None)

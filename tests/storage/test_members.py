@@ -59,12 +59,12 @@ def test_names_bring_label_and_accounts_along(database: Database) -> None:
         ]
         other_tenants = Account(2, ANNA + 3 * BUCKETS, 469, ANNA, 7, NOW, NOW)
         accounts.insert(connection, [*some, other_tenants])
-        found = members.finding([*names, (2, "email", near), (1, "phone", near)]).alone(connection)
+        found = members.finding([*names, (2, "email", near), (1, "phone", near)]).run(connection)
         assert found == {
             names[0]: members.Known(ANNA, MemberLabel(ANNA, 12, ""), numbers, versions),
             names[1]: members.Known(ANNA, None),
         }
-        assert members.finding([]).alone(connection) == {}
+        assert members.finding([]).run(connection) == {}
 
     database.run(work)
 

@@ -225,12 +225,12 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "imports.insert_keys": lambda at: imports.insert_keys(
         at, 1, [((number(0, MEMBERS + 1), "row"), (imports.LOT, number(2, MEMBERS + 1)))]
     ),
-    "lapsing.survey": lambda at: bulk_lapse.survey(at, LAPSING),
+    "lapsing.survey": lambda at: bulk_lapse.summarise(at, LAPSING),
     "lapsing.record": lambda at: bulk_lapse.record(
         at, [(*pair, 2**42 + 9 * n) for n, pair in enumerate(LAPSING)]
     ),
     "lots.by_id": lambda at: lots.by_id(at, LOT_KEYS),
-    "lots.finding": lambda at: lots.finding(LOT_KEYS).alone(at),
+    "lots.finding": lambda at: lots.finding(LOT_KEYS).run(at),
     "lots.by_vendor_id": lambda at: lots.by_vendor_id(at, VENDORS),
     "lots.possibly_due": lambda at: lots.possibly_due(at, AT, 257),
     "lots.possibly_due all": lambda at: lots.possibly_due(at, AT, None),
@@ -278,12 +278,12 @@ HOT: dict[str, Callable[[Connection], object]] = {
         at, [(1, replace(transaction_of(m, 1), type=TransactionType.EXPIRE)) for m in SOME]
     ),
     "members.resolve": lambda at: members.resolve(at, [(1, "external_id", f"m{m}") for m in SOME]),
-    "members.finding": lambda at: members.finding(
-        [(1, "external_id", f"m{m}") for m in SOME]
-    ).alone(at),
+    "members.finding": lambda at: members.finding([(1, "external_id", f"m{m}") for m in SOME]).run(
+        at
+    ),
     "members.finding_with_former": lambda at: members.finding_with_former(
         [(1, "external_id", f"m{m}") for m in SOME]
-    ).alone(at),
+    ).run(at),
     "members.labels": lambda at: members.labels(at, [(1, number(0, m)) for m in SOME]),
     "requests.find": lambda at: requests.find(
         at, [(1, m % BUCKETS, m.to_bytes(16, "big")) for m in SOME]

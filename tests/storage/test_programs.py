@@ -69,7 +69,7 @@ def test_programs_load_in_sets(database: Database) -> None:
             add_program(connection, tenant_id, program_id)
         programs.touch(connection, (2, 1), LATER)
         keys = [(1, 1), (2, 1), (3, 1), (1, 9)]
-        assert programs.versions(keys).alone(connection) == {(1, 1): 1, (2, 1): 2}
+        assert programs.versions(keys).run(connection) == {(1, 1): 1, (2, 1): 2}
         loaded = programs.load(connection, keys)
         assert set(loaded) == {(1, 1), (2, 1)}
         theirs = loaded[2, 1]
@@ -92,7 +92,7 @@ def test_every_change_raises_the_version(database: Database) -> None:
         programs.touch(connection, (1, 1), LATER)
         changed = programs.view(connection, 1, 1)
         assert changed == ProgramView(1, "new", "UTC", False, "pts", 3, NOW, LATER)
-        assert programs.versions([(1, 2), (2, 1)]).alone(connection) == {(1, 2): 1, (2, 1): 1}
+        assert programs.versions([(1, 2), (2, 1)]).run(connection) == {(1, 2): 1, (2, 1): 1}
 
     database.run(work)
 
@@ -130,7 +130,7 @@ def test_programs_are_read_by_index(
             connection.exec_driver_sql(f"ANALYZE {name}")
 
         def read() -> None:
-            programs.versions([(1, 1)]).alone(connection)
+            programs.versions([(1, 1)]).run(connection)
             programs.load(connection, [(1, 1)])
 
         plan = plans(connection, read)

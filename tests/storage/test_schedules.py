@@ -97,7 +97,7 @@ def desk(database: Database) -> Iterator[Desk]:
 def fixed(desk: Desk, tenant_id: int = 1, now: datetime = NOW) -> FixedLots | None:
     """How the fixed lots of the first account stand."""
     asked = [(tenant_id, ONE, state, now) for state in LotState]
-    return schedules.fixed_lots(asked).alone(desk.connection).get(ONE)
+    return schedules.fixed_lots(asked).run(desk.connection).get(ONE)
 
 
 def test_a_lot_has_lapsed_from_its_expiry_on(desk: Desk) -> None:
@@ -137,7 +137,7 @@ def test_a_period_is_half_open(desk: Desk) -> None:
     desk.lot(tenant_id=2, expires_at=NOW)
     periods = [(0, 1, ONE, NOW, NOW + DAY), (1, 1, ONE, NOW + DAY, NOW + 2 * DAY)]
     periods += [(2, 1, TWO, NOW, NOW + DAY), (3, 2, ONE, NOW, NOW + DAY)]
-    found = schedules.expiring(periods).alone(desk.connection)
+    found = schedules.expiring(periods).run(desk.connection)
     assert found == {0: (20, 2), 1: (10, 1), 3: (10, 1)}
 
 
@@ -155,7 +155,7 @@ def test_inactivity_lots_count_from_the_later_of_earn_and_activity(desk: Desk) -
         for account_id, rule, at in ((ONE, RULE, NOW), (ONE, RULE + 1, None), (TWO, RULE, None))
         for state in (LotState.PENDING, LotState.APPROVED)
     ]
-    found = schedules.inactivity_lots(rules).alone(desk.connection)
+    found = schedules.inactivity_lots(rules).run(desk.connection)
     assert set(found) == {ONE}
     assert set(found[ONE]) == {
         InactivityLots(RULE, True, NOW, 30, 3),
@@ -288,9 +288,9 @@ def read_everything(desk: Desk) -> None:
     """Call every function that reads figures or pages."""
     c, some = desk.connection, [(1, ONE + n) for n in range(20)]
     wanted = transaction_pages.Wanted(currency_id=7)
-    schedules.fixed_lots([(*key, 3, NOW) for key in some]).alone(c)
-    schedules.expiring([(0, *key, NOW, NOW + 90 * DAY) for key in some]).alone(c)
-    schedules.inactivity_lots([(*key, 3, RULE, NOW) for key in some]).alone(c)
+    schedules.fixed_lots([(*key, 3, NOW) for key in some]).run(c)
+    schedules.expiring([(0, *key, NOW, NOW + 90 * DAY) for key in some]).run(c)
+    schedules.inactivity_lots([(*key, 3, RULE, NOW) for key in some]).run(c)
     schedules.months(c, [(0, n, 1, ONE, NOW, NOW, NOW + 30 * DAY) for n in range(10)])
     for ascending in (True, False):
         transaction_pages.history(c, (1, ONE), wanted, after=9, quota=50, ascending=ascending)
@@ -339,9 +339,9 @@ def test_figures_never_read_finished_lots(
     c = desk.connection
 
     def read_figures() -> None:
-        schedules.fixed_lots([(1, ONE, 3, NOW)]).alone(c)
-        schedules.expiring([(0, 1, ONE, NOW, NOW + 90 * DAY)]).alone(c)
-        schedules.inactivity_lots([(1, ONE, 3, RULE, NOW)]).alone(c)
+        schedules.fixed_lots([(1, ONE, 3, NOW)]).run(c)
+        schedules.expiring([(0, 1, ONE, NOW, NOW + 90 * DAY)]).run(c)
+        schedules.inactivity_lots([(1, ONE, 3, RULE, NOW)]).run(c)
 
     plan = plans(c, read_figures)
     assert plan.count("lots_spending") == 3, plan

@@ -17,7 +17,7 @@ from points_grpc.storage import tables as t
 from points_grpc.storage.core import pipeline, unit_ids
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.db_errors import Fault, fault_of
-from points_grpc.storage.core.pipeline import Ahead, Ask, execute, together
+from points_grpc.storage.core.pipeline import PendingQuery, Query, execute, run_all
 from points_grpc.storage.core.unnest import BIGINT, BYTES, FLAG, INT, SMALL, TEXT, fill, rows
 from points_grpc.storage.ledger import requests
 from points_grpc.storage.tables import INSTANT
@@ -36,17 +36,17 @@ def same(found: Sequence[Any]) -> list[Any]:
     return list(found)
 
 
-def echo(values: Sequence[tuple[Any, ...]]) -> Ask[list[Any]]:
-    return Ask(_echo, fill("all", (*_KINDS, "at"), values), same)
+def echo(values: Sequence[tuple[Any, ...]]) -> Query[list[Any]]:
+    return Query(_echo, fill("all", (*_KINDS, "at"), values), same)
 
 
-def quotients(*divisors: int) -> Ask[list[Any]]:
-    return Ask(_quotient, fill("divide", ("n",), [(n,) for n in divisors]), same)
+def quotients(*divisors: int) -> Query[list[Any]]:
+    return Query(_quotient, fill("divide", ("n",), [(n,) for n in divisors]), same)
 
 
-def opening(number: int) -> Ask[bool]:
+def opening(number: int) -> Query[bool]:
     row = {"unit_id": UUID(int=number), "created_at": NOW, "bucket": 0}
-    return Ask(unit_ids._open, row, bool)
+    return Query(unit_ids._open, row, bool)
 
 
 def test_values_come_back_as_they_were(database: Database) -> None:
@@ -58,7 +58,7 @@ def test_values_come_back_as_they_were(database: Database) -> None:
     ]
 
     def work(at: Connection) -> None:
-        (sent,) = together(at, echo(values))
+        (sent,) = run_all(at, echo(values))
         assert sent == values
         assert [tuple(row) for row in at.execute(_echo, echo(values).params)] == values
 
@@ -74,7 +74,7 @@ def test_columns_of_any_length_come_back(database: Database, count: int) -> None
     full = [(*ends[n % 2][:3], "", b"", True, ends[n % 2][3]) for n in range(count)]
     gaps = [row if n % 3 else (None,) * 7 for n, row in enumerate(full)]
     for values in (full, gaps, full[:1] * count):
-        assert database.run(echo(values).alone) == values
+        assert database.run(echo(values).run) == values
 
 
 @pytest.mark.parametrize("row", [(2**31, 0, 0), (0, 2**63, 0), (0, 0, -(2**15) - 1)])
@@ -84,7 +84,7 @@ def test_numbers_beyond_their_column_are_content(
     """A number that its column cannot hold is refused as content, before it is sent."""
     for others in ([], [(1, 1, 1, "", b"", True, NOW)]):
         with pytest.raises(psycopg.DataError) as error:
-            database.run(echo([(*row, "", b"", True, NOW), *others]).alone)
+            database.run(echo([(*row, "", b"", True, NOW), *others]).run)
         assert fault_of(error.value) is Fault.CONTENT
 
 
@@ -92,15 +92,15 @@ def test_answers_are_in_order(database: Database) -> None:
     """Each gets its own answer, also those that ask nothing and those that find nothing."""
 
     def work(at: Connection) -> None:
-        nothing: Ask[list[Any]] = Ask(None, {}, same)
-        assert together(at, quotients(4), nothing, quotients(), quotients(5, 10), nothing) == [
+        nothing: Query[list[Any]] = Query(None, {}, same)
+        assert run_all(at, quotients(4), nothing, quotients(), quotients(5, 10), nothing) == [
             [(25,)],
             [],
             [],
             [(20,), (10,)],
             [],
         ]
-        assert together(at, nothing) == [[]]
+        assert run_all(at, nothing) == [[]]
 
     database.run(work)
 
@@ -110,7 +110,7 @@ def test_many_rows_are_sent_and_received_together(database: Database) -> None:
     values = [(n, n, 1, "x" * 200, b"y", True, NOW) for n in range(20_000)]
 
     def work(at: Connection) -> None:
-        first, second = together(at, echo(values), echo(values))
+        first, second = run_all(at, echo(values), echo(values))
         assert first == second == values
 
     database.run(work)
@@ -120,9 +120,9 @@ def test_each_sees_what_was_done_before(database: Database) -> None:
     """A statement sees the effects of those sent with it before, and not of those after."""
 
     def work(at: Connection) -> None:
-        count: Ask[Any] = Ask(_counted, {}, same)
+        count: Query[Any] = Query(_counted, {}, same)
         one = opening(1)
-        assert together(at, count, one, count, one, count) == [[(0,)], True, [(1,)], False, [(1,)]]
+        assert run_all(at, count, one, count, one, count) == [[(0,)], True, [(1,)], False, [(1,)]]
 
     database.run(work)
 
@@ -130,7 +130,7 @@ def test_each_sees_what_was_done_before(database: Database) -> None:
 def test_the_first_failure_is_raised(database: Database) -> None:
     """What fails is told as the driver's error, and takes back the whole unit of work."""
     with pytest.raises(psycopg.errors.DivisionByZero) as error:
-        database.run(lambda at: together(at, opening(1), quotients(0), quotients(1)))
+        database.run(lambda at: run_all(at, opening(1), quotients(0), quotients(1)))
     assert fault_of(error.value) is Fault.CONTENT
     assert database.run(lambda at: execute(at, _counted, {})) == [(0,)]
 
@@ -140,14 +140,14 @@ def test_a_link_works_on_after_a_failure(database: Database) -> None:
     link = database.link()
     bad = echo([(1, 1, 1, "nul\0", b"", True, NOW)])
     with link.unit() as at:
-        before = together(at, quotients(1), Ask(select(func.pg_backend_pid()), {}, same))
+        before = run_all(at, quotients(1), Query(select(func.pg_backend_pid()), {}, same))
     for ask in (quotients(0), bad):
         with pytest.raises(psycopg.DataError), link.unit() as at:
-            together(at, quotients(1), ask)
+            run_all(at, quotients(1), ask)
     with pytest.raises(UnicodeEncodeError), link.unit() as at:
-        together(at, echo([(1, 1, 1, "\ud800", b"", True, NOW)]))
+        run_all(at, echo([(1, 1, 1, "\ud800", b"", True, NOW)]))
     with link.unit() as at:
-        assert together(at, quotients(1), Ask(select(func.pg_backend_pid()), {}, same)) == before
+        assert run_all(at, quotients(1), Query(select(func.pg_backend_pid()), {}, same)) == before
     link.close()
 
 
@@ -169,13 +169,13 @@ def test_answers_come_ahead(database: Database) -> None:
     """What is asked ahead is sent with, and executed before, what is asked next."""
 
     def work(at: Connection) -> None:
-        first = Ahead(at, Ask(_counted, {}, same))
+        first = PendingQuery(at, Query(_counted, {}, same))
         unit_ids.open_first(at, UUID(int=1), NOW)
-        second = Ahead(at, quotients(5))
+        second = PendingQuery(at, quotients(5))
         assert execute(at, _counted, {}) == [(1,)]
         assert (first.answer(), second.answer()) == ([(0,)], [(20,)])
-        assert Ahead(at, Ask(_counted, {}, same)).answer() == [(1,)]
-        assert Ahead(at, Ask(None, {}, same)).answer() == []
+        assert PendingQuery(at, Query(_counted, {}, same)).answer() == [(1,)]
+        assert PendingQuery(at, Query(None, {}, same)).answer() == []
 
     database.run(work)
 
@@ -183,9 +183,9 @@ def test_answers_come_ahead(database: Database) -> None:
 def test_nothing_comes_ahead_of_a_lost_unit(database: Database) -> None:
     """What was asked ahead in a unit of work that is over has no answer."""
     link = database.link()
-    asked: list[Ahead[Any]] = []
+    asked: list[PendingQuery[Any]] = []
     with suppress(ZeroDivisionError), link.unit() as at:
-        asked.append(Ahead(at, quotients(5)))
+        asked.append(PendingQuery(at, quotients(5)))
         raise ZeroDivisionError
     with link.unit(), pytest.raises(LookupError):
         asked[0].answer()
@@ -208,9 +208,9 @@ def test_what_waits_is_dropped_with_its_unit(database: Database) -> None:
 def test_a_unit_given_up_with_long_statements_under_way(database: Database, last: int) -> None:
     """Long statements that were not waited for go with their unit, and leave the link whole."""
     link = database.link()
-    pid = Ask(select(func.pg_backend_pid()), {}, same)
+    pid = Query(select(func.pg_backend_pid()), {}, same)
     with link.unit() as at:
-        before = together(at, pid)
+        before = run_all(at, pid)
     keys = [*range(4_000), last]  # with the last one there twice, or not
     with pytest.raises(ZeroDivisionError), link.unit() as at:
         for bucket in range(3):
@@ -220,7 +220,7 @@ def test_a_unit_given_up_with_long_statements_under_way(database: Database, last
         raise ZeroDivisionError
     with link.unit() as at:
         assert requests.find(at, [(1, 0, b"%016d" % 0)]) == {}
-        assert together(at, pid) == before
+        assert run_all(at, pid) == before
     link.close()
 
 
@@ -258,10 +258,10 @@ def test_a_lost_connection_is_told(database: Database) -> None:
         ((pid,),) = execute(at, select(func.pg_backend_pid()), {})
     database.run(lambda other: execute(other, select(func.pg_terminate_backend(pid)), {}))
     with pytest.raises((psycopg.Error, DBAPIError)) as error, link.unit() as at:
-        together(at, quotients(1), quotients(2))
+        run_all(at, quotients(1), quotients(2))
     assert fault_of(error.value) is Fault.LOST
     with link.unit() as at:
-        assert together(at, quotients(1)) == [[(100,)]]
+        assert run_all(at, quotients(1)) == [[(100,)]]
     link.close()
 
 
@@ -286,13 +286,13 @@ def test_failures_leave_few_statements_behind(
     prepared = select(func.count()).select_from(table("pg_prepared_statements"))
     for _ in range(20):
         with pytest.raises(psycopg.errors.DivisionByZero), link.unit() as at:
-            together(at, quotients(1), Ask(_counted, {}, same), quotients(0))
+            run_all(at, quotients(1), Query(_counted, {}, same), quotients(0))
         with pytest.raises(psycopg.errors.UniqueViolation), link.unit() as at:
             for _ in range(5 if driver_prepares else 0):
                 assert at.execute(_counted).scalar_one() == 0
             requests.insert(at, [(3, 1, b"k" * 16, b"f", b"a", NOW)] * 2)
     with link.unit() as at:
-        assert together(at, quotients(4)) == [[(25,)]]
+        assert run_all(at, quotients(4)) == [[(25,)]]
         assert [at.execute(_counted).scalar_one() for _ in range(5)] == [0] * 5
         ((count,),) = execute(at, prepared, {})
         assert count < 20
@@ -305,7 +305,7 @@ def test_a_unit_that_has_failed_is_not_committed(database: Database) -> None:
     def work(at: Connection) -> None:
         unit_ids.open_unit(at, UUID(int=1), NOW)
         with suppress(psycopg.errors.DivisionByZero):
-            together(at, quotients(0))
+            run_all(at, quotients(0))
 
     with pytest.raises(psycopg.errors.InFailedSqlTransaction):
         database.run(work)

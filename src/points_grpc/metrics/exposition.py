@@ -95,10 +95,10 @@ def _lanes(shown: _Shown) -> Iterator[Metric]:
     seconds = HistogramMetricFamily(
         "points_lane_batch_duration_seconds", "How long batches took.", labels=labels
     )
-    deferred = CounterMetricFamily(
+    locked_out = CounterMetricFamily(
         "points_lane_deferred", "Jobs that a batch put back into the queue.", labels=labels
     )
-    moved = CounterMetricFamily(
+    oversized = CounterMetricFamily(
         "points_lane_moved", "Jobs that a batch left to another lane.", labels=labels
     )
     for worker, figures in shown:
@@ -107,9 +107,9 @@ def _lanes(shown: _Shown) -> Iterator[Metric]:
         for lane, of in figures["lanes"].items():
             _add(items, [worker, lane], of["items"])
             _add(seconds, [worker, lane], of["seconds"])
-            deferred.add_metric([worker, lane], of["deferred"])
-            moved.add_metric([worker, lane], of["moved"])
-    yield from (waiting, items, seconds, deferred, moved)
+            locked_out.add_metric([worker, lane], of["deferred"])
+            oversized.add_metric([worker, lane], of["moved"])
+    yield from (waiting, items, seconds, locked_out, oversized)
 
 
 def _add(family: HistogramMetricFamily, labels: list[str], facts: dict[str, Any]) -> None:

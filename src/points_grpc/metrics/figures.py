@@ -50,12 +50,12 @@ class MethodFigures:
 
 @dataclass(slots=True)
 class LaneFigures:
-    """What became of a lane's batches: `deferred` jobs go again, `moved` ones to another lane."""
+    """The batches of a lane; jobs `locked_out` are retried, jobs `oversized` go to another lane."""
 
     items: Histogram = field(default_factory=lambda: Histogram(ITEMS))
     seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
-    deferred: int = 0
-    moved: int = 0
+    locked_out: int = 0
+    oversized: int = 0
 
 
 class Figures:
@@ -77,13 +77,13 @@ class Figures:
         """Those of a method, by its full name; made when first asked for."""
         return self._methods.setdefault(name, MethodFigures())
 
-    def batch(self, lane: str, items: int, seconds: float, deferred: int, moved: int) -> None:
+    def batch(self, lane: str, items: int, seconds: float, locked_out: int, oversized: int) -> None:
         """Count a batch of a lane."""
         figures = self._lanes.get(lane) or self._lanes.setdefault(lane, LaneFigures())
         figures.items.add(items)
         figures.seconds.add(seconds)
-        figures.deferred += deferred
-        figures.moved += moved
+        figures.locked_out += locked_out
+        figures.oversized += oversized
 
     def watch_queues(self, waiting: Callable[[], Mapping[str, int]]) -> None:
         """Ask `waiting` for the number of items in each lane's queue whenever figures are shown."""
@@ -105,8 +105,8 @@ class Figures:
                 name: {
                     "items": of.items.facts(),
                     "seconds": of.seconds.facts(),
-                    "deferred": of.deferred,
-                    "moved": of.moved,
+                    "deferred": of.locked_out,
+                    "moved": of.oversized,
                 }
                 for name, of in list(self._lanes.items())
             },

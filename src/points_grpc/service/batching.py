@@ -13,7 +13,8 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from time import perf_counter
+from typing import Generic, Protocol, TypeVar
 
 from points_grpc.errors import Overloaded, StorageUnavailable
 
@@ -62,11 +63,11 @@ class Job(Generic[P]):
 
 
 @dataclass(slots=True)
-class Remains(Generic[P]):
+class Requeue(Generic[P]):
     """What a batch left over: jobs to try again, and jobs for another lane."""
 
-    again: list[Job[P]] = field(default_factory=list)
-    elsewhere: list[Job[P]] = field(default_factory=list)
+    locked_out: list[Job[P]] = field(default_factory=list)
+    oversized: list[Job[P]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Bounds:
     tries_max: int = 3
 
 
-Execute = Callable[[Sequence[Job[P]]], Remains[P]]
+Execute = Callable[[Sequence[Job[P]]], Requeue[P]]
 
 
 class Lane(Generic[P]):
@@ -179,7 +180,7 @@ class Lane(Generic[P]):
 
     def _run(self) -> None:
         while (batch := self._next_batch()) is not None:
-            remains: Remains[P] = Remains()
+            remains: Requeue[P] = Requeue()
             if not batch:
                 continue
             try:
@@ -223,16 +224,16 @@ class Lane(Generic[P]):
             weight += job.weight
         return batch
 
-    def _settle(self, batch: Sequence[Job[P]], remains: Remains[P]) -> None:
-        left = {id(job) for job in (*remains.again, *remains.elsewhere)}
-        for job in (*remains.again, *remains.elsewhere):
+    def _settle(self, batch: Sequence[Job[P]], remains: Requeue[P]) -> None:
+        left = {id(job) for job in (*remains.locked_out, *remains.oversized)}
+        for job in (*remains.locked_out, *remains.oversized):
             job.taken = job.begun
         deliver([job for job in batch if id(job) not in left])
-        for job in remains.elsewhere:
+        for job in remains.oversized:
             job.tries += 1
             (self._heavy or self).accept(job)
         waiting = []
-        for job in remains.again:
+        for job in remains.locked_out:
             job.tries += 1
             if self._patient is not None and job.tries > self._bounds.tries_max:
                 self._patient.accept(job)
@@ -263,3 +264,30 @@ def _finish(jobs: Sequence[Job[P]]) -> None:
             job.done.set_exception(job.failure)
         else:
             job.done.set_result(None)
+
+
+class Meter(Protocol):
+    """Takes note of batches; called by the threads of all lanes, each with its own name."""
+
+    def batch(self, lane: str, items: int, seconds: float, locked_out: int, oversized: int) -> None:
+        """A batch of so many items was executed; so many jobs go again, or to another lane."""
+        ...
+
+
+def metered(lane: str, execute: Execute[P], meter: Meter | None) -> Execute[P]:
+    """`execute`, of which `meter` takes note; the very same where there is none."""
+    if meter is None:
+        return execute
+
+    def run(jobs: Sequence[Job[P]]) -> Requeue[P]:
+        began = perf_counter()
+        locked_out = oversized = 0
+        try:
+            remains = execute(jobs)
+            locked_out, oversized = len(remains.locked_out), len(remains.oversized)
+            return remains
+        finally:
+            items = sum(job.size for job in jobs)
+            meter.batch(lane, items, perf_counter() - began, locked_out, oversized)
+
+    return run

@@ -37,15 +37,14 @@ from points_grpc.errors import (
     StorageUnavailable,
     TimeInDoubt,
 )
-from points_grpc.service.batching import Bounds, Execute, Job, Lane, Remains
-from points_grpc.service.metering import Meter, metered
+from points_grpc.service.batching import Bounds, Execute, Job, Lane, Meter, Requeue, metered
 from points_grpc.service.reads.listings.lister import Lister
 from points_grpc.service.reads.lookups import Reader, View
 from points_grpc.service.shared.checked_clock import CheckedClock
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.writes.gather import Locking
-from points_grpc.service.writes.ledger import Ledger, Terms
-from points_grpc.service.writes.work import Call, make_call
+from points_grpc.service.writes.ledger import Ledger, LedgerTerms
+from points_grpc.service.writes.work import LedgerCall, make_call
 from points_grpc.storage.core.database import Connection, Database, Link
 from points_grpc.storage.core.db_errors import Fault, fault_of
 from points_grpc.storage.core.ids import IdSource
@@ -58,11 +57,11 @@ REPORT_BATCH = 64
 
 READ_TRIES = 3
 
-Preview = Call
+Preview = LedgerCall
 
 
 @dataclass(slots=True)
-class Question:
+class ReadRequest:
     """A read or a listing, and what came of it."""
 
     caller: Caller
@@ -91,7 +90,7 @@ class Engine:
         self._reader = Reader(reads_by, programs)
         self._lister = Lister(reads_by, programs)
 
-        def ledger(terms: Terms, by: Clock = clock) -> Ledger:
+        def ledger(terms: LedgerTerms, by: Clock = clock) -> Ledger:
             link = self._link(brief=terms.locking is Locking.SKIP)
             return Ledger(link, programs, ids, by, terms)
 
@@ -99,17 +98,17 @@ class Engine:
             return Lane(name, metered(name, execute, meter), bounds, **to)
 
         few = replace(bounds or Bounds(), batch_items=1)
-        alone = ledger(Terms(Locking.WAIT, lots_max=None))
-        write = ledger(Terms(Locking.SKIP))
+        alone = ledger(LedgerTerms(Locking.WAIT, lots_max=None))
+        write = ledger(LedgerTerms(Locking.SKIP))
         self._heavy = lane("heavy", _executor(alone), few)
-        patient, bulk = ledger(Terms(Locking.WAIT)), ledger(Terms(Locking.SKIP))
+        patient, bulk = ledger(LedgerTerms(Locking.WAIT)), ledger(LedgerTerms(Locking.SKIP))
         self._patience = lane("patience", _executor(patient), bounds, heavy=self._heavy)
         to = {"patient": self._patience, "heavy": self._heavy}
         self._bulk = lane("bulk", _executor(bulk), bounds, **to)
         self._write = lane("write", _executor(write), bounds, **to)
         # Previews change nothing, and share their units of work with reads.
-        last = ledger(Terms(Locking.WAIT, lots_max=None), reads_by)
-        shown = ledger(Terms(Locking.SKIP), reads_by)
+        last = ledger(LedgerTerms(Locking.WAIT, lots_max=None), reads_by)
+        shown = ledger(LedgerTerms(Locking.SKIP), reads_by)
         self._study = lane("study", self._answerer(last, last=True), few)
         some = bounds or Bounds()
         some = replace(some, batch_items=min(some.batch_items, REPORT_BATCH))
@@ -193,7 +192,7 @@ class Engine:
         return page
 
     async def _ask(self, lane: Lane[Any], caller: Caller, query: Read | Listing) -> Any:
-        question = Question(caller, query)
+        question = ReadRequest(caller, query)
         await lane.submit(Job(question, caller.tenant_id))
         if isinstance(question.answer, Refusal):
             raise question.answer
@@ -206,22 +205,24 @@ class Engine:
 
     def _answerer(
         self, ledger: Ledger, *, last: bool = False
-    ) -> Callable[[Sequence[Job[Question | Preview]]], Remains[Question | Preview]]:
+    ) -> Callable[[Sequence[Job[ReadRequest | Preview]]], Requeue[ReadRequest | Preview]]:
         """Answers questions and previews; those the ledger does not take on go elsewhere."""
 
         def answer(
-            connection: Connection, jobs: Sequence[Job[Question | Preview]]
-        ) -> Remains[Question | Preview]:
+            connection: Connection, jobs: Sequence[Job[ReadRequest | Preview]]
+        ) -> Requeue[ReadRequest | Preview]:
             job_of = {id(job.payload): job for job in jobs}
             payloads = [job.payload for job in jobs]
-            self._answer(connection, [p for p in payloads if isinstance(p, Question)])
-            crowded = ledger.preview(connection, [p for p in payloads if isinstance(p, Call)])
-            return Remains(elsewhere=[job_of[id(call)] for call in crowded])
+            self._answer(connection, [p for p in payloads if isinstance(p, ReadRequest)])
+            oversized = ledger.preview(
+                connection, [p for p in payloads if isinstance(p, LedgerCall)]
+            )
+            return Requeue(oversized=[job_of[id(call)] for call in oversized])
 
         return _snapshots(self._link(snapshot=True), answer, last=last)
 
-    def _answer(self, connection: Connection, questions: Sequence[Question]) -> None:
-        reads: list[tuple[Question, Read]] = []
+    def _answer(self, connection: Connection, questions: Sequence[ReadRequest]) -> None:
+        reads: list[tuple[ReadRequest, Read]] = []
         for question in questions:
             query = question.query
             if not isinstance(query, Listing):
@@ -237,7 +238,7 @@ class Engine:
                 question.answer = answer
 
 
-def _job(caller: Caller, call: Call, commands: Sequence[Command]) -> Job[Any]:
+def _job(caller: Caller, call: LedgerCall, commands: Sequence[Command]) -> Job[Any]:
     size = len(commands)
     metas = 0
     if call.one_request:
@@ -245,31 +246,31 @@ def _job(caller: Caller, call: Call, commands: Sequence[Command]) -> Job[Any]:
     return Job(call, caller.tenant_id, size=size, weight=512 * size + metas)
 
 
-def _executor(ledger: Ledger) -> Callable[[Sequence[Job[Call]]], Remains[Call]]:
+def _executor(ledger: Ledger) -> Callable[[Sequence[Job[LedgerCall]]], Requeue[LedgerCall]]:
     """Executes a lane's jobs, which are calls, as one batch of the ledger."""
 
-    def execute(jobs: Sequence[Job[Call]]) -> Remains[Call]:
+    def execute(jobs: Sequence[Job[LedgerCall]]) -> Requeue[LedgerCall]:
         job_of = {id(job.payload): job for job in jobs}
         leftover = ledger.execute([job.payload for job in jobs])
-        for call in (*leftover.missed, *leftover.crowded):
+        for call in (*leftover.locked_out, *leftover.oversized):
             job_of[id(call)].begun = any(group.results for group in call.groups)
-        return Remains(
-            again=[job_of[id(call)] for call in leftover.missed],
-            elsewhere=[job_of[id(call)] for call in leftover.crowded],
+        return Requeue(
+            locked_out=[job_of[id(call)] for call in leftover.locked_out],
+            oversized=[job_of[id(call)] for call in leftover.oversized],
         )
 
     return execute
 
 
 def _snapshots(
-    link: Link, answer: Callable[[Connection, Sequence[Job[Any]]], Remains[Any]], *, last: bool
-) -> Callable[[Sequence[Job[Any]]], Remains[Any]]:
+    link: Link, answer: Callable[[Connection, Sequence[Job[Any]]], Requeue[Any]], *, last: bool
+) -> Callable[[Sequence[Job[Any]]], Requeue[Any]]:
     """Answers a lane's jobs in one snapshot; one by one when something unforeseen happens.
 
     Those that take too long go elsewhere, or fail where the lane is the last.
     """
 
-    def attempt(jobs: Sequence[Job[Any]], tries: int = READ_TRIES) -> Remains[Any]:
+    def attempt(jobs: Sequence[Job[Any]], tries: int = READ_TRIES) -> Requeue[Any]:
         try:
             with link.unit() as connection:
                 return answer(connection, jobs)
@@ -278,21 +279,21 @@ def _snapshots(
                 return attempt(jobs, tries - 1)
             raise
 
-    def execute(jobs: Sequence[Job[Any]]) -> Remains[Any]:
+    def execute(jobs: Sequence[Job[Any]]) -> Requeue[Any]:
         try:
             return attempt(jobs)
         except Exception as error:
             fault = fault_of(error)
             if fault is Fault.SLOW and not last:
-                return Remains(elsewhere=list(jobs))
+                return Requeue(oversized=list(jobs))
             failure = StorageUnavailable() if fault is Fault.LOST else error
             if fault is Fault.SLOW:
                 failure = CallTooLarge() if _is_large(jobs[0]) else StorageUnavailable()
             if len(jobs) > 1 and not isinstance(failure, StorageUnavailable):
-                return Remains(elsewhere=[job for one in jobs for job in execute([one]).elsewhere])
+                return Requeue(oversized=[job for one in jobs for job in execute([one]).oversized])
             for job in jobs:
                 job.failure = failure
-            return Remains()
+            return Requeue()
 
     return execute
 
@@ -300,12 +301,12 @@ def _snapshots(
 def _is_large(job: Job[Any]) -> bool:
     """Return whether a read or preview may take long for what it asks."""
     payload = job.payload
-    if isinstance(payload, Call):
+    if isinstance(payload, LedgerCall):
         return payload.heavy or payload.size >= BULK_FROM
     return isinstance(payload.query, Listing | GetSchedule | GetExpiring)
 
 
-def _outcomes(call: Call, partial: bool, item_path: str) -> list[Answer | Exception]:
+def _outcomes(call: LedgerCall, partial: bool, item_path: str) -> list[Answer | Exception]:
     """One per command; raises what concerns the whole call."""
     failures = [group.failure for group in call.groups if group.failure is not None]
     if not failures and not partial:
@@ -332,7 +333,7 @@ _NOT_NOW = (Overloaded, StorageUnavailable, TimeInDoubt)
 """Refusals that say nothing about what was asked."""
 
 
-def _refuses_all(failure: Exception, call: Call) -> bool:
+def _refuses_all(failure: Exception, call: LedgerCall) -> bool:
     return call.one_request and isinstance(failure, RequestIdReused)
 
 

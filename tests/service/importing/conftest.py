@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from till import PROGRAM, Till
 
-from points_grpc.service.transfer.importer.importer import CSV, JSON_LINES, Importer, Order
+from points_grpc.service.transfer.importer.importer import CSV, JSON_LINES, Importer, ImportJob
 from points_grpc.storage.transfer.imports import Progress
 
 
@@ -35,7 +35,7 @@ class Counter:
         """An importer of the file, by the till's clock."""
         form = JSON_LINES if ".jsonl" in path.name else CSV
         report = path.with_name(path.name + ".refused.csv")
-        order = Order(path, form, tenant, PROGRAM, report, chunk, frozenset(merge_by))
+        order = ImportJob(path, form, tenant, PROGRAM, report, chunk, frozenset(merge_by))
         return Importer(self.till.database, self.till.clock, order)
 
     def take(

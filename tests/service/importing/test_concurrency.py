@@ -50,7 +50,7 @@ def test_a_server_writes_between_chunks(counter, till) -> None:
 
 def test_a_server_enrols_the_same_members(counter, till, monkeypatch: pytest.MonkeyPatch) -> None:
     """A member that a server makes after a chunk was prepared is found when it is written."""
-    commit = writing.Writer._commit
+    commit = writing.ChunkWriter._commit
     seen: list[int] = []
 
     def after_an_earn(self: Any, *given: Any) -> Any:
@@ -59,7 +59,7 @@ def test_a_server_enrols_the_same_members(counter, till, monkeypatch: pytest.Mon
         seen.append(1)
         return commit(self, *given)
 
-    monkeypatch.setattr(writing.Writer, "_commit", after_an_earn)
+    monkeypatch.setattr(writing.ChunkWriter, "_commit", after_an_earn)
     assert counter.counts(counter.file(rows(20)), chunk=10) == (20, 0, 0)
     assert till.account("m1").available == 7 + sum(10 - n % 3 for n in range(1, 20, 5))
 
@@ -69,14 +69,14 @@ def test_a_chunk_is_as_old_as_what_it_builds_on(
 ) -> None:
     """One that begins while the chunk before is prepared again is prepared again itself."""
     till.do(earn(1, "m0"))
-    commit, may_commit, grown = writing.Writer._commit, Event(), Event()
+    commit, may_commit, grown = writing.ChunkWriter._commit, Event(), Event()
     reads: list[int] = []
 
     def waits(self: Any, *given: Any) -> Any:
         assert may_commit.wait(20)
         return commit(self, *given)
 
-    class Slow(writing.Writer):
+    class Slow(writing.ChunkWriter):
         """Its first chunk turns out to be void right after the importer has looked."""
 
         def __setattr__(self, name: str, value: Any) -> None:
@@ -94,8 +94,8 @@ def test_a_chunk_is_as_old_as_what_it_builds_on(
                     assert grown.wait(20)
             return value
 
-    monkeypatch.setattr(writing.Writer, "_commit", waits)
-    monkeypatch.setattr(importer, "Writer", Slow)
+    monkeypatch.setattr(writing.ChunkWriter, "_commit", waits)
+    monkeypatch.setattr(importer, "ChunkWriter", Slow)
     head = "external_id,vendor_id,currency,amount,earned_at\n"
     rows_of_new = "m0,1,PTS,4,2031-01-02\nnew,2,PTS,8,2031-01-02\nnew,3,EUR,16,2031-01-02\n"
     assert counter.counts(counter.file(head + rows_of_new), chunk=2) == (3, 0, 0)
@@ -107,7 +107,7 @@ def test_a_chunk_is_as_old_as_what_it_builds_on(
 def test_a_chunk_is_whole_or_not_there(counter, till, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure within a chunk leaves nothing of it, and the import goes on after the last."""
     path = counter.file(rows(30))
-    copied = writing.copying.copy_transactions
+    copied = writing.bulk_copy.copy_transactions
     calls: list[int] = []
 
     def fails_the_third_time(*given: Any) -> None:
@@ -116,7 +116,7 @@ def test_a_chunk_is_whole_or_not_there(counter, till, monkeypatch: pytest.Monkey
             raise RuntimeError("power cut")
         copied(*given)
 
-    monkeypatch.setattr(writing.copying, "copy_transactions", fails_the_third_time)
+    monkeypatch.setattr(writing.bulk_copy, "copy_transactions", fails_the_third_time)
     with pytest.raises(RuntimeError, match="power cut"):
         counter.take(path, chunk=10)
     there = till.look(lambda at: at.execute(select(func.count()).select_from(lots)).scalar())

@@ -197,14 +197,14 @@ def test_chunks_do_not_matter(counter, till, chunk: int) -> None:
 @pytest.fixture
 def swept_between(counter, till, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Imports rows one by one, and sweeps before each is written."""
-    commit = writing.Writer._commit
+    commit = writing.ChunkWriter._commit
 
     def after_a_sweep(self: Any, *given: Any) -> Any:
         list(till.sweeper.sweep())
         return commit(self, *given)
 
     def take(*rows: dict[str, Any]) -> Any:
-        monkeypatch.setattr(writing.Writer, "_commit", after_a_sweep)
+        monkeypatch.setattr(writing.ChunkWriter, "_commit", after_a_sweep)
         return counter.take(file_of(counter, *rows), 1)
 
     return take

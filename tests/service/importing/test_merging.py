@@ -181,7 +181,7 @@ def test_an_interrupted_import_still_knows_its_lots(counter, till) -> None:
 
 def test_a_server_takes_the_phone_meanwhile(counter, till, monkeypatch) -> None:
     """A phone that a server gives away after the chunk was prepared makes the row refused."""
-    commit = writing.Writer._commit
+    commit = writing.ChunkWriter._commit
     seen: list[int] = []
 
     def after_a_member(self: Any, *given: Any) -> Any:
@@ -190,7 +190,7 @@ def test_a_server_takes_the_phone_meanwhile(counter, till, monkeypatch) -> None:
         seen.append(1)
         return commit(self, *given)
 
-    monkeypatch.setattr(writing.Writer, "_commit", after_a_member)
+    monkeypatch.setattr(writing.ChunkWriter, "_commit", after_a_member)
     path = counter.file(HEAD + "member,bob,,,43123,,,,\n" + lot("bob"))
     assert counter.counts(path) == (1, 0, 1)
     assert counter.refused(path) == {2: f"phone: {TAKEN}"}

@@ -12,7 +12,7 @@ from till import PROGRAM
 from points_grpc.domain.admin.commands import CreateMember, LinkIdentifier
 from points_grpc.domain.commands import Caller, MemberName
 from points_grpc.service.transfer.importer import writing
-from points_grpc.service.transfer.importer.importer import JSON_LINES, Importer, Order
+from points_grpc.service.transfer.importer.importer import JSON_LINES, Importer, ImportJob
 from points_grpc.storage.ledger import members
 
 FULL = "identifiers: a member has at most 3"
@@ -36,7 +36,7 @@ def lot(external_id: str) -> str:
 def take(counter: Any, path: Path, chunk: int = 5_000) -> tuple[int, int, int]:
     """Import the file, with at most three identifiers a member; what became of its rows."""
     report = path.with_name(path.name + ".refused.csv")
-    order = Order(path, JSON_LINES, 1, PROGRAM, report, chunk, identifiers_max=3)
+    order = ImportJob(path, JSON_LINES, 1, PROGRAM, report, chunk, identifiers_max=3)
     importer = Importer(counter.till.database, counter.till.clock, order)
     try:
         (*_, done) = importer.run()
@@ -90,7 +90,7 @@ def test_what_a_server_gives_meanwhile_counts(
     """An identifier that a member gets after a chunk was prepared counts when it is written."""
     names = (ANN, MemberName("card", "1"))
     till.administrate(lambda _, book: book.create_member(CALLER, CreateMember(names)))
-    check = writing.Writer._check_members
+    check = writing.ChunkWriter._check_members
     seen: list[int] = []
 
     def link_before(self: Any, *given: Any) -> None:
@@ -100,9 +100,9 @@ def test_what_a_server_gives_meanwhile_counts(
             till.administrate(lambda _, book: book.link_identifier(CALLER, change))
         check(self, *given)
 
-    monkeypatch.setattr(writing.Writer, "_check_members", link_before)
+    monkeypatch.setattr(writing.ChunkWriter, "_check_members", link_before)
     if again:  # the chunk is prepared a second time, under its locks
-        monkeypatch.setattr(writing.Writer, "_check_accounts", stale_once)
+        monkeypatch.setattr(writing.ChunkWriter, "_check_accounts", stale_once)
     path = counter.file(member("ann", "2"), ".jsonl")
     assert take(counter, path) == (0, 0, 1)
     assert counter.refused(path) == {1: FULL}

@@ -20,7 +20,7 @@ from points_grpc.service.reads.listings.lister import Lister
 from points_grpc.service.reads.lookups import Reader
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.writes.gather import Locking
-from points_grpc.service.writes.ledger import Ledger, Terms
+from points_grpc.service.writes.ledger import Ledger, LedgerTerms
 from points_grpc.service.writes.work import make_call
 from points_grpc.storage.admin import currencies, policies, programs
 from points_grpc.storage.core.database import Database
@@ -75,7 +75,7 @@ class Bank:
         self.ids = IdSource(self.database.run)
         cache = ProgramCache()
         self._link = self.database.link()
-        terms = Terms(Locking.WAIT, lots_max=None)
+        terms = LedgerTerms(Locking.WAIT, lots_max=None)
         self._ledger, self._idle_ledger = (
             Ledger(self._link, cache, ids, self.clock, terms)
             for ids in (self.ids, IdSource(self.database.run))

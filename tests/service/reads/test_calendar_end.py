@@ -22,7 +22,7 @@ from points_grpc.domain.queries import (
     Order,
 )
 from points_grpc.service.shared.program_cache import ProgramCache
-from points_grpc.service.sweep.dry_run import Forecaster
+from points_grpc.service.sweep.dry_run import DryRun
 
 ANN = named("ann")
 LAST = datetime.max.replace(tzinfo=UTC)
@@ -100,7 +100,7 @@ def test_a_lapse_at_the_last_instant_is_foretold(bank: Bank) -> None:
     """A dry run of the sweep puts what lapses beyond the zone's calendar on its last date."""
     earn_for_ages(bank)
     bank.at(LAST.isoformat())
-    forecaster = Forecaster(bank.database, ProgramCache(), bank.ids, bank.clock)
+    forecaster = DryRun(bank.database, ProgramCache(), bank.ids, bank.clock)
     found = [due for _, some in forecaster.due(1) for due in some]
     forecaster.close()
     (due,) = [due for due in found if due.on.tenant_id == bank.acme.tenant_id]

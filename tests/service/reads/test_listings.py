@@ -156,8 +156,8 @@ def test_a_long_history_is_listed_in_bounded_steps(
 ) -> None:
     """A page that may examine no more rows ends early, and the next one goes on from there."""
     lots = [bank.earn(n % 4 + 1, reference="x" if n % 3 == 0 else "y") for n in range(40)]
-    for module in ("paging", "transaction_listings"):
-        monkeypatch.setattr(f"points_grpc.service.{module}.EXAMINED_MAX", 12)
+    for module in ("paging", "transactions"):
+        monkeypatch.setattr(f"points_grpc.service.reads.listings.{module}.EXAMINED_MAX", 12)
     earns = frozenset((TransactionType.EARN,))
     pages = bank.pages(from_cursor(OF_ANN, page_size=5, types=earns, reference="x", order=order))
     assert any(len(page) < 5 for page in pages[:-1])

@@ -87,7 +87,9 @@ def _examine(settings: Settings) -> Iterator[Finding]:
 def _database(database: Database, url: str, workers: int) -> Iterator[Finding]:
     clock = SystemClock()
     try:
-        found, now = database.run(lambda connection: (server_info.examine(connection), clock.now()))
+        found, now = database.run(
+            lambda connection: (server_info.read_server_info(connection), clock.now())
+        )
     except Exception as error:
         yield Finding("database", False, words_for(error))
         return

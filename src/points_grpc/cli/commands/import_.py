@@ -26,7 +26,7 @@ from points_grpc.service.transfer.importer.importer import (
     CSV,
     JSON_LINES,
     Importer,
-    Order,
+    ImportJob,
 )
 from points_grpc.service.transfer.importer.parts import MEMBER_VENDOR_ID
 from points_grpc.service.transfer.importer.report import count_merged
@@ -95,7 +95,7 @@ def import_(
         older_tzdata.refuse(settings, database)
         tenant_id, program_id = scope_of(database, tenant, program)
         named = form_of(form, file)
-        order = Order(
+        order = ImportJob(
             file,
             named,
             tenant_id,

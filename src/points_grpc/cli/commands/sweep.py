@@ -18,7 +18,7 @@ from points_grpc.clock import SystemClock
 from points_grpc.config import Settings
 from points_grpc.domain.amounts import print_units
 from points_grpc.service.shared import retention
-from points_grpc.service.sweep.dry_run import Day, Due, Forecaster
+from points_grpc.service.sweep.dry_run import Day, DryRun, DueLots
 from points_grpc.service.sweep.sweeper import Sweeper, Swept
 from points_grpc.storage.admin import programs
 from points_grpc.storage.core.database import Database
@@ -150,7 +150,7 @@ def _tell(tally: _Tally, forgotten: int, tenants: Mapping[int, str]) -> None:
         console.print(f"{forgotten} rows older than the retention forgotten")
 
 
-def _foretell(settings: Settings, forecaster: Forecaster, tenants: Mapping[int, str]) -> None:
+def _foretell(settings: Settings, forecaster: DryRun, tenants: Mapping[int, str]) -> None:
     totals: dict[Day, list[int]] = defaultdict(lambda: [0, 0, 0])
     accounts = lots = 0
     with progress.shown("looking", forecaster.estimate()) as pace:
@@ -172,7 +172,7 @@ def _foretell(settings: Settings, forecaster: Forecaster, tenants: Mapping[int, 
     console.print(f"{sum(t[0] for t in totals.values())} lots would lapse; nothing was changed")
 
 
-def _added(total: list[int], due: Due) -> list[int]:
+def _added(total: list[int], due: DueLots) -> list[int]:
     lots, expired, closed = total
     return [lots + 1, expired + due.points * due.approved, closed + due.points * (not due.approved)]
 

@@ -10,7 +10,7 @@ from points_grpc.domain.admin.commands import CreateCurrency, CreatePolicy, Crea
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.model import Period, Policy, PolicyKind
 from points_grpc.errors import CurrencyNotFound, LimitReached, PolicyNotFound, ProgramNotFound
-from points_grpc.service.admin.programs import ProgramBook
+from points_grpc.service.admin.programs import ProgramService
 from points_grpc.storage.admin import programs as storage
 from points_grpc.storage.core.database import Connection, Database
 
@@ -51,7 +51,7 @@ def tenant(database: Database, now: datetime) -> Caller:
     return database.run(find_or_make)
 
 
-async def everything(demo: bool, database: Database, clock: Clock, book: ProgramBook) -> Caller:
+async def everything(demo: bool, database: Database, clock: Clock, book: ProgramService) -> Caller:
     """The caller of development: its tenant, and with `demo` the programs too, made if missing.
 
     Raises RuntimeError where the settings leave no room for these.
@@ -68,7 +68,7 @@ async def everything(demo: bool, database: Database, clock: Clock, book: Program
     return caller
 
 
-async def programs(book: ProgramBook, caller: Caller) -> None:
+async def programs(book: ProgramService, caller: Caller) -> None:
     """What the demo needs of programs, currencies and policies. What is there already stays."""
     for program in _PROGRAMS:
         try:

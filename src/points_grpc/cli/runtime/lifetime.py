@@ -24,7 +24,7 @@ from points_grpc.rpc.server import Backends, Server, ServerOptions
 from points_grpc.service.sweep import due_accounts
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.db_error_messages import words_for
-from points_grpc.storage.core.server_info import examine
+from points_grpc.storage.core.server_info import read_server_info
 
 PROBE_SECONDS = 1.0
 """How often the database is asked whether it is there."""
@@ -149,7 +149,7 @@ async def _report_health(server: Server, parts: Parts, place: Place) -> None:
 def probe(database: Database, place: Place) -> str:
     """What is wrong with the database, if anything is; an embedded one of ours is started again."""
     try:
-        database.run(examine)
+        database.run(read_server_info)
     except Exception as error:
         with contextlib.suppress(Exception):
             place.revive()
@@ -179,7 +179,7 @@ def _lag_seconds(parts: Parts) -> float:
     now = parts.clock.now()
     link = parts.database.link(snapshot=True)
     try:
-        since = due_accounts.oldest(link, now)
+        since = due_accounts.oldest_due(link, now)
     finally:
         link.close()
     return 0.0 if since is None else (now - since).total_seconds()

@@ -10,15 +10,15 @@ from points_grpc.clock import Clock, SharedHand, SystemClock, TestClock
 from points_grpc.config import Settings
 from points_grpc.domain.limits import Quotas
 from points_grpc.metrics.figures import Figures
-from points_grpc.service.admin.credentials import CredentialBook
-from points_grpc.service.admin.executor import Desk
-from points_grpc.service.admin.members import MemberBook
-from points_grpc.service.admin.programs import ProgramBook
+from points_grpc.service.admin.credentials import CredentialStore
+from points_grpc.service.admin.executor import AdminExecutor
+from points_grpc.service.admin.members import MemberService
+from points_grpc.service.admin.programs import ProgramService
 from points_grpc.service.batching import Bounds
 from points_grpc.service.engine import Engine
 from points_grpc.service.shared.checked_clock import CheckedClock
 from points_grpc.service.shared.program_cache import ProgramCache
-from points_grpc.service.sweep.dry_run import Forecaster
+from points_grpc.service.sweep.dry_run import DryRun
 from points_grpc.service.sweep.sweeper import Sweeper
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.ids import IdSource
@@ -33,12 +33,12 @@ class Parts:
 
     database: Database
     clock: Clock
-    desk: Desk
+    desk: AdminExecutor
     engine: Engine
-    programs: ProgramBook
-    members: MemberBook
+    programs: ProgramService
+    members: MemberService
     sweeper: Sweeper
-    credentials: CredentialBook
+    credentials: CredentialStore
     writing_clock: CheckedClock | None
     figures: Figures | None
 
@@ -75,11 +75,11 @@ def quotas_of(settings: Settings) -> Quotas:
 
 
 @contextmanager
-def books(settings: Settings, database: Database, clock: Clock) -> Iterator[ProgramBook]:
+def books(settings: Settings, database: Database, clock: Clock) -> Iterator[ProgramService]:
     """What keeps programs, and nothing else."""
-    desk = Desk(database, clock)
+    desk = AdminExecutor(database, clock)
     try:
-        yield ProgramBook(desk, IdSource(database.run), quotas_of(settings))
+        yield ProgramService(desk, IdSource(database.run), quotas_of(settings))
     finally:
         desk.close()
 
@@ -94,7 +94,7 @@ def parts(
     cache = ProgramCache()
     checked = None if settings.dev else CheckedClock(database, clock)
     writing: Clock = checked or clock
-    desk = Desk(database, writing)
+    desk = AdminExecutor(database, writing)
     bounds = Bounds(queue_items=settings.lane_items_max, batch_items=settings.lane_batch_max)
     figures = None if settings.metrics is None else Figures()
     engine = Engine(database, cache, ids, writing, bounds, meter=figures)
@@ -102,8 +102,8 @@ def parts(
         figures.watch_queues(engine.waiting)
     sweeper = Sweeper(database, cache, ids, writing)
     quotas = quotas_of(settings)
-    programs, members = ProgramBook(desk, ids, quotas), MemberBook(desk, ids, quotas)
-    credentials = CredentialBook(database, clock, checked)
+    programs, members = ProgramService(desk, ids, quotas), MemberService(desk, ids, quotas)
+    credentials = CredentialStore(database, clock, checked)
     engine.start()
     try:
         books = (programs, members, sweeper, credentials)
@@ -116,10 +116,10 @@ def parts(
 
 
 @contextmanager
-def sweeping(database: Database, clock: Clock) -> Iterator[tuple[Sweeper, Forecaster]]:
+def sweeping(database: Database, clock: Clock) -> Iterator[tuple[Sweeper, DryRun]]:
     """What a sweep needs."""
     needs = (database, ProgramCache(), IdSource(database.run))
-    sweeper, forecaster = Sweeper(*needs, clock), Forecaster(*needs, SystemClock())
+    sweeper, forecaster = Sweeper(*needs, clock), DryRun(*needs, SystemClock())
     try:
         yield sweeper, forecaster
     finally:

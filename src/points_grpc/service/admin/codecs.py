@@ -17,7 +17,7 @@ from points_grpc.domain.admin.commands import (
     PolicyView,
     ProgramView,
 )
-from points_grpc.service.admin.executor import AnswerForm
+from points_grpc.service.admin.executor import AnswerCodec
 from points_grpc.storage.admin import policies
 from points_grpc.storage.core.database import Connection
 
@@ -35,8 +35,8 @@ def _unpack(kind: type[Flat], packed: bytes) -> Flat:
     return kind(**(plain | instants))
 
 
-def _flat(kind: type[Flat]) -> AnswerForm[Flat]:
-    return AnswerForm(_pack, lambda _, __, packed: _unpack(kind, packed))
+def _flat(kind: type[Flat]) -> AnswerCodec[Flat]:
+    return AnswerCodec(_pack, lambda _, __, packed: _unpack(kind, packed))
 
 
 def _pack_policy(view: PolicyView) -> bytes:
@@ -60,5 +60,5 @@ def _unpack_created(connection: Connection, tenant_id: int, packed: bytes) -> Cu
 
 PROGRAM = _flat(ProgramView)
 CURRENCY = _flat(CurrencyView)
-POLICY = AnswerForm(_pack_policy, _unpack_policy)
-CURRENCY_CREATED = AnswerForm(_pack_created, _unpack_created)
+POLICY = AnswerCodec(_pack_policy, _unpack_policy)
+CURRENCY_CREATED = AnswerCodec(_pack_created, _unpack_created)

@@ -11,9 +11,9 @@ from points_grpc.clock import Clock
 from points_grpc.domain.auth import SECRET_BYTES, Grant, Token, digest, is_token, written
 from points_grpc.domain.commands import Caller
 from points_grpc.errors import TokenInvalid
-from points_grpc.service.admin.executor import Clerk
 from points_grpc.service.shared.checked_clock import CheckedClock
-from points_grpc.service.shared.ttl_cache import Remembered
+from points_grpc.service.shared.serial_worker import SerialWorker
+from points_grpc.service.shared.ttl_cache import TtlCache
 from points_grpc.storage.admin import programs, tokens
 from points_grpc.storage.admin.programs import Tenant
 from points_grpc.storage.core.database import Connection, Database
@@ -31,7 +31,7 @@ class _Held:
     expires_at: datetime | None
 
 
-class CredentialBook:
+class CredentialStore:
     """Knows tokens and tenants, remembered for a few seconds (`service.remembered`).
 
     A token that is revoked, or a tenant whose default program changes, is noticed within VALID_S
@@ -43,14 +43,14 @@ class CredentialBook:
     ) -> None:
         self._clock = clock
         self._checked = checked
-        self._clerk = Clerk("credentials", database.link(), _WAITING_MAX)
-        self._tokens = Remembered(self._find_token)
-        self._tenants = Remembered(self._find_tenant)
+        self._worker = SerialWorker("credentials", database.link(), _WAITING_MAX)
+        self._tokens = TtlCache(self._find_token)
+        self._tenants = TtlCache(self._find_tenant)
         self._used: dict[str, datetime] = {}
 
     def close(self) -> None:
         """Finish what was begun and close the connection."""
-        self._clerk.close()
+        self._worker.close()
 
     async def grant_of(self, token: str) -> Grant:
         """What an API token allows. Raises TokenInvalid: unknown, expired and revoked are one."""
@@ -80,17 +80,17 @@ class CredentialBook:
         used, self._used = sorted(self._used.items()), {}
         for start in range(0, len(used), _USES_AT_ONCE):
             part = dict(used[start : start + _USES_AT_ONCE])
-            await self._clerk.run(lambda at, part=part: tokens.note_use(at, part))  # type: ignore[misc]
+            await self._worker.run(lambda at, part=part: tokens.note_use(at, part))  # type: ignore[misc]
 
     async def _find_token(self, key: bytes) -> _Held | None:
-        found = await self._clerk.run(lambda at: tokens.find(at, [key]).get(key))
+        found = await self._worker.run(lambda at: tokens.find(at, [key]).get(key))
         if found is None:
             return None
         caller = Caller(found.tenant_id, found.tenant, found.token_id, found.default_program_id)
         return _Held(Grant(caller, frozenset(found.scopes)), found.expires_at)
 
     async def _find_tenant(self, name: str) -> Tenant | None:
-        return await self._clerk.run(lambda at: programs.tenant_by_name(at, name))
+        return await self._worker.run(lambda at: programs.tenant_by_name(at, name))
 
 
 def make_token(

@@ -19,14 +19,14 @@ from points_grpc.domain.limits import DEFAULT_QUOTAS, Quotas, check_room
 from points_grpc.domain.results import MemberLabel
 from points_grpc.errors import IdentifierTaken, InvalidField, LimitReached, MemberNotFound
 from points_grpc.service.admin.audit_log import AdminRecorder
-from points_grpc.service.admin.executor import AnswerForm, Desk, Instant, Task
+from points_grpc.service.admin.executor import AdminChange, AdminExecutor, AnswerCodec, Instant
 from points_grpc.storage.admin.audit_events import EVENT_NUMBERS
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.ids import IdSource, bucket_of_name
 from points_grpc.storage.ledger import members
 
 
-class MemberBook:
+class MemberService:
     """Creates and shows the members of tenants, and links and unlinks their identifiers.
 
     Everything is scoped to the caller's tenant. Names and identifiers arrive normalised. Beside
@@ -34,7 +34,7 @@ class MemberBook:
     InvalidField and RequestIdReused.
     """
 
-    def __init__(self, desk: Desk, ids: IdSource, quotas: Quotas = DEFAULT_QUOTAS) -> None:
+    def __init__(self, desk: AdminExecutor, ids: IdSource, quotas: Quotas = DEFAULT_QUOTAS) -> None:
         self._desk = desk
         self._ids = ids
         self._quotas = quotas
@@ -50,7 +50,7 @@ class MemberBook:
             raise LimitReached("identifiers", limit=self._quotas.identifiers)
         first = first_name(change.identifiers)
         scope = ("member", first.type, first.value) if first else ("members",)
-        task = Task(
+        task = AdminChange(
             caller.tenant_id,
             scope,
             change,
@@ -59,7 +59,7 @@ class MemberBook:
             ),
             _MEMBER,
         )
-        return await self._desk.carry_out(task)
+        return await self._desk.run(task)
 
     async def get_member(self, caller: Caller, name: MemberName) -> MemberView:
         """One member. MemberNotFound."""
@@ -109,8 +109,8 @@ class MemberBook:
             return after
 
         scope = ("member", change.member.type, change.member.value)
-        task = Task(caller.tenant_id, scope, change, decide_at, _MEMBER)
-        return await self._desk.carry_out(task)
+        task = AdminChange(caller.tenant_id, scope, change, decide_at, _MEMBER)
+        return await self._desk.run(task)
 
 
 def _find(connection: Connection, tenant_id: int, name: MemberName) -> MemberView:
@@ -214,4 +214,4 @@ def _unpack(_: Connection, __: int, packed: bytes) -> MemberView:
     return MemberView(member_id, vendor_id, external_id, identifiers, created)
 
 
-_MEMBER = AnswerForm(_pack, _unpack)
+_MEMBER = AnswerCodec(_pack, _unpack)

@@ -26,7 +26,7 @@ from points_grpc.domain.limits import DEFAULT_QUOTAS, Quotas
 from points_grpc.domain.queries import Page
 from points_grpc.service.admin.audit_log import AdminRecorder, read_place, write_place
 from points_grpc.service.admin.codecs import CURRENCY, CURRENCY_CREATED, POLICY, PROGRAM
-from points_grpc.service.admin.executor import AnswerForm, Desk, Instant, Task
+from points_grpc.service.admin.executor import AdminChange, AdminExecutor, AnswerCodec, Instant
 from points_grpc.service.admin.program_changes import ProgramReader, ProgramWriter
 from points_grpc.storage.admin import audit_events, programs
 from points_grpc.storage.admin.audit_events import EVENT_NUMBERS
@@ -41,7 +41,7 @@ ProgramChange = (
 )
 
 
-class ProgramBook:
+class ProgramService:
     """Creates, shows and changes the programs of tenants.
 
     Everything is scoped to the caller's tenant; `program_id` 0 means the caller's default
@@ -52,7 +52,7 @@ class ProgramBook:
     changes with InvalidField and RequestIdReused; what adds something, with LimitReached.
     """
 
-    def __init__(self, desk: Desk, ids: IdSource, quotas: Quotas = DEFAULT_QUOTAS) -> None:
+    def __init__(self, desk: AdminExecutor, ids: IdSource, quotas: Quotas = DEFAULT_QUOTAS) -> None:
         self._desk = desk
         self._ids = ids
         self._quotas = quotas
@@ -206,7 +206,7 @@ class ProgramBook:
         caller: Caller,
         change: ProgramChange,
         decide: Callable[[ProgramWriter], T],
-        form: AnswerForm[T],
+        form: AnswerCodec[T],
     ) -> Outcome[T]:
         def decide_at(at: Connection, now: Instant) -> T:
             recorder = AdminRecorder(at, caller, change, now, self._event_ids)
@@ -217,5 +217,5 @@ class ProgramBook:
             scope: tuple[str, ...] = ("programs",)
         else:
             scope = ("program", str(change.program_id or caller.default_program_id))
-        task = Task(caller.tenant_id, scope, change, decide_at, form)
-        return await self._desk.carry_out(task)
+        task = AdminChange(caller.tenant_id, scope, change, decide_at, form)
+        return await self._desk.run(task)

@@ -12,11 +12,11 @@ from points_grpc.domain.policy import inactivity_lapse
 from points_grpc.service.audit import names
 from points_grpc.storage.admin import programs
 from points_grpc.storage.audit import accounts, debits, lots, orphans
-from points_grpc.storage.audit.debits import Doubt, Foretold
+from points_grpc.storage.audit.debits import EarnExpiry, SuspectDebit
 from points_grpc.storage.audit.findings import (
     BEFORE_ALL,
+    AuditCursor,
     Finding,
-    Place,
     join_as_written,
     of_accounts,
 )
@@ -31,8 +31,8 @@ T = TypeVar("T")
 Page = tuple[int, int, Sequence[Finding]]
 """So many more accounts, and rows of other tables, were looked at; and what was found there."""
 
-_OF_ACCOUNTS = (*accounts.QUESTIONS, *lots.QUESTIONS, *debits.QUESTIONS)
-_NOT_LIVE = debits.QUESTIONS[0].rule
+_OF_ACCOUNTS = (*accounts.CHECKS, *lots.CHECKS, *debits.CHECKS)
+_NOT_LIVE = debits.CHECKS[0].rule
 _LATE = "its bound is later than the expiry of a lot that follows its activity"
 
 RULES = {q.rule for q in _OF_ACCOUNTS} | {_LATE} | orphans.RULES | names.RULES
@@ -79,7 +79,9 @@ class Auditor:
             yield len(page), 0, found
             after = page[-1]
 
-    def _accounts(self, connection: Connection, after: Place) -> tuple[list[Place], list[Finding]]:
+    def _accounts(
+        self, connection: Connection, after: AuditCursor
+    ) -> tuple[list[AuditCursor], list[Finding]]:
         page = accounts.page(connection, after, ACCOUNTS_AT_ONCE)
         if not page:
             return page, []
@@ -94,7 +96,9 @@ class Auditor:
             found = self._ask(pager.next)
             yield 0, ROWS_AT_ONCE, found
 
-    def _late_bounds(self, connection: Connection, page: Sequence[Place]) -> Iterable[Finding]:
+    def _late_bounds(
+        self, connection: Connection, page: Sequence[AuditCursor]
+    ) -> Iterable[Finding]:
         for lot in accounts.following(connection, page):
             program = self._program(connection, lot.tenant_id, lot.program_id)
             policy = program.versions[lot.rule]
@@ -103,13 +107,17 @@ class Auditor:
             if lot.next_due_at is None or lot.next_due_at > ends_at:
                 yield Finding(_LATE, "account", lot.tenant_id, lot.account_id)
 
-    def _dead_debits(self, connection: Connection, page: Sequence[Place]) -> Iterable[Finding]:
+    def _dead_debits(
+        self, connection: Connection, page: Sequence[AuditCursor]
+    ) -> Iterable[Finding]:
         wrong = []
-        for debit in debits.doubts(connection, page):
+        for debit in debits.suspect_debits(connection, page):
             program = self._program(connection, debit.tenant_id, debit.program_id)
             if not _is_right(debit, program):
                 wrong.append((debit, program))
-        earns = debits.foretold(connection, page, {d.lot_id for d, _ in wrong}) if wrong else {}
+        earns = (
+            debits.earn_expiries(connection, page, {d.lot_id for d, _ in wrong}) if wrong else {}
+        )
         for debit, program in wrong:
             if not _is_right_of_fixed(debit, earns[debit.lot_id], program):
                 yield Finding(_NOT_LIVE, "transaction", debit.tenant_id, debit.transaction_id)
@@ -122,12 +130,12 @@ class Auditor:
         return self._programs[key]
 
 
-def _is_right(debit: Doubt, program: Program) -> bool:
+def _is_right(debit: SuspectDebit, program: Program) -> bool:
     """Whether the lot was live, or lapsed at the instant that the debit says."""
     return any(_fits(debit, at) for at in _ends(debit, debit.activity, program))
 
 
-def _is_right_of_fixed(debit: Doubt, earn: Foretold, program: Program) -> bool:
+def _is_right_of_fixed(debit: SuspectDebit, earn: EarnExpiry, program: Program) -> bool:
     """The same of a lot that was earned with an expiry of its own, which no activity moved."""
     ends_at = earn.expires_at
     if ends_at is None:
@@ -136,7 +144,7 @@ def _is_right_of_fixed(debit: Doubt, earn: Foretold, program: Program) -> bool:
 
 
 def _ends(
-    debit: Doubt, activity: dict[TransactionType, datetime], program: Program
+    debit: SuspectDebit, activity: dict[TransactionType, datetime], program: Program
 ) -> Iterator[datetime]:
     """When the lot would lapse that has followed this activity."""
     policy = program.versions[debit.policy_version_id]
@@ -145,7 +153,7 @@ def _ends(
         yield _lapse(policy, program, _since(activity, counted, debit.earned_at))
 
 
-def _fits(debit: Doubt, ends_at: datetime) -> bool:
+def _fits(debit: SuspectDebit, ends_at: datetime) -> bool:
     lapsed = debit.type == TransactionType.EXPIRE and debit.effective_at == ends_at
     return debit.effective_at < ends_at or (lapsed and debit.created_at >= ends_at)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from points_grpc.storage.audit import names
 from points_grpc.storage.audit.findings import Finding
-from points_grpc.storage.audit.names import Kept, Name
+from points_grpc.storage.audit.names import Name, StoredRequest
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.ids import bucket_of_id, bucket_of_name
 from points_grpc.storage.ledger import accounts, expiry_changes, transactions
@@ -52,7 +52,9 @@ def check_names(ask: Ask, most: int) -> Iterator[Found]:
 def check_requests(ask: Ask, most: int) -> Iterator[Found]:
     """Every first answer of the ledger: about an account and a row that are there."""
 
-    def look(at: Connection, after: Kept | None) -> tuple[list[Kept], list[Finding]]:
+    def look(
+        at: Connection, after: StoredRequest | None
+    ) -> tuple[list[StoredRequest], list[Finding]]:
         page = names.kept(at, after, most)
         about = [(row, named) for row in page for named in named_by(row.answer)]
         keys = {(row.tenant_id, account) for row, (account, _, _) in about}

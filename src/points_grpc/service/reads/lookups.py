@@ -30,7 +30,7 @@ from points_grpc.errors import (
     TransactionNotFound,
 )
 from points_grpc.service.reads.accounts import AccountLoader
-from points_grpc.service.reads.reports import figures
+from points_grpc.service.reads.reports import report
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.shared.resolution import (
     NamedMember,
@@ -43,7 +43,7 @@ from points_grpc.service.shared.resolution import (
 )
 from points_grpc.storage.admin import programs
 from points_grpc.storage.core.database import Connection
-from points_grpc.storage.core.pipeline import together
+from points_grpc.storage.core.pipeline import run_all
 from points_grpc.storage.ledger import expiry_changes, lots, transactions
 from points_grpc.storage.ledger.accounts import AccountKey
 from points_grpc.storage.ledger.transactions import FirstAllocations
@@ -53,7 +53,7 @@ View = AccountView | LotView | TransactionView | Expiring | Schedule
 
 
 @dataclass(slots=True)
-class _Ask:
+class _Lookup:
     """One read with what its names stand for; `answer` once it has one."""
 
     caller: Caller
@@ -103,33 +103,33 @@ class Reader:
         `connection` must be in a REPEATABLE READ unit of work, or the figures may not belong
         together.
         """
-        asks = [_Ask(caller, read) for caller, read in batch]
-        named = {name for ask in asks if (name := _named_member(ask)) is not None}
-        versions, known = together(
-            connection, programs.versions(_programs_named(asks)), finding(named)
+        lookups = [_Lookup(caller, read) for caller, read in batch]
+        named = {name for lookup in lookups if (name := _named_member(lookup)) is not None}
+        versions, known = run_all(
+            connection, programs.versions(_programs_named(lookups)), finding(named)
         )
         settings = self._programs.of_versions(connection, versions)
         people = NamedMembers(connection, named, known)
-        _resolve(people, asks, settings)
-        rows = _find(connection, asks)
+        _resolve(people, lookups, settings)
+        rows = _find(connection, lookups)
         account_states = AccountLoader(
             connection, self._programs, settings, self._clock, people.labels
         )
-        account_states.load({ask.key for ask in _open(asks) if ask.account_id})
-        _load_labels(account_states, asks)
-        _answer_rows(account_states, asks, rows)
-        _answer_figures(connection, account_states, asks)
-        return [_answer_of(ask) for ask in asks]
+        account_states.load({lookup.key for lookup in _open(lookups) if lookup.account_id})
+        _load_labels(account_states, lookups)
+        _answer_rows(account_states, lookups, rows)
+        _answer_figures(connection, account_states, lookups)
+        return [_answer_of(lookup) for lookup in lookups]
 
 
-def _answer_of(ask: _Ask) -> View | Refusal:
-    if ask.answer is None:
+def _answer_of(lookup: _Lookup) -> View | Refusal:
+    if lookup.answer is None:
         raise LookupError("a read was left without an answer")
-    return ask.answer
+    return lookup.answer
 
 
-def _open(asks: Sequence[_Ask]) -> list[_Ask]:
-    return [ask for ask in asks if ask.answer is None]
+def _open(lookups: Sequence[_Lookup]) -> list[_Lookup]:
+    return [lookup for lookup in lookups if lookup.answer is None]
 
 
 # Names
@@ -142,58 +142,59 @@ def _names_account(read: Read) -> bool:
     return isinstance(read, GetExpiring | GetSchedule)
 
 
-def _programs_named(asks: Sequence[_Ask]) -> set[ProgramKey]:
+def _programs_named(lookups: Sequence[_Lookup]) -> set[ProgramKey]:
     return {
-        program_key(ask.caller, ask.read.program_id)
-        for ask in asks
-        if isinstance(ask.read, GetAccount | GetExpiring | GetSchedule) and _names_account(ask.read)
+        program_key(lookup.caller, lookup.read.program_id)
+        for lookup in lookups
+        if isinstance(lookup.read, GetAccount | GetExpiring | GetSchedule)
+        and _names_account(lookup.read)
     }
 
 
-def _named_member(ask: _Ask) -> NamedMember | None:
-    read = ask.read
+def _named_member(lookup: _Lookup) -> NamedMember | None:
+    read = lookup.read
     if isinstance(read, GetTransaction) or read.member is None:
         return None
-    return ask.tenant_id, read.member
+    return lookup.tenant_id, read.member
 
 
 def _resolve(
-    people: NamedMembers, asks: Sequence[_Ask], settings: Mapping[ProgramKey, Program]
+    people: NamedMembers, lookups: Sequence[_Lookup], settings: Mapping[ProgramKey, Program]
 ) -> None:
     """Find what the names in each read stand for, up to the account."""
-    for ask in asks:
+    for lookup in lookups:
         try:
-            _resolve_one(ask, people.ids, settings)
+            _resolve_one(lookup, people.ids, settings)
         except Refusal as refusal:
-            ask.answer = refusal
+            lookup.answer = refusal
     wanted = {
-        (ask.tenant_id, ask.member_id, ask.currency.currency_id)
-        for ask in _open(asks)
-        if ask.currency is not None
+        (lookup.tenant_id, lookup.member_id, lookup.currency.currency_id)
+        for lookup in _open(lookups)
+        if lookup.currency is not None
     }
     found = people.accounts(wanted)
-    for ask in _open(asks):
-        if ask.currency is not None:
-            pair = (ask.tenant_id, ask.member_id, ask.currency.currency_id)
-            ask.account_id = found.get(pair, 0)
+    for lookup in _open(lookups):
+        if lookup.currency is not None:
+            pair = (lookup.tenant_id, lookup.member_id, lookup.currency.currency_id)
+            lookup.account_id = found.get(pair, 0)
 
 
 def _resolve_one(
-    ask: _Ask, ids: Mapping[NamedMember, int], settings: Mapping[ProgramKey, Program]
+    lookup: _Lookup, ids: Mapping[NamedMember, int], settings: Mapping[ProgramKey, Program]
 ) -> None:
-    read = ask.read
+    read = lookup.read
     if isinstance(read, GetAccount) and read.account_id:
-        ask.account_id = read.account_id
+        lookup.account_id = read.account_id
         return
     if isinstance(read, GetAccount | GetExpiring | GetSchedule):
-        ask.program = program_of(settings, ask.caller, read.program_id)
-        ask.currency = currency_of(ask.program, read.currency)
-    name = _named_member(ask)
+        lookup.program = program_of(settings, lookup.caller, read.program_id)
+        lookup.currency = currency_of(lookup.program, read.currency)
+    name = _named_member(lookup)
     if name is not None:
         member_id = ids.get(name)
         if member_id is None:
             raise MemberNotFound("member")
-        ask.member_id = member_id
+        lookup.member_id = member_id
     elif _names_account(read) or (isinstance(read, GetLot) and read.lot_id < VENDOR_ID_END):
         raise InvalidField("member", "must be set")
 
@@ -201,19 +202,19 @@ def _resolve_one(
 # Lots and transactions
 
 
-def _find(connection: Connection, asks: Sequence[_Ask]) -> _Rows:
+def _find(connection: Connection, lookups: Sequence[_Lookup]) -> _Rows:
     """Read the lots and transactions that are asked for, and what they are shown with."""
-    _find_lots(connection, [ask for ask in _open(asks) if isinstance(ask.read, GetLot)])
+    _find_lots(connection, [lookup for lookup in _open(lookups) if isinstance(lookup.read, GetLot)])
     _find_transactions(
-        connection, [ask for ask in _open(asks) if isinstance(ask.read, GetTransaction)]
+        connection, [lookup for lookup in _open(lookups) if isinstance(lookup.read, GetTransaction)]
     )
-    earns = {(ask.tenant_id, ask.lot.lot_id) for ask in asks if ask.lot is not None}
+    earns = {(lookup.tenant_id, lookup.lot.lot_id) for lookup in lookups if lookup.lot is not None}
     earned: set[tuple[int, int]] = set()
     moved: set[tuple[int, int]] = set()
-    for ask in asks:
-        if ask.transaction is not None:
-            is_earn = ask.transaction.type is TransactionType.EARN
-            key = (ask.tenant_id, ask.transaction.transaction_id)
+    for lookup in lookups:
+        if lookup.transaction is not None:
+            is_earn = lookup.transaction.type is TransactionType.EARN
+            key = (lookup.tenant_id, lookup.transaction.transaction_id)
             (earned if is_earn else moved).add(key)
     return _Rows(
         earns=transactions.by_id(connection, earns),
@@ -221,86 +222,94 @@ def _find(connection: Connection, asks: Sequence[_Ask]) -> _Rows:
         allocations=transactions.allocations_of(connection, dict.fromkeys(moved, ALLOCATIONS_MAX)),
         causes=causes(
             connection,
-            [(ask.tenant_id, ask.transaction) for ask in asks if ask.transaction is not None],
+            [
+                (lookup.tenant_id, lookup.transaction)
+                for lookup in lookups
+                if lookup.transaction is not None
+            ],
         ),
         moved=expiry_changes.moved(connection, earns),
     )
 
 
-def _find_lots(connection: Connection, asks: Sequence[_Ask]) -> None:
-    own = {(a.tenant_id, lot_id) for a in asks if (lot_id := _lot_id(a)) >= VENDOR_ID_END}
+def _find_lots(connection: Connection, lookups: Sequence[_Lookup]) -> None:
+    own = {(a.tenant_id, lot_id) for a in lookups if (lot_id := _lot_id(a)) >= VENDOR_ID_END}
     vendors = {
-        (a.tenant_id, a.member_id, lot_id) for a in asks if (lot_id := _lot_id(a)) < VENDOR_ID_END
+        (a.tenant_id, a.member_id, lot_id)
+        for a in lookups
+        if (lot_id := _lot_id(a)) < VENDOR_ID_END
     }
     by_id = lots.by_id(connection, own)
     by_vendor_id = {
         (lot.member_id, lot.vendor_id): lot
         for lot in lots.by_vendor_id(connection, vendors).values()
     }
-    for ask in asks:
-        lot_id = _lot_id(ask)
-        lot = by_id.get(lot_id) or by_vendor_id.get((ask.member_id, lot_id))
-        if lot is None or ask.member_id not in (0, lot.member_id):
-            ask.answer = LotNotFound("lot_id")
+    for lookup in lookups:
+        lot_id = _lot_id(lookup)
+        lot = by_id.get(lot_id) or by_vendor_id.get((lookup.member_id, lot_id))
+        if lot is None or lookup.member_id not in (0, lot.member_id):
+            lookup.answer = LotNotFound("lot_id")
         else:
-            ask.lot, ask.account_id = lot, lot.account_id
+            lookup.lot, lookup.account_id = lot, lot.account_id
 
 
-def _lot_id(ask: _Ask) -> int:
-    return ask.read.lot_id if isinstance(ask.read, GetLot) else 0
+def _lot_id(lookup: _Lookup) -> int:
+    return lookup.read.lot_id if isinstance(lookup.read, GetLot) else 0
 
 
-def _find_transactions(connection: Connection, asks: Sequence[_Ask]) -> None:
+def _find_transactions(connection: Connection, lookups: Sequence[_Lookup]) -> None:
     wanted = {
-        (a.tenant_id, a.read.transaction_id) for a in asks if isinstance(a.read, GetTransaction)
+        (a.tenant_id, a.read.transaction_id) for a in lookups if isinstance(a.read, GetTransaction)
     }
     found = transactions.by_id(connection, wanted)
-    for ask in asks:
-        if isinstance(ask.read, GetTransaction):
-            ask.transaction = found.get(ask.read.transaction_id)
-            if ask.transaction is None:
-                ask.answer = TransactionNotFound("transaction_id")
+    for lookup in lookups:
+        if isinstance(lookup.read, GetTransaction):
+            lookup.transaction = found.get(lookup.read.transaction_id)
+            if lookup.transaction is None:
+                lookup.answer = TransactionNotFound("transaction_id")
             else:
-                ask.account_id = ask.transaction.account_id
+                lookup.account_id = lookup.transaction.account_id
 
 
 # Answers
 
 
-def _load_labels(account_states: AccountLoader, asks: Sequence[_Ask]) -> None:
+def _load_labels(account_states: AccountLoader, lookups: Sequence[_Lookup]) -> None:
     """How the members are called that are shown, or have no account."""
     shown = {
-        ask.key
-        for ask in _open(asks)
-        if ask.account_id and not isinstance(ask.read, GetExpiring | GetSchedule)
+        lookup.key
+        for lookup in _open(lookups)
+        if lookup.account_id and not isinstance(lookup.read, GetExpiring | GetSchedule)
     }
-    without = {(ask.tenant_id, ask.member_id) for ask in _open(asks) if not ask.account_id}
+    without = {
+        (lookup.tenant_id, lookup.member_id) for lookup in _open(lookups) if not lookup.account_id
+    }
     if shown or without:
         account_states.load_labels(shown, without)
 
 
-def _answer_rows(account_states: AccountLoader, asks: Sequence[_Ask], rows: _Rows) -> None:
+def _answer_rows(account_states: AccountLoader, lookups: Sequence[_Lookup], rows: _Rows) -> None:
     # A lot or transaction is found by its id alone; only its account tells whose it is, where
     # two tenants of a batch name the same id.
-    for ask in _open(asks):
-        account_state = account_states.get(*ask.key)
-        if ask.lot is not None:
-            earn = rows.earns.get(ask.lot.lot_id)
+    for lookup in _open(lookups):
+        account_state = account_states.get(*lookup.key)
+        if lookup.lot is not None:
+            earn = rows.earns.get(lookup.lot.lot_id)
             if account_state is None or earn is None:
-                ask.answer = LotNotFound("lot_id")
+                lookup.answer = LotNotFound("lot_id")
             else:
-                ask.answer = view_lot_now(
-                    account_state, ask.lot, earn, ask.lot.lot_id in rows.moved
+                lookup.answer = view_lot_now(
+                    account_state, lookup.lot, earn, lookup.lot.lot_id in rows.moved
                 )
-        elif ask.transaction is not None:
-            number = ask.transaction.transaction_id
+        elif lookup.transaction is not None:
+            number = lookup.transaction.transaction_id
             if account_state is None:
-                ask.answer = TransactionNotFound("transaction_id")
+                lookup.answer = TransactionNotFound("transaction_id")
             else:
                 parts, count = rows.allocations.get(number, FirstAllocations())
-                ask.answer = view_transaction_now(
+                lookup.answer = view_transaction_now(
                     account_state,
-                    ask.transaction,
+                    lookup.transaction,
                     rows.lots.get(number),
                     parts,
                     rows.causes.get(number),
@@ -309,24 +318,24 @@ def _answer_rows(account_states: AccountLoader, asks: Sequence[_Ask], rows: _Row
 
 
 def _answer_figures(
-    connection: Connection, account_states: AccountLoader, asks: Sequence[_Ask]
+    connection: Connection, account_states: AccountLoader, lookups: Sequence[_Lookup]
 ) -> None:
     asked = []
-    for ask in _open(asks):
-        read = ask.read
+    for lookup in _open(lookups):
+        read = lookup.read
         if not isinstance(read, GetAccount | GetExpiring | GetSchedule):
             continue
-        account_state = _account_state(account_states, ask)
+        account_state = _account_state(account_states, lookup)
         if account_state is None:
-            ask.answer = AccountNotFound("account_id")
+            lookup.answer = AccountNotFound("account_id")
         else:
-            asked.append((ask, account_state, read))
-    answers = figures(connection, [(account_state, read) for _, account_state, read in asked])
-    for (ask, _, _), answer in zip(asked, answers, strict=True):
-        ask.answer = answer
+            asked.append((lookup, account_state, read))
+    answers = report(connection, [(account_state, read) for _, account_state, read in asked])
+    for (lookup, _, _), answer in zip(asked, answers, strict=True):
+        lookup.answer = answer
 
 
-def _account_state(account_states: AccountLoader, ask: _Ask) -> AccountState | None:
-    if ask.account_id or ask.program is None or ask.currency is None:
-        return account_states.get(*ask.key)
-    return account_states.empty(ask.tenant_id, ask.member_id, ask.program, ask.currency)
+def _account_state(account_states: AccountLoader, lookup: _Lookup) -> AccountState | None:
+    if lookup.account_id or lookup.program is None or lookup.currency is None:
+        return account_states.get(*lookup.key)
+    return account_states.empty(lookup.tenant_id, lookup.member_id, lookup.program, lookup.currency)

@@ -23,13 +23,13 @@ from points_grpc.domain.schedule import (
 from points_grpc.domain.state import AccountState
 from points_grpc.errors import InvalidField, Refusal
 from points_grpc.storage.core.database import Connection
-from points_grpc.storage.core.pipeline import together
+from points_grpc.storage.core.pipeline import run_all
 from points_grpc.storage.reads import schedules
 
-Question = tuple[AccountState, GetAccount | GetExpiring | GetSchedule]
+AccountRead = tuple[AccountState, GetAccount | GetExpiring | GetSchedule]
 """An account, which may be one that does not exist, and what is asked of it."""
 
-Figures = AccountView | Expiring | Schedule
+AccountReport = AccountView | Expiring | Schedule
 
 _NOTHING = FixedLots()
 _NO_LOTS = (0, 0)
@@ -37,20 +37,20 @@ _APPROVED = (LotState.APPROVED,)
 _UNFINISHED = (LotState.OPEN, LotState.PENDING, LotState.APPROVED)
 
 
-def figures(connection: Connection, questions: Sequence[Question]) -> list[Figures | Refusal]:
+def report(connection: Connection, reads: Sequence[AccountRead]) -> list[AccountReport | Refusal]:
     """The answer to each question, in order."""
-    shelf = _gather(connection, questions)
-    answers: list[Figures | Refusal] = []
-    for place, (account_state, read) in enumerate(questions):
+    sums = _gather(connection, reads)
+    answers: list[AccountReport | Refusal] = []
+    for place, (account_state, read) in enumerate(reads):
         try:
-            answers.append(shelf.answer(place, account_state, read))
+            answers.append(sums.answer(place, account_state, read))
         except Refusal as refusal:
             answers.append(refusal)
     return answers
 
 
 @dataclass(frozen=True, slots=True)
-class _Shelf:
+class _AccountSums:
     """What was read for a batch: by account, or by the place of a question."""
 
     fixed: Mapping[int, FixedLots]
@@ -61,7 +61,7 @@ class _Shelf:
 
     def answer(
         self, place: int, account_state: AccountState, read: GetAccount | GetExpiring | GetSchedule
-    ) -> Figures:
+    ) -> AccountReport:
         account_id = account_state.account.account_id
         fixed = self.fixed.get(account_id, _NOTHING)
         projected = self.projected.get(account_id, ())
@@ -83,20 +83,20 @@ class _Shelf:
         )
 
 
-def _gather(connection: Connection, questions: Sequence[Question]) -> _Shelf:
+def _gather(connection: Connection, reads: Sequence[AccountRead]) -> _AccountSums:
     windows = {
         place: window
-        for place, (account_state, read) in enumerate(questions)
+        for place, (account_state, read) in enumerate(reads)
         if isinstance(read, GetSchedule) and (window := _window(account_state, read))
     }
-    account_states = {h.account.account_id: h for h, _ in questions if h.account.account_id}
-    fixed, inactive, expiring = together(
+    account_states = {h.account.account_id: h for h, _ in reads if h.account.account_id}
+    fixed, inactive, expiring = run_all(
         connection,
-        schedules.fixed_lots(_to_stand(questions)),
+        schedules.fixed_lots(_to_stand(reads)),
         schedules.inactivity_lots(_rules(account_states.values())),
-        schedules.expiring(_periods(questions)),
+        schedules.expiring(_periods(reads)),
     )
-    return _Shelf(
+    return _AccountSums(
         fixed=fixed,
         projected={
             account_id: project(account_states[account_id].program, lots)
@@ -104,11 +104,11 @@ def _gather(connection: Connection, questions: Sequence[Question]) -> _Shelf:
         },
         expiring=expiring,
         windows=windows,
-        sums=schedules.months(connection, list(_spans(questions, windows))),
+        sums=schedules.months(connection, list(_spans(reads, windows))),
     )
 
 
-def _to_stand(questions: Sequence[Question]) -> set[tuple[int, int, int, datetime]]:
+def _to_stand(reads: Sequence[AccountRead]) -> set[tuple[int, int, int, datetime]]:
     return {
         (
             account_state.account.tenant_id,
@@ -116,7 +116,7 @@ def _to_stand(questions: Sequence[Question]) -> set[tuple[int, int, int, datetim
             state,
             account_state.now,
         )
-        for account_state, read in questions
+        for account_state, read in reads
         if account_state.account.account_id and not isinstance(read, GetExpiring)
         for state in _states(account_state)
     }
@@ -143,9 +143,9 @@ def _rules(
 
 
 def _periods(
-    questions: Sequence[Question],
+    reads: Sequence[AccountRead],
 ) -> Iterable[tuple[int, int, int, datetime, datetime]]:
-    for place, (account_state, read) in enumerate(questions):
+    for place, (account_state, read) in enumerate(reads):
         account = account_state.account
         if isinstance(read, GetExpiring) and account.account_id:
             start_at, end_at = future_part(account_state.now, read.start_at, read.end_at)
@@ -163,10 +163,10 @@ def _window(account_state: AccountState, read: GetSchedule) -> Sequence[Month]:
 
 
 def _spans(
-    questions: Sequence[Question], windows: Mapping[int, Sequence[Month]]
+    reads: Sequence[AccountRead], windows: Mapping[int, Sequence[Month]]
 ) -> Iterable[schedules.Span]:
     for place, window in windows.items():
-        account_state, _ = questions[place]
+        account_state, _ = reads[place]
         account = account_state.account
         if account.account_id:
             for month, span in enumerate(window):

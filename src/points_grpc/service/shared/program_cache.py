@@ -30,7 +30,7 @@ class ProgramCache:
 
         Unknown ones are absent. One statement where nothing has changed.
         """
-        return self.of_versions(connection, programs.versions(set(keys)).alone(connection))
+        return self.of_versions(connection, programs.versions(set(keys)).run(connection))
 
     def of_versions(
         self, connection: Connection, versions: dict[ProgramKey, int]

@@ -9,7 +9,7 @@ from points_grpc.domain.model import Currency, Program
 from points_grpc.domain.results import MemberLabel
 from points_grpc.errors import CurrencyNotFound, ProgramNotFound
 from points_grpc.storage.core.database import Connection
-from points_grpc.storage.core.pipeline import Ask
+from points_grpc.storage.core.pipeline import Query
 from points_grpc.storage.ledger import accounts, members
 from points_grpc.storage.ledger.accounts import MemberCurrency
 from points_grpc.storage.ledger.members import Known, MemberKey
@@ -58,11 +58,11 @@ NamedMember = tuple[int, MemberName]
 def member_ids(connection: Connection, named: Iterable[NamedMember]) -> dict[NamedMember, int]:
     """The member_id that each name stands for; names of nobody are absent."""
     asked = set(named)
-    known = finding(asked).alone(connection)
+    known = finding(asked).run(connection)
     return NamedMembers(connection, asked, known).ids
 
 
-def finding(named: Collection[NamedMember]) -> Ask[dict[members.Name, Known]]:
+def finding(named: Collection[NamedMember]) -> Query[dict[members.Name, Known]]:
     """What the identifiers among these names stand for."""
     return members.finding(
         [(tenant, name.type, name.value) for tenant, name in named if name.type != MEMBER_ID]

@@ -39,7 +39,7 @@ T = TypeVar("T")
 _log = structlog.get_logger("points_grpc.service")
 
 
-def carry_out(link: Link, clock: Clock, work: Callable[[Connection], T]) -> T:
+def run_with_retries(link: Link, clock: Clock, work: Callable[[Connection], T]) -> T:
     """What `work` returned in the attempt that was committed.
 
     Its unit of work has an id, by which a COMMIT whose answer was lost is known to have
@@ -70,7 +70,7 @@ def carry_out(link: Link, clock: Clock, work: Callable[[Connection], T]) -> T:
             return results[-1]
         except Exception as error:
             fault = fault_of(error)
-            tell_if_deadlock(error)
+            log_deadlock(error)
             doubt.lost_commit |= committing and fault is Fault.LOST and not is_refused(error)
             if doubt.lost_commit or fault is Fault.LOST:
                 if doubt.over():
@@ -86,7 +86,7 @@ def carry_out(link: Link, clock: Clock, work: Callable[[Connection], T]) -> T:
             raise failure  # not from the driver's error, which a traceback would show
 
 
-def tell_if_deadlock(error: Exception) -> None:
+def log_deadlock(error: Exception) -> None:
     """Log a deadlock: it is tried again, but locks are taken in an order that has none."""
     if is_deadlock(error):
         _log.warning("deadlock")

@@ -21,7 +21,7 @@ _MOST = 10_000
 _STRANGERS_MAX = 128
 
 
-class Remembered(Generic[K, V]):
+class TtlCache(Generic[K, V]):
     """Answers from memory, or by `look_up`, once for however many ask at the same time.
 
     An answer counts for VALID_S seconds. When it is about to end it is asked for again while it

@@ -14,8 +14,8 @@ from points_grpc.domain.state import AccountState, Lot
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.sweep import due_accounts
 from points_grpc.service.writes.gather import Gatherer, Locking
-from points_grpc.service.writes.resolve import Item
-from points_grpc.service.writes.work import Call, Group
+from points_grpc.service.writes.resolve import WorkItem
+from points_grpc.service.writes.work import Group, LedgerCall
 from points_grpc.storage.core.database import Connection, Database
 from points_grpc.storage.core.ids import IdSource
 from points_grpc.storage.ledger.accounts import AccountKey
@@ -33,7 +33,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueLots:
     """One lot that is due; `points` of an unapproved one are cancelled, not expired."""
 
     on: Day
@@ -41,7 +41,7 @@ class Due:
     approved: bool
 
 
-class Forecaster:
+class DryRun:
     """Looks at what is due, on a connection of its own that cannot write."""
 
     def __init__(
@@ -56,9 +56,9 @@ class Forecaster:
         """About how many accounts `due` will look at. Raises StorageUnavailable."""
         return due_accounts.estimate(self._link, self._clock.now())
 
-    def due(self, chunk: int) -> Iterator[tuple[int, list[Due]]]:
+    def due(self, chunk: int) -> Iterator[tuple[int, list[DueLots]]]:
         """So many accounts and what is due in them, chunk by chunk. Raises StorageUnavailable."""
-        for page in due_accounts.overdue(self._link, self._clock.now()):
+        for page in due_accounts.find_due_accounts(self._link, self._clock.now()):
             for start in range(0, len(page), chunk):
                 keys = page[start : start + chunk]
                 with self._link.unit() as connection:
@@ -69,7 +69,7 @@ class Forecaster:
         """Close the connection."""
         self._link.close()
 
-    def _look(self, connection: Connection, keys: list[AccountKey]) -> list[Due]:
+    def _look(self, connection: Connection, keys: list[AccountKey]) -> list[DueLots]:
         gatherer = Gatherer(
             connection,
             self._programs,
@@ -89,16 +89,16 @@ class Forecaster:
         ]
 
 
-def _item(tenant_id: int, account_id: int) -> Item:
+def _item(tenant_id: int, account_id: int) -> WorkItem:
     group = Group((Lapse(account_id),))
-    return Item(Call(Caller(tenant_id, "", "sweep"), [group]), group, group.commands[0])
+    return WorkItem(LedgerCall(Caller(tenant_id, "", "sweep"), [group]), group, group.commands[0])
 
 
-def _due(account_state: AccountState, lot: Lot) -> Due | None:
+def _due(account_state: AccountState, lot: Lot) -> DueLots | None:
     at = account_state.expiry_of(lot) if lot.unfinished else None
     if at is None or at > account_state.now:
         return None
     account, currency = account_state.account, account_state.currency
     day = nearest_local_date(account_state.program.zone, at)
     on = Day(account.tenant_id, account.program_id, currency.code, currency.scale, day)
-    return Due(on, lot.remaining, lot.state is LotState.APPROVED)
+    return DueLots(on, lot.remaining, lot.state is LotState.APPROVED)

@@ -33,7 +33,7 @@ COUNTED_MAX = 20_000
 T = TypeVar("T")
 
 
-def overdue(link: Link, until: datetime) -> Iterator[list[AccountKey]]:
+def find_due_accounts(link: Link, until: datetime) -> Iterator[list[AccountKey]]:
     """Every account whose bound is not after `until`, in pages of units of work of their own.
 
     No page is found twice: what is still due when the next page is asked for, because it was
@@ -52,7 +52,7 @@ def overdue(link: Link, until: datetime) -> Iterator[list[AccountKey]]:
 
 
 def estimate(link: Link, until: datetime) -> int:
-    """About how many accounts `overdue` will find: exact for few, else from some buckets.
+    """About how many accounts `find_due_accounts` will find: exact for few, else from some buckets.
 
     Identifiers are spread over the buckets evenly. Raises StorageUnavailable.
     """
@@ -62,7 +62,7 @@ def estimate(link: Link, until: datetime) -> int:
     return about if about > COUNTED_MAX else _count(link, places, until)
 
 
-def oldest(link: Link, until: datetime) -> datetime | None:
+def oldest_due(link: Link, until: datetime) -> datetime | None:
     """Since when something may be due that nobody has recorded; None where nothing is by `until`.
 
     Raises StorageUnavailable.

@@ -21,18 +21,18 @@ from points_grpc.errors import StorageUnavailable, TimeInDoubt
 from points_grpc.service.shared import retention
 from points_grpc.service.shared.checked_clock import is_ahead
 from points_grpc.service.shared.program_cache import ProgramCache
-from points_grpc.service.shared.retry import carry_out
+from points_grpc.service.shared.retry import run_with_retries
 from points_grpc.service.sweep import due_accounts
 from points_grpc.service.writes.gather import Locking
-from points_grpc.service.writes.ledger import Ledger, Terms
-from points_grpc.service.writes.work import Call, Group
+from points_grpc.service.writes.ledger import Ledger, LedgerTerms
+from points_grpc.service.writes.work import Group, LedgerCall
 from points_grpc.storage.core import unit_ids
 from points_grpc.storage.core.database import Connection, Database
 from points_grpc.storage.core.db_errors import Fault, fault_of
 from points_grpc.storage.core.ids import BLOCK, IdSource
 from points_grpc.storage.ledger import accounts, bulk_lapse, former_identifiers, requests
 from points_grpc.storage.ledger.accounts import AccountKey
-from points_grpc.storage.ledger.bulk_lapse import Due
+from points_grpc.storage.ledger.bulk_lapse import DueLapse
 
 CHUNK = 500
 """Accounts in one unit of work."""
@@ -76,18 +76,18 @@ class Swept:
 class _Plain:
     """What a unit of work did by statement.
 
-    `later` are accounts that it had no room for, `odd` those that are not plain.
+    `later` are accounts that it had no room for, `needs_engine` those that are not plain.
     """
 
     lapses: list[AccountLapse] = field(default_factory=list)
     later: list[AccountKey] = field(default_factory=list)
-    odd: list[AccountKey] = field(default_factory=list)
-    missed: int = 0
+    needs_engine: list[AccountKey] = field(default_factory=list)
+    locked_out: int = 0
 
     @property
     def looked(self) -> bool:
         """Whether there is anything to tell."""
-        return bool(self.lapses or self.missed)
+        return bool(self.lapses or self.locked_out)
 
 
 class Sweeper:
@@ -105,7 +105,7 @@ class Sweeper:
             program_cache,
             ids,
             clock,
-            Terms(Locking.SKIP, lots_max=None, slow_max=CHUNK),
+            LedgerTerms(Locking.SKIP, lots_max=None, slow_max=CHUNK),
         )
 
     def sweep(self, chunk: int = CHUNK) -> Iterator[Swept]:
@@ -113,7 +113,7 @@ class Sweeper:
 
         Accounts that cannot be recorded are left to the next sweep. Raises StorageUnavailable.
         """
-        for page in due_accounts.overdue(self._link, self._clock.now()):
+        for page in due_accounts.find_due_accounts(self._link, self._clock.now()):
             for start in range(0, len(page), chunk):
                 yield from self._record(page[start : start + chunk])
 
@@ -141,9 +141,9 @@ class Sweeper:
         while keys:
             done = self._by_statement(keys[:size])
             if done.looked:
-                yield Swept(tuple(done.lapses), done.missed)
-            if done.odd:
-                yield self._by_core(done.odd)
+                yield Swept(tuple(done.lapses), done.locked_out)
+            if done.needs_engine:
+                yield self._by_core(done.needs_engine)
             keys = done.later + keys[size:]
             if done.later:  # so many lots as that have no room
                 size = max(1, len(done.lapses))
@@ -154,7 +154,7 @@ class Sweeper:
         Where that is refused or takes too long, all are the core's, which finds out whose.
         """
         try:
-            return carry_out(
+            return run_with_retries(
                 self._link, self._clock, lambda connection: self._work(connection, keys)
             )
         except Exception as error:
@@ -162,15 +162,15 @@ class Sweeper:
                 raise StorageUnavailable from error
             if isinstance(error, TimeInDoubt):
                 raise
-            return _Plain(odd=keys)
+            return _Plain(needs_engine=keys)
 
     def _work(self, connection: Connection, keys: list[AccountKey]) -> _Plain:
         locked = accounts.lock(connection, keys, wait=False)
         now = self._clock.now()
-        done = _Plain(missed=len(keys) - len(locked))
+        done = _Plain(locked_out=len(keys) - len(locked))
         ahead = [a for a in locked if is_ahead(self._clock, a.last_at, now)]
         if ahead:
-            done.missed += len(ahead)
+            done.locked_out += len(ahead)
             locked = [account for account in locked if account not in ahead]
         known = self._programs.current(connection, {(a.tenant_id, a.program_id) for a in locked})
         asked = [
@@ -178,14 +178,14 @@ class Sweeper:
             for account in locked
             if may_be_due(account.next_due_at, at := max(now, account.last_at))
         ]
-        found = bulk_lapse.survey(connection, asked)
+        found = bulk_lapse.summarise(connection, asked)
         plain: list[tuple[Account, datetime, int]] = []
         lots = 0
         for account, at in asked:
             due = found[account.account_id]
             key = (account.tenant_id, account.account_id)
-            if due.odd or due.instants > BLOCK:
-                done.odd.append(key)
+            if due.needs_engine or due.instants > BLOCK:
+                done.needs_engine.append(key)
             elif plain and lots + due.lots > LOTS_MAX:
                 done.later.append(key)
             else:
@@ -201,7 +201,7 @@ class Sweeper:
 
     def _by_core(self, keys: Sequence[AccountKey]) -> Swept:
         calls = [
-            Call(Caller(tenant_id, "", bulk_lapse.PRINCIPAL), [Group((Lapse(account_id),))])
+            LedgerCall(Caller(tenant_id, "", bulk_lapse.PRINCIPAL), [Group((Lapse(account_id),))])
             for tenant_id, account_id in keys
         ]
         leftover = self._ledger.execute(calls)
@@ -214,7 +214,7 @@ class Sweeper:
             if group.failure is not None:
                 failures.append(group.failure)
             lapses += [_lapse_told(a) for a in group.results if isinstance(a, Lapsed)]
-        return Swept(tuple(lapses), len(leftover.missed), tuple(failures))
+        return Swept(tuple(lapses), len(leftover.locked_out), tuple(failures))
 
     def _purge_rows(self, delete: Callable[[Connection, datetime, int], int]) -> int:
         total, deleted = 0, PURGE_ROWS
@@ -227,7 +227,7 @@ class Sweeper:
         return total
 
 
-def _lapse_of(account: Account, program: Program, due: Due) -> AccountLapse:
+def _lapse_of(account: Account, program: Program, due: DueLapse) -> AccountLapse:
     currency = program.currencies[account.currency_id]
     return AccountLapse(
         account.tenant_id, account.program_id, currency, due.lots, due.amount, closed=0
@@ -241,7 +241,7 @@ def _lapse_told(told: Lapsed) -> AccountLapse:
     )
 
 
-def _move(account: Account, due: Due, now: datetime) -> None:
+def _move(account: Account, due: DueLapse, now: datetime) -> None:
     """Give a plain account the figures that it has after what was due is recorded."""
     account.available -= due.amount
     account.total_expired += due.amount

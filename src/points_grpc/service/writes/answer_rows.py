@@ -8,13 +8,13 @@ from points_grpc.domain.commands import ChangeLotState, UpdateExpiry
 from points_grpc.domain.results import Answer
 from points_grpc.service.writes.apply import KeptAnswer
 from points_grpc.service.writes.former_request_ids import NamedIds
-from points_grpc.service.writes.resolve import Item
+from points_grpc.service.writes.resolve import WorkItem
 from points_grpc.service.writes.work import CallId
 from points_grpc.storage.ledger.requests import RequestKey
 from points_grpc.storage.ledger.stored_answers import APART, pack, pack_places
 
 
-class Shelf:
+class AnswerRows:
     """Collects the rows of a batch, call by call."""
 
     def __init__(self, by_name: NamedIds) -> None:
@@ -23,7 +23,7 @@ class Shelf:
         self._rows: list[KeptAnswer] = []
         self._guards: dict[RequestKey, KeptAnswer] = {}
 
-    def has_other_content(self, item: Item) -> bool:
+    def has_other_content(self, item: WorkItem) -> bool:
         """Whether the batch has kept another request under the item's request id."""
         content, mark = self._content, item.fingerprint
         if item.home is None or not content:
@@ -32,9 +32,9 @@ class Shelf:
             return True
         return item.call_id is not None and content.get(item.call_id.key, mark) != mark
 
-    def keep(self, first: Sequence[tuple[Item, Answer]]) -> None:
+    def keep(self, first: Sequence[tuple[WorkItem, Answer]]) -> None:
         """Keep what items of one call were answered first."""
-        moved: dict[RequestKey, list[tuple[Item, Answer]]] = {}
+        moved: dict[RequestKey, list[tuple[WorkItem, Answer]]] = {}
         for item, answer in first:
             if item.home is None:
                 continue
@@ -56,7 +56,7 @@ class Shelf:
             self._rows += [row for key, row in self._guards.items() if key not in used]
         return self._rows
 
-    def _keep_moved(self, home: RequestKey, pairs: Sequence[tuple[Item, Answer]]) -> None:
+    def _keep_moved(self, home: RequestKey, pairs: Sequence[tuple[WorkItem, Answer]]) -> None:
         """What one member's items were answered: under one row, but for those that came later."""
         item = pairs[0][0]
         call, mark = item.call_id, item.fingerprint
@@ -78,12 +78,12 @@ class Shelf:
             self._content[call.key] = mark
             self._rows.append(KeptAnswer(call.key, mark, APART, call.since))
 
-    def _put(self, item: Item, row: KeptAnswer) -> None:
+    def _put(self, item: WorkItem, row: KeptAnswer) -> None:
         self._content[row.key] = row.fingerprint
         self._rows.append(row)
         for key in item.former:
             self._guards[key] = KeptAnswer(key, row.fingerprint, row.answer, row.since)
 
 
-def _place_of(item: Item) -> int:
+def _place_of(item: WorkItem) -> int:
     return item.command.index if isinstance(item.command, UpdateExpiry) else 0

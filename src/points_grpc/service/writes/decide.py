@@ -10,17 +10,17 @@ from points_grpc.domain.decisions import decide
 from points_grpc.domain.results import Answer
 from points_grpc.domain.state import ChangeSet, NeedMoreLots
 from points_grpc.errors import CallTooLarge, Refusal, RequestIdReused
-from points_grpc.service.writes.answer_rows import Shelf
+from points_grpc.service.writes.answer_rows import AnswerRows
 from points_grpc.service.writes.apply import KeptAnswer
 from points_grpc.service.writes.former_request_ids import NamedIds
 from points_grpc.service.writes.gather import SPENDABLE_MAX, Gathered, Gatherer
 from points_grpc.service.writes.idempotency import refuse_reuse
-from points_grpc.service.writes.resolve import Item
-from points_grpc.service.writes.work import Call
+from points_grpc.service.writes.resolve import WorkItem
+from points_grpc.service.writes.work import LedgerCall
 from points_grpc.storage.core.db_errors import Fault, fault_of
 from points_grpc.storage.ledger.requests import RequestKey
 
-Known = dict[RequestKey, tuple[Item, Answer]]
+Known = dict[RequestKey, tuple[WorkItem, Answer]]
 """Items that got their first answer in this batch, by their own key."""
 
 
@@ -28,7 +28,7 @@ Known = dict[RequestKey, tuple[Item, Answer]]
 class Batch:
     """Items with all that their decisions need."""
 
-    items: list[Item]
+    items: list[WorkItem]
     gathered: Gathered
     gatherer: Gatherer
 
@@ -37,8 +37,8 @@ class Batch:
 class Leftover:
     """Calls, or parts of calls, that were not decided."""
 
-    missed: list[Call] = field(default_factory=list)
-    crowded: list[Call] = field(default_factory=list)
+    locked_out: list[LedgerCall] = field(default_factory=list)
+    oversized: list[LedgerCall] = field(default_factory=list)
 
 
 def decide_all(batch: Batch, new_id: Callable[[int], int], by_name: NamedIds) -> list[KeptAnswer]:
@@ -47,27 +47,27 @@ def decide_all(batch: Batch, new_id: Callable[[int], int], by_name: NamedIds) ->
     A group behind one that is left over for an account is left over, too. So is one that needs
     more lots of an account than the gatherer takes on.
     """
-    blocked = batch.gathered.missed | batch.gathered.crowded
+    blocked = batch.gathered.locked_out | batch.gathered.oversized
     known: Known = {}
-    shelf = Shelf(by_name)
+    answer_rows = AnswerRows(by_name)
     for _, items_of_call in groupby(batch.items, key=lambda item: item.call.identity):
         of_call = list(items_of_call)
-        _refuse_other_content(of_call, shelf)
-        first: list[tuple[Item, Answer]] = []
+        _refuse_other_content(of_call, answer_rows)
+        first: list[tuple[WorkItem, Answer]] = []
         for _, items_of_group in groupby(of_call, key=lambda item: id(item.group)):
             items = list(items_of_group)
             wanted = {item.account_id for item in items if item.open}
             if not wanted & blocked:
                 first += _decide_group(batch, items, new_id, known)
-            if wanted & (blocked | batch.gathered.crowded):
+            if wanted & (blocked | batch.gathered.oversized):
                 blocked |= wanted
-        shelf.keep(first)
-    return shelf.rows()
+        answer_rows.keep(first)
+    return answer_rows.rows()
 
 
 def left_of(batch: Batch) -> Leftover:
     """The calls with groups that were not decided, each once, in order."""
-    left: dict[int, list[Item]] = {}
+    left: dict[int, list[WorkItem]] = {}
     for item in batch.items:
         if not item.group.settled:
             left.setdefault(id(item.call), []).append(item)
@@ -75,24 +75,24 @@ def left_of(batch: Batch) -> Leftover:
     for items in left.values():
         call = items[0].call
         accounts = {item.account_id for item in items}
-        call.missed = frozenset(accounts & batch.gathered.missed)
-        is_crowded = not accounts.isdisjoint(batch.gathered.crowded)
-        if is_crowded:
+        call.locked_out = frozenset(accounts & batch.gathered.locked_out)
+        is_oversized = not accounts.isdisjoint(batch.gathered.oversized)
+        if is_oversized:
             (call.whole or call).heavy = True
-        (leftover.crowded if is_crowded else leftover.missed).append(call)
+        (leftover.oversized if is_oversized else leftover.locked_out).append(call)
     return leftover
 
 
-def _refuse_other_content(of_call: Sequence[Item], shelf: Shelf) -> None:
+def _refuse_other_content(of_call: Sequence[WorkItem], answer_rows: AnswerRows) -> None:
     """Refuse what the batch has answered for other content under its request id."""
     for item in of_call:
-        if item.replay is None and shelf.has_other_content(item):
+        if item.replay is None and answer_rows.has_other_content(item):
             refuse_reuse(item, of_call)
 
 
 def _decide_group(
-    batch: Batch, items: Sequence[Item], new_id: Callable[[int], int], known: Known
-) -> list[tuple[Item, Answer]]:
+    batch: Batch, items: Sequence[WorkItem], new_id: Callable[[int], int], known: Known
+) -> list[tuple[WorkItem, Answer]]:
     """What was kept under request ids, with their items; nothing if the group was dropped."""
     group = items[0].group
     batch_state = batch.gathered.batch_state
@@ -108,7 +108,7 @@ def _decide_group(
             if batch.gatherer.load_more_spendable(batch_state.account_states[more.account_id]):
                 continue
             if batch.gatherer.hands_on:
-                batch.gathered.crowded.add(more.account_id)
+                batch.gathered.oversized.add(more.account_id)
             else:
                 group.fail(CallTooLarge("amount", lots_max=SPENDABLE_MAX), at=len(answers))
             return []
@@ -124,7 +124,9 @@ def _decide_group(
         return list(fresh.values())
 
 
-def _answer(batch: Batch, item: Item, change_set: ChangeSet, known: Known, fresh: Known) -> Answer:
+def _answer(
+    batch: Batch, item: WorkItem, change_set: ChangeSet, known: Known, fresh: Known
+) -> Answer:
     """The first answer where there is one; a new one otherwise, noted in `fresh`."""
     if item.replay is not None:
         return item.replay

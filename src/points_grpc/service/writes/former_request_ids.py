@@ -25,7 +25,7 @@ from points_grpc.service.shared import retention
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.writes.apply import KeptAnswer
 from points_grpc.service.writes.idempotency import give_answers, own_key, refuse_reuse
-from points_grpc.service.writes.resolve import Item, NamedId
+from points_grpc.service.writes.resolve import NamedId, WorkItem
 from points_grpc.storage.admin import settings
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_name
@@ -53,7 +53,7 @@ class NamedIds:
         """Whether servers of the release before may run."""
         self._opened: dict[RequestKey, bytes] = {}
 
-    def assign(self, connection: Connection, items: Sequence[Item], clock: Clock) -> bool:
+    def assign(self, connection: Connection, items: Sequence[WorkItem], clock: Clock) -> bool:
         """Set the items' old keys while there may be such rows; return whether there may."""
         if not self._is_asked:
             self._ask(connection)
@@ -74,14 +74,16 @@ class NamedIds:
                 item.by_name = _of_move(item, item.command, shared)
         return True
 
-    def answer(self, connection: Connection, programs: ProgramCache, items: Sequence[Item]) -> None:
+    def answer(
+        self, connection: Connection, programs: ProgramCache, items: Sequence[WorkItem]
+    ) -> None:
         """Give the answers that are kept under old keys alone."""
         asked = [(i, i.by_name) for i in items if i.by_name is not None and i.replay is None]
         known = requests.find(connection, {of.shared or of.key for _, of in asked})
         if not known:
             return
-        hits: list[tuple[Item, bytes]] = []
-        apart: list[tuple[Item, RequestKey]] = []
+        hits: list[tuple[WorkItem, bytes]] = []
+        apart: list[tuple[WorkItem, RequestKey]] = []
         for item, of in asked:
             key = of.shared or of.key
             if (row := known.get((key[0], key[2]))) is None:
@@ -101,12 +103,12 @@ class NamedIds:
         hits += [(item, of_items[k[0], k[2]][1]) for item, k in apart if (k[0], k[2]) in of_items]
         give_answers(connection, programs, hits)
 
-    def rows(self, first: Iterable[tuple[Item, Answer]]) -> list[KeptAnswer]:
+    def rows(self, first: Iterable[tuple[WorkItem, Answer]]) -> list[KeptAnswer]:
         """What servers of the release before have to find of one call's first answers."""
         if not self.is_keeping:
             return []
         rows: list[KeptAnswer] = []
-        shared: dict[RequestKey, list[tuple[Item, NamedId, Answer]]] = {}
+        shared: dict[RequestKey, list[tuple[WorkItem, NamedId, Answer]]] = {}
         for item, answer in first:
             of = item.by_name
             if of is not None and of.shared is None:
@@ -120,7 +122,7 @@ class NamedIds:
         return rows
 
     def _shared(
-        self, key: RequestKey, kept: Sequence[tuple[Item, NamedId, Answer]]
+        self, key: RequestKey, kept: Sequence[tuple[WorkItem, NamedId, Answer]]
     ) -> list[KeptAnswer]:
         item, of, _ = kept[0]
         is_new = of.since is None and key not in self._opened
@@ -143,13 +145,13 @@ class NamedIds:
         self._is_asked = True
 
 
-def _key(item: Item, scope: tuple[str, ...], member: MemberName) -> RequestKey:
+def _key(item: WorkItem, scope: tuple[str, ...], member: MemberName) -> RequestKey:
     tenant = item.caller.tenant_id
     bucket = bucket_of_name(tenant, member.type, member.value)
     return tenant, bucket, digest(tenant, scope, item.command.request_id)
 
 
-def _of_move(item: Item, move: UpdateExpiry, calls: dict[tuple[int, str], NamedId]) -> NamedId:
+def _of_move(item: WorkItem, move: UpdateExpiry, calls: dict[tuple[int, str], NamedId]) -> NamedId:
     """By the member as named where the call names one, else by the tenant alone."""
     asked = (item.call.identity, move.request_id)
     of_call = calls.get(asked)

@@ -17,11 +17,11 @@ from points_grpc.domain.state import Account, AccountState, BatchState, Lot, Mem
 from points_grpc.errors import TimeInDoubt
 from points_grpc.service.shared.checked_clock import is_ahead
 from points_grpc.service.shared.program_cache import ProgramCache
-from points_grpc.service.writes.resolve import Ids, Item, Namer, Names
+from points_grpc.service.writes.resolve import NumberSource, ResolvedNames, Resolver, WorkItem
 from points_grpc.storage.admin import programs
 from points_grpc.storage.admin.programs import ProgramKey
 from points_grpc.storage.core.database import Connection
-from points_grpc.storage.core.pipeline import Ahead
+from points_grpc.storage.core.pipeline import PendingQuery
 from points_grpc.storage.ledger import (
     accounts,
     expiry_changes,
@@ -59,13 +59,16 @@ class Locking(Enum):
 
 @dataclass(slots=True)
 class Gathered:
-    """The accounts found, as of `now`. `missed` ones are locked elsewhere, `crowded` ones need
-    more lots than the gatherer takes on; neither can be decided on."""
+    """The accounts that were found, as of `now`.
+
+    Neither accounts `locked_out` (another transaction holds them) nor `oversized` ones (they need
+    more lots than the gatherer loads) can be decided.
+    """
 
     now: datetime
     batch_state: BatchState = field(default_factory=BatchState)
-    missed: set[int] = field(default_factory=set)
-    crowded: set[int] = field(default_factory=set)
+    locked_out: set[int] = field(default_factory=set)
+    oversized: set[int] = field(default_factory=set)
 
 
 class Gatherer:
@@ -80,7 +83,7 @@ class Gatherer:
         self,
         connection: Connection,
         programs: ProgramCache,
-        ids: Ids,
+        ids: NumberSource,
         *,
         clock: Clock,
         locking: Locking,
@@ -88,25 +91,25 @@ class Gatherer:
     ) -> None:
         self._connection = connection
         self._programs = programs
-        self._namer = Namer(connection, programs, ids)
+        self._namer = Resolver(connection, programs, ids)
         self._clock = clock
         self._locking = locking
         self._lots_max = lots_max
         self._reached: dict[int, int] = {}
         self._ahead: set[int] = set()
-        self._locks: Ahead[list[Account]] | None = None
-        self._versions: Ahead[dict[ProgramKey, int]] | None = None
+        self._locks: PendingQuery[list[Account]] | None = None
+        self._versions: PendingQuery[dict[ProgramKey, int]] | None = None
         self._unchanged: dict[int, Lot] = {}
 
-    def ask_names(self, items: Sequence[Item]) -> None:
+    def ask_names(self, items: Sequence[WorkItem]) -> None:
         """Ask for what the items name, together with whatever is asked next."""
         self._namer.ask(items)
 
-    def names(self, items: Sequence[Item]) -> Names:
+    def names(self, items: Sequence[WorkItem]) -> ResolvedNames:
         """Resolve what the open items name."""
         return self._namer.resolve([item for item in items if item.open])
 
-    def ask_locks(self, items: Sequence[Item], names: Names) -> None:
+    def ask_locks(self, items: Sequence[WorkItem], names: ResolvedNames) -> None:
         """Ask for the locks of the open items' accounts, together with whatever is asked next."""
         wanted = {
             (item.caller.tenant_id, item.account_id)
@@ -117,11 +120,11 @@ class Gatherer:
             asked = accounts.reading(wanted)
         else:
             asked = accounts.locking(wanted, wait=self._locking is Locking.WAIT)
-        self._locks = Ahead(self._connection, asked)
+        self._locks = PendingQuery(self._connection, asked)
         # Read again under the locks: a lot may name a policy version committed meanwhile.
-        self._versions = Ahead(self._connection, programs.versions(names.programs.keys()))
+        self._versions = PendingQuery(self._connection, programs.versions(names.programs.keys()))
 
-    def lock(self, items: Sequence[Item], names: Names) -> Gathered:
+    def lock(self, items: Sequence[WorkItem], names: ResolvedNames) -> Gathered:
         """Lock the accounts of the open items and make their holdings, without lots yet."""
         if self._locks is None or self._versions is None:
             self.ask_locks(items, names)
@@ -130,7 +133,7 @@ class Gatherer:
         now = self._clock.now()
         asked = {item.account_id for item in items if item.open}
         gathered = Gathered(
-            now, missed=asked - names.fresh.keys() - {account.account_id for account in locked}
+            now, locked_out=asked - names.fresh.keys() - {account.account_id for account in locked}
         )
         known = names.versions
         same = {a.account_id for a in locked if known.get(a.account_id) == a.version}
@@ -143,7 +146,7 @@ class Gatherer:
         self._hold(gathered, [*locked, *fresh], names, self._versions.answer())
         return gathered
 
-    def load(self, items: Sequence[Item], gathered: Gathered) -> None:
+    def load(self, items: Sequence[WorkItem], gathered: Gathered) -> None:
         """Load the lots and transactions that the open items need of the locked accounts."""
         wanted = [
             i for i in items if i.open and i.account_id in gathered.batch_state.account_states
@@ -170,7 +173,7 @@ class Gatherer:
         self._spend_on([account_state], min(reached * growth, most))
         return True
 
-    def resolve(self, item: Item, batch_state: BatchState) -> ResolvedCommand:
+    def resolve(self, item: WorkItem, batch_state: BatchState) -> ResolvedCommand:
         """The item as its decision takes it."""
         account_state = batch_state.account_states.get(item.account_id)
         refusal = item.refusal
@@ -182,7 +185,7 @@ class Gatherer:
         self,
         gathered: Gathered,
         held: Sequence[Account],
-        names: Names,
+        names: ResolvedNames,
         versions: dict[ProgramKey, int],
     ) -> None:
         programs = names.programs
@@ -218,11 +221,11 @@ class Gatherer:
             account_states[lot.account_id].lots[lot.lot_id] = lot
             counts[lot.account_id] = counts.get(lot.account_id, 0) + 1
         if self._lots_max is not None:
-            gathered.crowded = {a for a, count in counts.items() if count > self._lots_max}
+            gathered.oversized = {a for a, count in counts.items() if count > self._lots_max}
         for account, at in lots.next_fixed_due(self._connection, asked).items():
             account_states[account].next_fixed_due_at = at
 
-    def _load_spendable(self, items: Sequence[Item], batch_state: BatchState) -> None:
+    def _load_spendable(self, items: Sequence[WorkItem], batch_state: BatchState) -> None:
         asked: dict[int, Decimal] = {}
         for item in items:
             if isinstance(item.command, Redeem | Expire):
@@ -293,7 +296,7 @@ class Gatherer:
                 last = (lot.priority, lot.expires_at, lot.earned_at, lot.lot_id)
                 account_state.loaded_until[lot.rule] = last
 
-    def _load_named(self, items: Sequence[Item], batch_state: BatchState) -> None:
+    def _load_named(self, items: Sequence[WorkItem], batch_state: BatchState) -> None:
         unchanged = self._unchanged
         named = {i.lot_id: i.caller.tenant_id for i in items if i.lot_id}
         changed = {(tenant, lot) for lot, tenant in named.items() if lot not in unchanged}
@@ -315,7 +318,7 @@ class Gatherer:
         for lot in lots.by_vendor_id(self._connection, vendors).values():
             batch_state.vendor_lots[lot.member_id, lot.vendor_id] = lot.lot_id
 
-    def _load_lapses(self, items: Sequence[Item], found: dict[int, Lot]) -> None:
+    def _load_lapses(self, items: Sequence[WorkItem], found: dict[int, Lot]) -> None:
         ended = {
             (item.caller.tenant_id, lot.lapse_id, lot.lot_id)
             for item in items

@@ -26,7 +26,7 @@ from points_grpc.domain.commands import (
 from points_grpc.errors import RequestIdReused
 from points_grpc.service.shared.program_cache import ProgramCache
 from points_grpc.service.writes.replay import rebuild
-from points_grpc.service.writes.resolve import Item, Names, member_key
+from points_grpc.service.writes.resolve import ResolvedNames, WorkItem, member_key
 from points_grpc.service.writes.work import CallId
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_id
@@ -38,7 +38,7 @@ Kept = dict[tuple[int, bytes], tuple[bytes, bytes, datetime]]
 """By tenant_id and key: fingerprint, answer, created_at."""
 
 
-def assign_keys(items: Sequence[Item], names: Names) -> None:
+def assign_keys(items: Sequence[WorkItem], names: ResolvedNames) -> None:
     """Set the keys of every item that has a request id."""
     calls: dict[tuple[int, str], CallId] = {}
     rows: dict[tuple[int, str, int], RequestKey] = {}
@@ -80,7 +80,7 @@ def own_key(home: RequestKey, move: UpdateExpiry) -> RequestKey:
     return tenant, bucket, key + move.index.to_bytes(4, "big")
 
 
-def answer_known(connection: Connection, programs: ProgramCache, items: Sequence[Item]) -> None:
+def answer_known(connection: Connection, programs: ProgramCache, items: Sequence[WorkItem]) -> None:
     """Give the first answer to every item whose request id has been used.
 
     Items that name nothing any more get theirs too. An id that was used for other content is
@@ -90,8 +90,8 @@ def answer_known(connection: Connection, programs: ProgramCache, items: Sequence
     known: Kept = requests.find(connection, {key for item in asked for key in _keys(item)})
     if not known:
         return
-    hits: list[tuple[Item, bytes]] = []
-    apart: list[Item] = []
+    hits: list[tuple[WorkItem, bytes]] = []
+    apart: list[WorkItem] = []
     pairs: dict[bytes, dict[int, bytes]] = {}
     for item in asked:
         if _is_refused(item):
@@ -119,7 +119,7 @@ def answer_known(connection: Connection, programs: ProgramCache, items: Sequence
 
 
 def give_answers(
-    connection: Connection, programs: ProgramCache, hits: Sequence[tuple[Item, bytes]]
+    connection: Connection, programs: ProgramCache, hits: Sequence[tuple[WorkItem, bytes]]
 ) -> None:
     """Set what each item was answered first, but for those whose call is refused."""
     same = [(item, answer) for item, answer in hits if not _is_refused(item)]
@@ -129,7 +129,7 @@ def give_answers(
         item.refusal = None
 
 
-def refuse_reuse(item: Item, items: Sequence[Item]) -> None:
+def refuse_reuse(item: WorkItem, items: Sequence[WorkItem]) -> None:
     """Refuse the item, and all of `items` that share its request id as one call."""
     for other in items if item.call.one_request else (item,):
         if other.call.identity == item.call.identity:
@@ -137,7 +137,7 @@ def refuse_reuse(item: Item, items: Sequence[Item]) -> None:
             other.refusal = RequestIdReused("request_id")
 
 
-def _is_refused(item: Item) -> bool:
+def _is_refused(item: WorkItem) -> bool:
     return isinstance(item.refusal, RequestIdReused)
 
 
@@ -153,7 +153,7 @@ def _row_of(
     return row
 
 
-def _call_id(item: Item, first: UpdateExpiry) -> CallId:
+def _call_id(item: WorkItem, first: UpdateExpiry) -> CallId:
     """In the scope of the tenant; the members are compared as the whole call names them."""
     tenant = item.caller.tenant_id
     names_several = any(
@@ -166,7 +166,7 @@ def _call_id(item: Item, first: UpdateExpiry) -> CallId:
     return CallId((tenant, key[0] % BUCKETS, key), names_several)
 
 
-def _keys(item: Item) -> Iterator[RequestKey]:
+def _keys(item: WorkItem) -> Iterator[RequestKey]:
     if item.home is not None:
         yield item.home
     yield from item.former
@@ -174,7 +174,7 @@ def _keys(item: Item) -> Iterator[RequestKey]:
         yield item.call_id.key
 
 
-def _finds_other_content(item: Item, known: Kept) -> bool:
+def _finds_other_content(item: WorkItem, known: Kept) -> bool:
     """Whether the call's row or the member's is another request's; note the call's own."""
     if item.call_id is not None:
         _, _, key = item.call_id.key
@@ -188,7 +188,7 @@ def _finds_other_content(item: Item, known: Kept) -> bool:
     return row is not None and row[0] != item.fingerprint
 
 
-def _find_home(item: Item, known: Kept) -> bytes | None:
+def _find_home(item: WorkItem, known: Kept) -> bytes | None:
     """The row of the item's request under its member or a former one; None where there is none.
 
     A former member's row of other content is that member's own business: it is left alone.

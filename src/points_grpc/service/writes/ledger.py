@@ -1,8 +1,8 @@
 """Gather, decide, apply: how a batch of calls becomes one unit of work.
 
 Every call leaves with an outcome, or is handed back because an account it needs is locked
-elsewhere (`missed`), or because it needs more lots than this ledger takes on, or was in a batch
-that took too long (`crowded`).
+elsewhere (`locked_out`), or because it needs more lots than this ledger takes on, or was in a batch
+that took too long (`oversized`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from points_grpc.errors import (
     TimeInDoubt,
 )
 from points_grpc.service.shared.program_cache import ProgramCache
-from points_grpc.service.shared.retry import carry_out
+from points_grpc.service.shared.retry import run_with_retries
 from points_grpc.service.writes.apply import apply
 from points_grpc.service.writes.decide import Batch, Leftover, decide_all, left_of
 from points_grpc.service.writes.former_request_ids import NamedIds
 from points_grpc.service.writes.gather import Gatherer, Locking
 from points_grpc.service.writes.idempotency import answer_known, assign_keys
-from points_grpc.service.writes.resolve import Ids, Item
-from points_grpc.service.writes.work import Call, Group
+from points_grpc.service.writes.resolve import NumberSource, WorkItem
+from points_grpc.service.writes.work import Group, LedgerCall
 from points_grpc.storage.core.database import Connection, Link
 from points_grpc.storage.core.db_errors import Fault, Unreachable, fault_of, is_lock_timeout
 from points_grpc.storage.core.ids import bucket_of_id
@@ -50,7 +50,7 @@ _DIVISIBLE = frozenset((Fault.CONTENT, Fault.CONFLICT, Fault.OWN))
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class LedgerTerms:
     """How a ledger treats accounts: how it locks them, and how many of their lots it takes on.
 
     An account that needs more than `lots_max` due lots, or more spendable ones of a stream, is
@@ -67,7 +67,12 @@ class Ledger:
     """Executes batches of calls on one link; used by one thread."""
 
     def __init__(
-        self, link: Link, programs: ProgramCache, ids: Ids, clock: Clock, terms: Terms
+        self,
+        link: Link,
+        programs: ProgramCache,
+        ids: NumberSource,
+        clock: Clock,
+        terms: LedgerTerms,
     ) -> None:
         self._link = link
         self._programs = programs
@@ -77,7 +82,7 @@ class Ledger:
         self._slow = 0
         self._by_name = NamedIds()
 
-    def execute(self, calls: Sequence[Call]) -> Leftover:
+    def execute(self, calls: Sequence[LedgerCall]) -> Leftover:
         """Decide every call that can be decided now; returns those that cannot.
 
         A ledger that waits for accounts does so for one call at a time, after it has decided
@@ -85,21 +90,23 @@ class Ledger:
         """
         self._slow = 0
         leftover = self._round(calls, Locking.SKIP)
-        if self._terms.locking is Locking.WAIT and leftover.missed:
-            crowded = self._wait_for_one(leftover.missed)
-            handed_on = set(map(id, crowded))
-            leftover.crowded += crowded
-            leftover.missed = [
-                call for call in leftover.missed if not call.settled and id(call) not in handed_on
+        if self._terms.locking is Locking.WAIT and leftover.locked_out:
+            oversized = self._wait_for_one(leftover.locked_out)
+            handed_on = set(map(id, oversized))
+            leftover.oversized += oversized
+            leftover.locked_out = [
+                call
+                for call in leftover.locked_out
+                if not call.settled and id(call) not in handed_on
             ]
         return leftover
 
-    def preview(self, connection: Connection, calls: Sequence[Call]) -> list[Call]:
+    def preview(self, connection: Connection, calls: Sequence[LedgerCall]) -> list[LedgerCall]:
         """Decide every call by itself, in the snapshot of `connection`, and change nothing.
 
         Returns those of crowded accounts, which are not decided or only in part.
         """
-        crowded: list[Call] = []
+        oversized: list[LedgerCall] = []
         for call in calls:
             for group in call.groups:
                 group.reset()
@@ -110,24 +117,24 @@ class Ledger:
             gatherer.load(items, gathered)
             batch = Batch(items, gathered, gatherer)
             decide_all(batch, ids.new_id, self._by_name)
-            crowded += left_of(batch).crowded
-        return crowded
+            oversized += left_of(batch).oversized
+        return oversized
 
-    def _wait_for_one(self, missed: Sequence[Call]) -> list[Call]:
+    def _wait_for_one(self, locked_out: Sequence[LedgerCall]) -> list[LedgerCall]:
         """Wait for the accounts of the call that has waited least; returns it if it is crowded."""
-        first = min(missed, key=lambda call: call.waits)
-        accounts = first.missed
-        crowded = self._round([first], Locking.WAIT).crowded
-        if first.settled or crowded:
-            return crowded
-        for call in missed:
-            if call is first or not call.missed.isdisjoint(accounts):
+        first = min(locked_out, key=lambda call: call.waits)
+        accounts = first.locked_out
+        oversized = self._round([first], Locking.WAIT).oversized
+        if first.settled or oversized:
+            return oversized
+        for call in locked_out:
+            if call is first or not call.locked_out.isdisjoint(accounts):
                 call.waits += 1
                 if call.waits >= WAITS_MAX:
                     _fail(_pending(call), Overloaded())
         return []
 
-    def _round(self, calls: Sequence[Call], locking: Locking) -> Leftover:
+    def _round(self, calls: Sequence[LedgerCall], locking: Locking) -> Leftover:
         """All that can be decided, in one unit of work or, after a fault, in several."""
         pending = [group for call in calls for group in _pending(call)]
         if not pending:
@@ -149,14 +156,14 @@ class Ledger:
             return Leftover()
 
     def _slowed(
-        self, calls: Sequence[Call], pending: Sequence[Group], locking: Locking
+        self, calls: Sequence[LedgerCall], pending: Sequence[Group], locking: Locking
     ) -> Leftover:
         """Leave over what took too long together, or see which group of it is to blame.
 
         Halves would run into the timeout over and over; groups by themselves take a moment each.
         """
         if self._terms.lots_max is not None:
-            return Leftover(crowded=list(calls))
+            return Leftover(oversized=list(calls))
         if len(pending) > 1:
             return self._split(calls, [[group] for group in pending], locking)
         self._slow += 1
@@ -168,7 +175,7 @@ class Ledger:
         return Leftover()
 
     def _persist(
-        self, calls: Sequence[Call], pending: Sequence[Group], locking: Locking
+        self, calls: Sequence[LedgerCall], pending: Sequence[Group], locking: Locking
     ) -> Leftover:
         """One unit of work for all, tried until its outcome is known."""
 
@@ -177,9 +184,11 @@ class Ledger:
                 group.reset()
             return self._work(connection, calls, locking)
 
-        return carry_out(self._link, self._clock, work)
+        return run_with_retries(self._link, self._clock, work)
 
-    def _work(self, connection: Connection, calls: Sequence[Call], locking: Locking) -> Leftover:
+    def _work(
+        self, connection: Connection, calls: Sequence[LedgerCall], locking: Locking
+    ) -> Leftover:
         items = _items_of(calls)
         gatherer = self._gatherer(connection, self._ids, locking)
         gatherer.ask_names(items)
@@ -199,14 +208,14 @@ class Ledger:
         apply(connection, gathered.batch_state, kept, gathered.now)
         return left_of(batch)
 
-    def _gatherer(self, connection: Connection, ids: Ids, locking: Locking) -> Gatherer:
+    def _gatherer(self, connection: Connection, ids: NumberSource, locking: Locking) -> Gatherer:
         lots_max = self._terms.lots_max
         return Gatherer(
             connection, self._programs, ids, clock=self._clock, locking=locking, lots_max=lots_max
         )
 
     def _split(
-        self, calls: Sequence[Call], pieces: Sequence[Sequence[Group]], locking: Locking
+        self, calls: Sequence[LedgerCall], pieces: Sequence[Sequence[Group]], locking: Locking
     ) -> Leftover:
         """Execute one piece of the groups after the other, to find those that are refused."""
         leftover = Leftover()
@@ -220,8 +229,8 @@ class Ledger:
                 groups_of.setdefault(id(call_of[id(group)]), []).append(group)
             parts = [call_of[id(groups[0])].part(groups) for groups in groups_of.values()]
             rest = self._round(parts, locking)
-            leftover.missed += rest.missed
-            leftover.crowded += rest.crowded
+            leftover.locked_out += rest.locked_out
+            leftover.oversized += rest.oversized
         return _whole(leftover, calls)
 
 
@@ -236,39 +245,39 @@ class _Placeholders:
         return next(self._numbers)
 
 
-def _pending(call: Call) -> list[Group]:
+def _pending(call: LedgerCall) -> list[Group]:
     return [group for group in call.groups if not group.settled]
 
 
-def _put_off(calls: Sequence[Call], locking: Locking) -> Leftover:
+def _put_off(calls: Sequence[LedgerCall], locking: Locking) -> Leftover:
     """Nothing was decided, for a lock that was not to be had."""
     for call in calls:
         if locking is Locking.SKIP:
-            call.missed = frozenset()  # no account's: that of something both wanted to add
-    return Leftover(missed=list(calls))
+            call.locked_out = frozenset()  # no account's: that of something both wanted to add
+    return Leftover(locked_out=list(calls))
 
 
-def _items_of(calls: Sequence[Call]) -> list[Item]:
+def _items_of(calls: Sequence[LedgerCall]) -> list[WorkItem]:
     return [
-        Item(call, group, command)
+        WorkItem(call, group, command)
         for call in calls
         for group in _pending(call)
         for command in group.commands
     ]
 
 
-def _whole(leftover: Leftover, calls: Sequence[Call]) -> Leftover:
+def _whole(leftover: Leftover, calls: Sequence[LedgerCall]) -> Leftover:
     """The calls that the parts in `leftover` are parts of."""
-    crowded = {id(group) for part in leftover.crowded for group in part.groups}
-    missed = {id(g): part.missed for part in leftover.missed for g in part.groups}
+    oversized = {id(group) for part in leftover.oversized for group in part.groups}
+    locked_out = {id(g): part.locked_out for part in leftover.locked_out for g in part.groups}
     result = Leftover()
     for call in calls:
         unsettled = _pending(call)
         if not unsettled:
             continue
-        call.missed = frozenset().union(*(missed.get(id(g), ()) for g in unsettled))
-        is_crowded = any(id(group) in crowded for group in unsettled)
-        (result.crowded if is_crowded else result.missed).append(call)
+        call.locked_out = frozenset().union(*(locked_out.get(id(g), ()) for g in unsettled))
+        is_oversized = any(id(group) in oversized for group in unsettled)
+        (result.oversized if is_oversized else result.locked_out).append(call)
     return result
 
 

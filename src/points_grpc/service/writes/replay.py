@@ -62,7 +62,7 @@ def rebuild(
     )
     wanted = {(t, k.number) for t, k in kept if k.kind in OF_A_LOT}
     wanted |= {(t, changes[k.number].lot_id) for t, k in kept if k.kind == EXPIRY_MOVED}
-    shelf = _Shelf(
+    stored = _StoredRows(
         transactions=transactions.by_id(connection, posted),
         allocations=transactions.allocations_of(
             connection, {(t, k.number): k.read_until for t, k in kept if k.takes_lots}
@@ -75,7 +75,7 @@ def rebuild(
     for tenant, k in kept:
         account = found[k.account_id]
         program = settings[tenant, account.program_id]
-        answers.append(shelf.answer(k, account, program))
+        answers.append(stored.answer(k, account, program))
     return answers
 
 
@@ -96,7 +96,7 @@ def _moved(
 
 
 @frozen
-class _Shelf:
+class _StoredRows:
     """What was read to rebuild a batch of answers."""
 
     transactions: Mapping[int, Transaction]

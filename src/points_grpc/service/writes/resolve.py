@@ -39,15 +39,15 @@ from points_grpc.service.shared.resolution import (
     program_key,
     program_of,
 )
-from points_grpc.service.writes.work import Call, CallId, Group
+from points_grpc.service.writes.work import CallId, Group, LedgerCall
 from points_grpc.storage.admin import programs
 from points_grpc.storage.admin.programs import ProgramKey
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.ids import bucket_of_id, bucket_of_name
-from points_grpc.storage.core.pipeline import Ahead
+from points_grpc.storage.core.pipeline import PendingQuery
 from points_grpc.storage.ledger import lots, members, transactions
 from points_grpc.storage.ledger.lots import LotKey
-from points_grpc.storage.ledger.members import Found, Known, Name
+from points_grpc.storage.ledger.members import FoundMember, Known, Name
 from points_grpc.storage.ledger.requests import RequestKey
 
 _EXTERNAL_ID = "external_id"
@@ -59,7 +59,7 @@ _Unborn = dict[tuple[int, int, int], tuple[int, int]]
 """By tenant, member and vendor's lot id: the account and currency of the Earn that makes it."""
 
 
-class Ids(Protocol):
+class NumberSource(Protocol):
     """Where new ids come from."""
 
     def new_id(self, bucket: int) -> int:
@@ -68,7 +68,7 @@ class Ids(Protocol):
 
 
 @dataclass(slots=True)
-class Item:
+class WorkItem:
     """One command of a batch and what has been found out about it.
 
     `home` is the row of its request id, in the scope of its member or transaction; `key` is the
@@ -77,7 +77,7 @@ class Item:
     unlinked from, `by_name` is what the release before kept.
     """
 
-    call: Call
+    call: LedgerCall
     group: Group
     command: Command
     key: RequestKey | None = None
@@ -128,7 +128,7 @@ class NamedId:
 
 
 @dataclass(slots=True)
-class Names:
+class ResolvedNames:
     """What was found: `members` by the name in the request, `fresh` accounts by id.
 
     `former` are the ids of the members that a name was unlinked from.
@@ -146,21 +146,21 @@ class Names:
     versions: dict[int, int] = field(default_factory=dict)
 
 
-class Namer:
+class Resolver:
     """Finds out what the open items of one batch name; refuses those that name nothing."""
 
-    def __init__(self, connection: Connection, programs: ProgramCache, ids: Ids) -> None:
+    def __init__(self, connection: Connection, programs: ProgramCache, ids: NumberSource) -> None:
         self._connection = connection
         self._programs = programs
         self._ids = ids
-        self.names = Names()
+        self.names = ResolvedNames()
         self._accounts: dict[tuple[int, int], dict[int, int]] = {}
         self._wanted: set[Name] = set()
-        self._versions: Ahead[dict[ProgramKey, int]] | None = None
-        self._known: Ahead[Found] | None = None
-        self._lots: Ahead[dict[LotKey, Lot]] | None = None
+        self._versions: PendingQuery[dict[ProgramKey, int]] | None = None
+        self._known: PendingQuery[FoundMember] | None = None
+        self._lots: PendingQuery[dict[LotKey, Lot]] | None = None
 
-    def ask(self, items: Sequence[Item]) -> None:
+    def ask(self, items: Sequence[WorkItem]) -> None:
         """Ask for what the items name, together with what comes next."""
         keys: set[ProgramKey] = set()
         own: set[LotKey] = set()
@@ -173,13 +173,13 @@ class Namer:
                 self._wanted.add(member_key(caller, command.member))
                 if isinstance(command, UpdateExpiry) and command.lot_id >= VENDOR_ID_END:
                     own.add((caller.tenant_id, command.lot_id))
-        self._versions = Ahead(self._connection, programs.versions(keys))
+        self._versions = PendingQuery(self._connection, programs.versions(keys))
         identifiers = [name for name in self._wanted if name[1] != MEMBER_ID]
-        self._known = Ahead(self._connection, members.finding_with_former(identifiers))
-        # After the accounts' versions, as `Names` promises.
-        self._lots = Ahead(self._connection, lots.finding(own))
+        self._known = PendingQuery(self._connection, members.finding_with_former(identifiers))
+        # After the accounts' versions, as `ResolvedNames` promises.
+        self._lots = PendingQuery(self._connection, lots.finding(own))
 
-    def resolve(self, items: Sequence[Item]) -> Names:
+    def resolve(self, items: Sequence[WorkItem]) -> ResolvedNames:
         """Give every open item its account (and lot), or its refusal."""
         if self._versions is None or self._known is None or self._lots is None:
             self.ask(items)
@@ -195,7 +195,7 @@ class Namer:
         self._find_accounts(items)
         return self.names
 
-    def _prepare_enrolments(self, items: Sequence[Item]) -> None:
+    def _prepare_enrolments(self, items: Sequence[WorkItem]) -> None:
         for item in items:
             if isinstance(item.command, Earn):
                 self._prepare_enrolment(item, item.command)
@@ -220,7 +220,7 @@ class Namer:
             if member is not None:
                 self.names.members[name] = member
 
-    def _prepare_enrolment(self, item: Item, earn: Earn) -> None:
+    def _prepare_enrolment(self, item: WorkItem, earn: Earn) -> None:
         name = member_key(item.caller, earn.member)
         if earn.member.type != _EXTERNAL_ID or name in self.names.members:
             return
@@ -233,7 +233,7 @@ class Namer:
         self.names.members[name] = member
         self.names.members_by_id[item.caller.tenant_id, member_id] = member
 
-    def _find_lots(self, items: Sequence[Item], by_id: dict[LotKey, Lot]) -> None:
+    def _find_lots(self, items: Sequence[WorkItem], by_id: dict[LotKey, Lot]) -> None:
         vendors = {
             (item.caller.tenant_id, member.label.member_id, item.command.lot_id)
             for item in items
@@ -252,7 +252,9 @@ class Namer:
                 self._place_expiry_move(item, item.command, by_id, by_vendor, allowed)
         self._tell_other_transactions(items)
 
-    def _place_state_move(self, item: Item, move: ChangeLotState, by_id: dict[LotKey, Lot]) -> None:
+    def _place_state_move(
+        self, item: WorkItem, move: ChangeLotState, by_id: dict[LotKey, Lot]
+    ) -> None:
         lot = by_id.get((item.caller.tenant_id, move.transaction_id))
         if lot is None:
             item.refusal = TransactionNotFound("transaction_id")
@@ -261,7 +263,7 @@ class Namer:
 
     def _place_expiry_move(
         self,
-        item: Item,
+        item: WorkItem,
         move: UpdateExpiry,
         by_id: dict[LotKey, Lot],
         by_vendor: dict[tuple[int, int], Lot],
@@ -291,7 +293,7 @@ class Namer:
             return
         item.account_id, item.lot_id = lot.account_id, lot.lot_id
 
-    def _tell_other_transactions(self, items: Sequence[Item]) -> None:
+    def _tell_other_transactions(self, items: Sequence[WorkItem]) -> None:
         """A transaction that is there but is no EARN is always approved: not open."""
         lost = [i for i in items if isinstance(i.refusal, TransactionNotFound)]
         keys = {
@@ -306,7 +308,7 @@ class Namer:
             if (item.caller.tenant_id, item.command.transaction_id) in there:
                 item.refusal = TransactionNotOpen("transaction_id", state="APPROVED")
 
-    def _find_accounts(self, items: Sequence[Item]) -> None:
+    def _find_accounts(self, items: Sequence[WorkItem]) -> None:
         pairs: dict[int, tuple[int, int, int]] = {}
         for place, item in enumerate(items):
             if isinstance(item.command, Earn | Redeem | Expire):
@@ -335,7 +337,7 @@ class Namer:
                 items[place].refusal = self._no_account(pair)
         self._place_unborn_lots(items, unborn)
 
-    def _pair_of(self, item: Item, command: Earn | Redeem | Expire) -> tuple[int, int, int]:
+    def _pair_of(self, item: WorkItem, command: Earn | Redeem | Expire) -> tuple[int, int, int]:
         program = program_of(self.names.programs, item.caller, command.program_id)
         currency = currency_of(program, command.currency)
         member = self.names.members.get(member_key(item.caller, command.member))
@@ -347,7 +349,7 @@ class Namer:
         stored = self.names.members_by_id[pair[0], pair[1]].persisted
         return AccountNotFound("member") if stored else MemberNotFound("member")
 
-    def _fresh_account(self, item: Item, earn: Earn, pair: tuple[int, int, int]) -> int:
+    def _fresh_account(self, item: WorkItem, earn: Earn, pair: tuple[int, int, int]) -> int:
         tenant_id, member_id, currency_id = pair
         account = FreshAccount(
             tenant_id,
@@ -359,7 +361,7 @@ class Namer:
         self.names.fresh[account.account_id] = account
         return account.account_id
 
-    def _place_unborn_lots(self, items: Sequence[Item], unborn: _Unborn) -> None:
+    def _place_unborn_lots(self, items: Sequence[WorkItem], unborn: _Unborn) -> None:
         """A vendor's lot that is not there may be made by an Earn of the same batch."""
         for item in items:
             if not isinstance(item.command, UpdateExpiry) or item.account_id or item.refusal:
@@ -372,7 +374,7 @@ class Namer:
             else:
                 item.refusal = LotNotFound("lot_id")
 
-    def _currencies_of(self, item: Item, move: UpdateExpiry) -> Collection[int]:
+    def _currencies_of(self, item: WorkItem, move: UpdateExpiry) -> Collection[int]:
         """The currencies in which the command's lot may be. Raises Refusal."""
         program = program_of(self.names.programs, item.caller, move.program_id)
         if move.currency is not None:

@@ -44,12 +44,12 @@ class Group:
 
 
 @dataclass(slots=True)
-class Call:
+class LedgerCall:
     """What one request asks of the ledger.
 
     `one_request` says that the call's items share a request id and stand or fall with it: a
     single item whose id was used for other content refuses the call. `whole` is the call that
-    this one is a part of. `missed` are the accounts that kept it from being decided when last
+    this one is a part of. `locked_out` are the accounts that kept it from being decided when last
     it was tried, `waits` how often it has waited for such in vain. `heavy` says of a whole call
     that it needs many lots of an account.
     """
@@ -57,8 +57,8 @@ class Call:
     caller: Caller
     groups: list[Group]
     one_request: bool = False
-    whole: Call | None = None
-    missed: frozenset[int] = frozenset()
+    whole: LedgerCall | None = None
+    locked_out: frozenset[int] = frozenset()
     waits: int = 0
     heavy: bool = False
 
@@ -67,9 +67,9 @@ class Call:
         """The same for all parts of one call."""
         return id(self.whole or self)
 
-    def part(self, groups: list[Group]) -> Call:
+    def part(self, groups: list[Group]) -> LedgerCall:
         """A call of these of its groups."""
-        return Call(self.caller, groups, self.one_request, self.whole or self)
+        return LedgerCall(self.caller, groups, self.one_request, self.whole or self)
 
     @property
     def size(self) -> int:
@@ -97,7 +97,7 @@ class CallId:
     is_kept: bool = False
 
 
-def make_call(caller: Caller, commands: tuple[Command, ...], partial: bool) -> Call:
+def make_call(caller: Caller, commands: tuple[Command, ...], partial: bool) -> LedgerCall:
     """One group of all commands, or with `partial` one group each."""
     groups = [Group((c,)) for c in commands] if partial else [Group(commands)]
-    return Call(caller, groups, one_request=isinstance(commands[0], UpdateExpiry))
+    return LedgerCall(caller, groups, one_request=isinstance(commands[0], UpdateExpiry))

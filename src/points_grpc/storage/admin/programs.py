@@ -18,7 +18,7 @@ from points_grpc.domain.admin.commands import ProgramView
 from points_grpc.domain.model import Currency, Policy, Program
 from points_grpc.storage.admin.policies import COLUMNS as POLICY_COLUMNS
 from points_grpc.storage.admin.policies import policy_of_row
-from points_grpc.storage.core.pipeline import Ask, Row
+from points_grpc.storage.core.pipeline import Query, Row
 from points_grpc.storage.core.unnest import BIGINT, INT, Params, fill, rows
 from points_grpc.storage.tables import currencies, policies, programs, tenants
 
@@ -144,9 +144,9 @@ def _keys(keys: Collection[ProgramKey]) -> Params:
     return fill("asked", ("tenant_id", "program_id"), list(keys))
 
 
-def versions(keys: Collection[ProgramKey]) -> Ask[dict[ProgramKey, int]]:
+def versions(keys: Collection[ProgramKey]) -> Query[dict[ProgramKey, int]]:
     """The present version of each program; unknown ones are absent."""
-    return Ask(_versions if keys else None, _keys(keys), _version_of)
+    return Query(_versions if keys else None, _keys(keys), _version_of)
 
 
 def _version_of(found: Sequence[Row]) -> dict[ProgramKey, int]:

@@ -10,7 +10,7 @@ from points_grpc.storage.core.unnest import INT
 from points_grpc.storage.tables import currencies, policies, programs, tenants
 
 
-class Kept(NamedTuple):
+class TenantCounts(NamedTuple):
     """How many there are."""
 
     programs: int
@@ -44,6 +44,6 @@ def lock(connection: Connection, tenant_id: int) -> None:
     connection.execute(_lock, {"of_tenant": tenant_id})
 
 
-def kept(connection: Connection, tenant_id: int) -> Kept:
+def kept(connection: Connection, tenant_id: int) -> TenantCounts:
     """Return how much the tenant keeps."""
-    return Kept(*connection.execute(_kept, {"of_tenant": tenant_id}).one())
+    return TenantCounts(*connection.execute(_kept, {"of_tenant": tenant_id}).one())

@@ -11,8 +11,8 @@ from sqlalchemy import true as always
 
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.storage.audit.findings import (
-    Place,
-    Question,
+    AuditCheck,
+    AuditCursor,
     asked,
     key_of,
     lots_of_asked,
@@ -54,10 +54,10 @@ _next_page = (
 _about = select(func.count()).select_from(accounts).where(accounts.c.bucket == 0)
 
 
-def page(connection: Connection, after: Place, most: int) -> list[Place]:
+def page(connection: Connection, after: AuditCursor, most: int) -> list[AuditCursor]:
     """The next accounts."""
     found = connection.execute(_next_page, {**after._asdict(), "most": most})
-    return [Place(*row) for row in found]
+    return [AuditCursor(*row) for row in found]
 
 
 def count_of_bucket(connection: Connection) -> int:
@@ -216,29 +216,31 @@ _soonest = (
 _is_late = or_(accounts.c.next_due_at.is_(None), accounts.c.next_due_at > _soonest.c.at)
 
 
-QUESTIONS = (
-    Question("its member does not exist", "account", _here.where(_nobody)),
-    Question("its currency is not one of its program", "account", _here.where(~_currency.exists())),
-    Question(
+CHECKS = (
+    AuditCheck("its member does not exist", "account", _here.where(_nobody)),
+    AuditCheck(
+        "its currency is not one of its program", "account", _here.where(~_currency.exists())
+    ),
+    AuditCheck(
         "it is in a wrong bucket",
         "account",
         _here.where(accounts.c.bucket != accounts.c.account_id % 64),
     ),
-    Question(
+    AuditCheck(
         "its figures differ from its lots",
         "account",
         _here.outerjoin(_lot_sums, same(accounts, "account_id", _lot_sums)).where(
             _differs(_lot_sums, _FIGURES)
         ),
     ),
-    Question(
+    AuditCheck(
         "its figures differ from its transactions",
         "account",
         _here.outerjoin(_row_sums, same(accounts, "account_id", _row_sums)).where(
             _differs(_row_sums, _FIGURES)
         ),
     ),
-    Question(
+    AuditCheck(
         "its total earned is not what is there, held, redeemed and expired",
         "account",
         _here.where(
@@ -249,24 +251,24 @@ QUESTIONS = (
             + accounts.c.total_expired
         ),
     ),
-    Question(
+    AuditCheck(
         "its versions have gaps",
         "account",
         _here.outerjoin(_numbered, _numbered.c.account_id == accounts.c.account_id).where(
             ~func.coalesce(_is_chain, False)
         ),
     ),
-    Question(
+    AuditCheck(
         "its last activity is earlier than its transactions",
         "account",
         _here.join(_qualified, same(accounts, "account_id", _qualified)).where(_forgotten),
     ),
-    Question(
+    AuditCheck(
         "its bound is later than the expiry of a lot",
         "account",
         _here.join(_soonest, same(accounts, "account_id", _soonest)).where(_is_late),
     ),
-    Question(
+    AuditCheck(
         "its balances do not follow from those before",
         "transaction",
         select(_followed.c.tenant_id, _followed.c.transaction_id).where(_followed.c.differs),
@@ -277,7 +279,7 @@ QUESTIONS = (
 # Bounds over lots that follow the account's activity, which takes a calendar to tell
 
 
-class Following(NamedTuple):
+class FollowedRule(NamedTuple):
     """The first of an account's unfinished lots that follow one inactivity policy version."""
 
     tenant_id: int
@@ -306,10 +308,10 @@ _following = (
 )
 
 
-def following(connection: Connection, accounts_asked: Sequence[Place]) -> list[Following]:
+def following(connection: Connection, accounts_asked: Sequence[AuditCursor]) -> list[FollowedRule]:
     """Of each account and inactivity policy version, what bounds its lots."""
     found = connection.execute(_following, of_accounts(accounts_asked))
-    return [Following._make((*facts, dict_of(instants))) for *facts, instants in split(found, 6)]
+    return [FollowedRule._make((*facts, dict_of(instants))) for *facts, instants in split(found, 6)]
 
 
 def split(found: Iterable[Sequence[Any]], place: int) -> Iterator[tuple[Any, ...]]:

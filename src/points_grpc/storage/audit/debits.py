@@ -17,8 +17,8 @@ from sqlalchemy import false as never
 from points_grpc.domain.model import LotState, PolicyKind, TransactionType
 from points_grpc.storage.audit.accounts import dict_of, split
 from points_grpc.storage.audit.findings import (
-    Place,
-    Question,
+    AuditCheck,
+    AuditCursor,
     lots_of_asked,
     of_accounts,
     rows_of_asked,
@@ -114,20 +114,20 @@ _approval = (
 )
 _number = (_debit.c.tenant_id, _debit.c.transaction_id)
 
-QUESTIONS = (
-    Question(
+CHECKS = (
+    AuditCheck(
         "it took from a lot that was not live, or expired it at another instant than its expiry",
         "transaction",
         select(*_number).select_from(_from_lots).where(~_is_right, ~_followed),
     ),
-    Question(
+    AuditCheck(
         "it took from a lot that was not approved",
         "transaction",
         select(*_number)
         .select_from(_from_lots)
         .where(_earn.c.first_state != int(LotState.APPROVED), ~_approval),
     ),
-    Question(
+    AuditCheck(
         "it took effect after it was recorded",
         "transaction",
         select(*_number).select_from(_debit).where(_debit.c.effective_at > _debit.c.created_at),
@@ -135,7 +135,7 @@ QUESTIONS = (
 )
 
 
-class Doubt(NamedTuple):
+class SuspectDebit(NamedTuple):
     """A debit of a lot that may have followed its account's activity, later than its EARN foretold.
 
     `activity` is the account's before the debit.
@@ -153,7 +153,7 @@ class Doubt(NamedTuple):
     activity: dict[TransactionType, datetime]
 
 
-class Foretold(NamedTuple):
+class EarnExpiry(NamedTuple):
     """The expiry that a lot was earned with, and its account's activity before the earn."""
 
     expires_at: datetime | None
@@ -236,20 +236,20 @@ _any_followed = (
 )
 
 
-def doubts(connection: Connection, page: Sequence[Place]) -> Iterator[Doubt]:
+def suspect_debits(connection: Connection, page: Sequence[AuditCursor]) -> Iterator[SuspectDebit]:
     """Debits of these accounts that only a calendar can judge, a few at a time."""
     params = of_accounts(page)
     if connection.execute(_any_followed, params).one_or_none() is None:
         return
     streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
     for *facts, instants in split(streaming.execute(_doubts, params), 9):
-        yield Doubt._make((*facts, dict_of(instants)))
+        yield SuspectDebit._make((*facts, dict_of(instants)))
 
 
-def foretold(
-    connection: Connection, page: Sequence[Place], lot_ids: Collection[int]
-) -> dict[int, Foretold]:
+def earn_expiries(
+    connection: Connection, page: Sequence[AuditCursor], lot_ids: Collection[int]
+) -> dict[int, EarnExpiry]:
     """How these lots of the accounts were earned, by their ids."""
     params = of_accounts(page) | {"lot_ids": list(lot_ids)}
     found = split(connection.execute(_foretold, params), 2)
-    return {lot_id: Foretold(at, dict_of(instants)) for lot_id, at, instants in found}
+    return {lot_id: EarnExpiry(at, dict_of(instants)) for lot_id, at, instants in found}

@@ -38,7 +38,7 @@ class Finding(NamedTuple):
         return f"{self.noun} {self.number} of tenant {self.tenant_id}: {self.rule}"
 
 
-class Place(NamedTuple):
+class AuditCursor(NamedTuple):
     """A row's place in the order of its table's primary key: the first three columns of it."""
 
     bucket: int
@@ -46,7 +46,7 @@ class Place(NamedTuple):
     number: int
 
 
-BEFORE_ALL = Place(-(2**31), -(2**31), -(2**63))
+BEFORE_ALL = AuditCursor(-(2**31), -(2**31), -(2**63))
 """Before every row."""
 
 ASKED = ("bucket", "tenant_id", "account_id")
@@ -55,7 +55,7 @@ asked = rows("asked", bucket=INT, tenant_id=INT, account_id=BIGINT)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AuditCheck:
     """A rule, and the statement that gives (tenant_id, number) of every `noun` that breaks it."""
 
     rule: str
@@ -78,7 +78,7 @@ def join_as_written(connection: Connection) -> None:
     connection.execute(select(*(func.set_config(name, "1", True) for name in names)))
 
 
-def of_accounts(page: Sequence[Place]) -> Params:
+def of_accounts(page: Sequence[AuditCursor]) -> Params:
     """The parameters of questions about the accounts of a page."""
     return fill("asked", ASKED, page)
 

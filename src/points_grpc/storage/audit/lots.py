@@ -6,7 +6,7 @@ from sqlalchemy import and_, case, func, or_, select
 
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.storage.audit.findings import (
-    Question,
+    AuditCheck,
     lots_of_asked,
     rows_of_asked,
     same,
@@ -120,8 +120,8 @@ _allocated = (
 )
 _wanted = case((_row.c.type.in_([T.REDEEM, T.EXPIRE, T.REVERSE]), _row.c.amount), else_=0)
 
-QUESTIONS = (
-    Question(
+CHECKS = (
+    AuditCheck(
         "its parts are not its amount",
         "lot",
         _broken.where(
@@ -131,33 +131,33 @@ QUESTIONS = (
             )
         ),
     ),
-    Question(
+    AuditCheck(
         "it is marked unfinished and is not, or the other way round",
         "lot",
         _broken.where(
             _lot.c.unfinished != and_(_lot.c.state != S.CLOSED, _lot.c.remaining + _lot.c.held > 0)
         ),
     ),
-    Question(
+    AuditCheck(
         "its amount is not that of its EARN",
         "lot",
         _broken.join(_earn, _is_its_earn).where(
             or_(_earn.c.amount != _lot.c.amount, _earn.c.account_id != _lot.c.account_id)
         ),
     ),
-    Question(
+    AuditCheck(
         "its parts differ from its allocations",
         "lot",
         _broken.outerjoin(_taken, same(_taken, "lot_id", _lot)).where(_differs),
     ),
-    Question(
+    AuditCheck(
         "its state differs from its transactions",
         "lot",
         _broken.join(_earn, _is_its_earn)
         .outerjoin(_steps, same(_steps, "related_id", _lot, "lot_id"))
         .where(_lot.c.state != _state),
     ),
-    Question(
+    AuditCheck(
         "its expiry differs from its changes",
         "lot",
         _broken.join(_earn, _is_its_earn)
@@ -170,7 +170,7 @@ QUESTIONS = (
             ~_ended_there,
         ),
     ),
-    Question(
+    AuditCheck(
         "what ended it is not an EXPIRE that took from it",
         "lot",
         _broken.outerjoin(_lapse, _is_its_lapse).where(
@@ -178,12 +178,12 @@ QUESTIONS = (
             or_(_lapse.c.transaction_id.is_(None), ~_of_lapse),
         ),
     ),
-    Question(
+    AuditCheck(
         "it was ended and is not finished",
         "lot",
         _broken.where(_lot.c.lapse_id.is_not(None), _lot.c.unfinished),
     ),
-    Question(
+    AuditCheck(
         "its allocations are not its amount",
         "transaction",
         select(_row.c.tenant_id, _row.c.transaction_id)

@@ -26,7 +26,7 @@ class Name(NamedTuple):
     member_id: int
 
 
-class Kept(NamedTuple):
+class StoredRequest(NamedTuple):
     """A request id's row: its first answer."""
 
     bucket: int
@@ -59,7 +59,7 @@ def _page(table: Any, columns: Sequence[str], key: Sequence[str]) -> Any:
 
 _names = _page(identifiers, Name._fields, _BY_NAME)
 _of_members = _page(member_identifiers, Name._fields, _BY_MEMBER)
-_requests = _page(requests, Kept._fields, _BY_KEY)
+_requests = _page(requests, StoredRequest._fields, _BY_KEY)
 
 _ASKED = ("bucket", *Name._fields[1:])
 _asked = rows("asked", bucket=INT, tenant_id=INT, type=TEXT, value=TEXT, member_id=BIGINT)
@@ -97,9 +97,11 @@ def by_member(connection: Connection, after: Name | None, most: int) -> list[Nam
     return [Name(*row) for row in found]
 
 
-def kept(connection: Connection, after: Kept | None, most: int) -> list[Kept]:
+def kept(connection: Connection, after: StoredRequest | None, most: int) -> list[StoredRequest]:
     """The next first answers."""
-    return [Kept(*row) for row in connection.execute(_requests, _place(_BY_KEY, after, most))]
+    return [
+        StoredRequest(*row) for row in connection.execute(_requests, _place(_BY_KEY, after, most))
+    ]
 
 
 def not_by_name(connection: Connection, names: Sequence[Name]) -> list[tuple[int, int]]:

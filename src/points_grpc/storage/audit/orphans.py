@@ -17,7 +17,14 @@ from sqlalchemy import (
 )
 
 from points_grpc.domain.model import TransactionType
-from points_grpc.storage.audit.findings import BEFORE_ALL, Finding, Place, Question, key_of, same
+from points_grpc.storage.audit.findings import (
+    BEFORE_ALL,
+    AuditCheck,
+    AuditCursor,
+    Finding,
+    key_of,
+    same,
+)
 from points_grpc.storage.core.ids import BUCKETS
 from points_grpc.storage.core.unnest import BIGINT, INT
 from points_grpc.storage.tables import (
@@ -79,9 +86,9 @@ def _like_its_account(row: Any, *more: Any) -> Any:
     return _is_there(_account, "account_id", row, "", agrees, *more)
 
 
-_TABLES: dict[Table, tuple[Question, ...]] = {
+_TABLES: dict[Table, tuple[AuditCheck, ...]] = {
     members: (
-        Question(
+        AuditCheck(
             "the external id that it is shown by is not one of its identifiers",
             "member",
             _among(
@@ -99,12 +106,12 @@ _TABLES: dict[Table, tuple[Question, ...]] = {
         ),
     ),
     lots: (
-        Question(
+        AuditCheck(
             "it has no account of its member and currency",
             "lot",
             _among(lots, ~_like_its_account(lots, _account.c.member_id == lots.c.member_id)),
         ),
-        Question(
+        AuditCheck(
             "it has no EARN",
             "lot",
             _among(
@@ -114,12 +121,12 @@ _TABLES: dict[Table, tuple[Question, ...]] = {
         ),
     ),
     transactions: (
-        Question(
+        AuditCheck(
             "it has no account of its currency",
             "transaction",
             _among(transactions, ~_like_its_account(transactions)),
         ),
-        Question(
+        AuditCheck(
             "it has no lot",
             "transaction",
             _among(
@@ -142,7 +149,7 @@ _TABLES: dict[Table, tuple[Question, ...]] = {
                 ),
             ),
         ),
-        Question(
+        AuditCheck(
             "it reverses no EXPIRE",
             "transaction",
             _among(
@@ -160,7 +167,7 @@ _TABLES: dict[Table, tuple[Question, ...]] = {
         ),
     ),
     allocations: (
-        Question(
+        AuditCheck(
             "an allocation of it is not to a lot of its account",
             "transaction",
             _among(
@@ -176,12 +183,12 @@ _TABLES: dict[Table, tuple[Question, ...]] = {
         ),
     ),
     expiry_changes: (
-        Question(
+        AuditCheck(
             "it has no account of its currency",
             "change",
             _among(expiry_changes, ~_like_its_account(expiry_changes)),
         ),
-        Question(
+        AuditCheck(
             "it has no lot of its account",
             "change",
             _among(
@@ -198,14 +205,14 @@ _TABLES: dict[Table, tuple[Question, ...]] = {
     ),
 }
 
-_BEYOND_ALL = Place(2**31 - 1, 2**31 - 1, 2**63 - 1)
+_BEYOND_ALL = AuditCursor(2**31 - 1, 2**31 - 1, 2**63 - 1)
 
 TABLES = tuple(_TABLES)
 """Those whose rows are looked at here."""
 
 _ENDS = {table: _ends(table) for table in TABLES}
 _MISPLACED_IN = {
-    table: Question(
+    table: AuditCheck(
         _MISPLACED, questions[0].noun, _among(table, key_of(table)[2] % BUCKETS != table.c.bucket)
     )
     for table, questions in _TABLES.items()
@@ -222,14 +229,14 @@ class Pager:
     def __init__(self, table: Table, most: int) -> None:
         self._table = table
         self._most = most
-        self._after: Place = BEFORE_ALL
+        self._after: AuditCursor = BEFORE_ALL
         self.at_end = False
 
     def next(self, connection: Connection) -> list[Finding]:
         """What is wrong with the next rows."""
         bounds = {f"after_{name}": value for name, value in self._after._asdict().items()}
         row = connection.execute(_ENDS[self._table], {**bounds, "most": self._most}).one_or_none()
-        end = _BEYOND_ALL if row is None else Place(*row)
+        end = _BEYOND_ALL if row is None else AuditCursor(*row)
         params = bounds | {f"end_{name}": value for name, value in end._asdict().items()}
         questions = (*_TABLES[self._table], _MISPLACED_IN[self._table])
         found = [finding for q in questions for finding in q.ask(connection, params)]

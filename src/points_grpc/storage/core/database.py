@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, event
 
 from points_grpc.storage.core.connecting import connect, make_engine
 from points_grpc.storage.core.db_errors import Fault, OutOfTime, fault_of
-from points_grpc.storage.core.pipeline import abandon, finish, flush, open_wire, settle
+from points_grpc.storage.core.pipeline import commit, drain, flush, open_wire, reset
 
 __all__ = ["Connection", "Database", "Link", "Timeouts", "Watchdog"]
 
@@ -128,14 +128,14 @@ class Link:
                 try:
                     yield connection
                     watch.committing = True
-                    finish(connection)
+                    commit(connection)
                 except BaseException:
-                    settle(connection)
+                    drain(connection)
                     raise
         except Exception as error:
             if fault_of(error) is not Fault.LOST:
                 if not connection.closed:
-                    abandon(connection)
+                    reset(connection)
                 raise
             self.close()
             if watch.shut and not watch.committing:

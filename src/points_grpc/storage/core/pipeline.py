@@ -43,7 +43,7 @@ _WIRE = "points_wire"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask(Generic[T]):
+class Query(Generic[T]):
     """A statement with its parameters, and what to make of the rows it gives back.
 
     Without a statement there is nothing to ask: the answer is that of no rows.
@@ -53,15 +53,15 @@ class Ask(Generic[T]):
     params: Params
     read: Callable[[Sequence[Row]], T]
 
-    def alone(self, connection: Connection) -> T:
+    def run(self, connection: Connection) -> T:
         """Its answer, in a round trip of its own."""
-        answer: T = together(connection, self)[0]
+        answer: T = run_all(connection, self)[0]
         return answer
 
 
 def execute(connection: Connection, expression: Executable, params: Params) -> Sequence[Row]:
     """The rows that one statement gives back, in a round trip of its own."""
-    return Ask(expression, params, _same).alone(connection)
+    return Query(expression, params, _same).run(connection)
 
 
 def _same(rows: Sequence[Row]) -> Sequence[Row]:
@@ -120,7 +120,7 @@ def open_wire(connection: Connection, begin: bytes) -> None:
     connection.info[_WIRE] = _Wire(begin)
 
 
-def later(connection: Connection, expression: Executable, params: Params) -> None:
+def enqueue(connection: Connection, expression: Executable, params: Params) -> None:
     """Execute a statement that gives back nothing, without waiting for it.
 
     What it makes fail fails with what is asked next, or with the COMMIT. The server is at work on
@@ -130,16 +130,16 @@ def later(connection: Connection, expression: Executable, params: Params) -> Non
     _send_all(connection, [(statement, statement.values(params), None)])
 
 
-class Ahead(Generic[T]):
+class PendingQuery(Generic[T]):
     """An answer that is on its way: asked for before something else that is sent with it."""
 
-    def __init__(self, connection: Connection, ask: Ask[T]) -> None:
+    def __init__(self, connection: Connection, query: Query[T]) -> None:
         self._connection = connection
-        self._ask = ask
-        self._rows: Sequence[Row] | None = () if ask.expression is None else None
-        if ask.expression is not None:
-            statement = statement_of(ask.expression)
-            _send_all(connection, [(statement, statement.values(ask.params), self._take)])
+        self._query = query
+        self._rows: Sequence[Row] | None = () if query.expression is None else None
+        if query.expression is not None:
+            statement = statement_of(query.expression)
+            _send_all(connection, [(statement, statement.values(query.params), self._take)])
 
     def _take(self, rows: Sequence[Row]) -> None:
         self._rows = rows
@@ -150,10 +150,10 @@ class Ahead(Generic[T]):
             flush(self._connection)
         if self._rows is None:
             raise LookupError("the unit of work in which this was asked is over")
-        return self._ask.read(self._rows)
+        return self._query.read(self._rows)
 
 
-def together(connection: Connection, *asks: Ask[Any]) -> list[Any]:
+def run_all(connection: Connection, *queries: Query[Any]) -> list[Any]:
     """The answers to all, in order, sent one after the other and waited for once.
 
     Each sees what the ones before it have done. The first that fails is raised, as the driver's
@@ -162,15 +162,15 @@ def together(connection: Connection, *asks: Ask[Any]) -> list[Any]:
     # Written before anything is sent: what cannot be written must leave the connection whole.
     rows: list[Sequence[Row]] = []
     queue: list[_Queued] = []
-    for ask in asks:
-        if ask.expression is not None:
-            statement = statement_of(ask.expression)
-            queue.append((statement, statement.values(ask.params), rows.append))
+    for query in queries:
+        if query.expression is not None:
+            statement = statement_of(query.expression)
+            queue.append((statement, statement.values(query.params), rows.append))
     if queue:
         _send_all(connection, queue)
         _receive(connection)
     found = iter(rows)
-    return [ask.read(() if ask.expression is None else next(found)) for ask in asks]
+    return [query.read(() if query.expression is None else next(found)) for query in queries]
 
 
 def flush(connection: Connection) -> None:
@@ -179,7 +179,7 @@ def flush(connection: Connection) -> None:
         _receive(connection)
 
 
-def finish(connection: Connection) -> None:
+def commit(connection: Connection) -> None:
     """Wait for what is under way and for the COMMIT of the unit of work, if one has begun."""
     wire = _wire_of(connection)
     pgconn = _driver_of(connection).pgconn
@@ -187,14 +187,14 @@ def finish(connection: Connection) -> None:
         _receive(connection, commit=True)
 
 
-def settle(connection: Connection) -> None:
+def drain(connection: Connection) -> None:
     """Wait for what is under way in a unit of work that is to be rolled back, whatever it gives."""
     if not connection.closed and not connection.invalidated and _wire_of(connection).sent:
         with contextlib.suppress(Exception):  # the unit has failed already, and says why itself
             _exchange(connection)
 
 
-def abandon(connection: Connection) -> None:
+def reset(connection: Connection) -> None:
     """Prepare all anew: the driver's ROLLBACK may drop what was prepared."""
     wire = _wire_of(connection)
     wire.forgotten += len(wire.prepared)

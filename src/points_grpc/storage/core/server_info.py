@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 
 @dataclass(frozen=True, slots=True)
-class Checkup:
+class ServerInfo:
     """The server's version (180001 is 18.1) and the time by its clock."""
 
     version: int
@@ -33,10 +33,10 @@ def read_clock(connection: Connection) -> datetime:
     return shown
 
 
-def examine(connection: Connection) -> Checkup:
+def read_server_info(connection: Connection) -> ServerInfo:
     """Ask the server. Its clock decides nothing, but a wrong one shows a machine in trouble."""
     setting = func.current_setting
     number, text, clock = connection.execute(
         select(setting("server_version_num"), setting("server_version"), func.clock_timestamp())
     ).one()
-    return Checkup(int(number), text, clock)
+    return ServerInfo(int(number), text, clock)

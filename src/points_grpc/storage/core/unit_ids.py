@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from points_grpc.storage.core.pipeline import execute, later
+from points_grpc.storage.core.pipeline import enqueue, execute
 from points_grpc.storage.core.statements import Params
 from points_grpc.storage.core.unnest import BIGINT
 from points_grpc.storage.tables import INSTANT, units
@@ -41,7 +41,7 @@ def open_unit(connection: Connection, unit_id: UUID, now: datetime, bucket: int 
 
 def open_first(connection: Connection, unit_id: UUID, now: datetime, bucket: int = 0) -> None:
     """The same for an id that was never used: sent with what is asked first."""
-    later(connection, _open, _row(unit_id, now, bucket))
+    enqueue(connection, _open, _row(unit_id, now, bucket))
 
 
 def _row(unit_id: UUID, now: datetime, bucket: int) -> Params:

@@ -26,7 +26,7 @@ class EmbeddedPostgresError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServerPlace:
     """The folders of one embedded server and the user it runs as.
 
     `folder` holds the locks, the output of the last start and the cluster.
@@ -44,7 +44,7 @@ class Place:
         return self.folder / "cluster"
 
 
-def settle(data_dir: Path) -> Place:
+def settle(data_dir: Path) -> ServerPlace:
     """Decide where the server for `data_dir` lives and make its `folder`.
 
     A plain user's server runs straight from the installed package, with its data in
@@ -65,7 +65,7 @@ def settle(data_dir: Path) -> Place:
         base = _base_for_root()
         folder, binaries = _folder_for_root(data_dir, base, uid, gid), _copy_package(base)
     sockets = Path(_SOCKETS, f"points-grpc-{_key(folder)}")
-    return Place(folder, sockets, binaries, uid, gid)
+    return ServerPlace(folder, sockets, binaries, uid, gid)
 
 
 def own_folder(path: Path, uid: int, gid: int, mode: int) -> None:

@@ -27,7 +27,7 @@ from points_grpc.storage.embedded.durability import assert_durable
 from points_grpc.storage.embedded.memory import shared_buffers
 from points_grpc.storage.embedded.place import (
     EmbeddedPostgresError,
-    Place,
+    ServerPlace,
     is_folder_of,
     own_folder,
     settle,
@@ -81,7 +81,7 @@ class EmbeddedPostgres:
         self._data_dir = data_dir
         self._connections = max(connections, CONNECTIONS_MIN)
         self._timeout = timeout
-        self._settled: Place | None = None
+        self._settled: ServerPlace | None = None
         self._owner: int | None = None  # the process that holds the locks, when it is us
         self._locks: list[int] = []
         self._server_lock = -1
@@ -162,7 +162,7 @@ class EmbeddedPostgres:
                 os.close(self._locks.pop())
 
     @property
-    def _place(self) -> Place:
+    def _place(self) -> ServerPlace:
         if self._settled is None:
             raise EmbeddedPostgresError("the embedded server has not been started")
         return self._settled

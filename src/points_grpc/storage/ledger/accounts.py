@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, func, select, true, tuple_
 
 from points_grpc.domain.state import Account
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_id
-from points_grpc.storage.core.pipeline import Ask, Row, execute, later
+from points_grpc.storage.core.pipeline import Query, Row, enqueue, execute
 from points_grpc.storage.core.unnest import BIGINT, INT, fill, insert_rows, rows, update_rows
 from points_grpc.storage.tables import ACTIVITY_COLUMNS, INSTANT, accounts
 
@@ -151,17 +151,17 @@ def find(connection: Connection, pairs: Collection[MemberCurrency]) -> dict[Memb
     return {(tenant, member, currency): account for tenant, member, currency, account in found}
 
 
-def reading(keys: Iterable[AccountKey]) -> Ask[list[Account]]:
+def reading(keys: Iterable[AccountKey]) -> Query[list[Account]]:
     """The accounts that exist of `keys`, unlocked."""
     return _asking(_read, keys)
 
 
 def read(connection: Connection, keys: Iterable[AccountKey]) -> list[Account]:
     """As `reading`, in a round trip of its own."""
-    return reading(keys).alone(connection)
+    return reading(keys).run(connection)
 
 
-def locking(keys: Iterable[AccountKey], wait: bool) -> Ask[list[Account]]:
+def locking(keys: Iterable[AccountKey], wait: bool) -> Query[list[Account]]:
     """Lock and read the accounts, in id order.
 
     Without `wait` those locked elsewhere are left out; with it they are waited for, up to
@@ -172,7 +172,7 @@ def locking(keys: Iterable[AccountKey], wait: bool) -> Ask[list[Account]]:
 
 def lock(connection: Connection, keys: Iterable[AccountKey], wait: bool) -> list[Account]:
     """As `locking`, in a round trip of its own."""
-    return locking(keys, wait).alone(connection)
+    return locking(keys, wait).run(connection)
 
 
 def insert(connection: Connection, new: Sequence[Account]) -> None:
@@ -191,7 +191,7 @@ def insert(connection: Connection, new: Sequence[Account]) -> None:
         )
         for a in sorted(new, key=_unique)
     ]
-    later(connection, _insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
+    enqueue(connection, _insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
 
 
 def update(connection: Connection, changed: Sequence[Account]) -> None:
@@ -199,7 +199,7 @@ def update(connection: Connection, changed: Sequence[Account]) -> None:
     if not changed:
         return
     values = [(*_key_of(a), *_moving_of(a)) for a in sorted(changed, key=_key_of)]
-    later(connection, _update, fill("new", (*_KEY, *_MOVING), values))
+    enqueue(connection, _update, fill("new", (*_KEY, *_MOVING), values))
 
 
 def update_dates(connection: Connection, changed: Sequence[Account]) -> None:
@@ -211,7 +211,7 @@ def update_dates(connection: Connection, changed: Sequence[Account]) -> None:
         for a in changed
     ]
     values.sort(key=_BY_KEY)
-    later(connection, _update_dates, fill("new", (*_KEY, *_DATES), values))
+    enqueue(connection, _update_dates, fill("new", (*_KEY, *_DATES), values))
 
 
 def due(
@@ -260,9 +260,9 @@ def to_account(row: Sequence[Any]) -> Account:
     )
 
 
-def _asking(statement: Any, keys: Iterable[AccountKey]) -> Ask[list[Account]]:
+def _asking(statement: Any, keys: Iterable[AccountKey]) -> Query[list[Account]]:
     values = sorted((bucket_of_id(account), tenant, account) for tenant, account in keys)
-    return Ask(statement if values else None, fill("asked", _KEY, values), _to_accounts)
+    return Query(statement if values else None, fill("asked", _KEY, values), _to_accounts)
 
 
 def _to_accounts(found: Sequence[Row]) -> list[Account]:

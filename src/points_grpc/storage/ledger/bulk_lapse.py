@@ -26,16 +26,16 @@ PRINCIPAL = "sweep"
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueLapse:
     """What is due in an account: so many lots at so many instants, amounts in smallest units.
 
-    `odd` says that the account is not plain. `next_at` is the soonest fixed expiry to come.
+    `needs_engine`: the account is not plain. `next_at` is the soonest fixed expiry after now.
     """
 
     lots: int
     instants: int
     amount: int
-    odd: bool
+    needs_engine: bool
     next_at: datetime | None
 
 
@@ -56,7 +56,7 @@ _of_account = (
                 )
             ),
             False,
-        ).label("odd"),
+        ).label("needs_engine"),
         func.min(lots.c.expires_at).filter(lots.c.expires_at > _checked.c.now).label("next_at"),
     )
     .where(
@@ -73,7 +73,7 @@ _survey = (
         _of_account.c.lots,
         _of_account.c.instants,
         _of_account.c.amount,
-        _of_account.c.odd,
+        _of_account.c.needs_engine,
         _of_account.c.next_at,
     )
     .select_from(_checked)
@@ -201,13 +201,15 @@ _record = (
 )
 
 
-def survey(connection: Connection, asked: Sequence[tuple[Account, datetime]]) -> dict[int, Due]:
+def summarise(
+    connection: Connection, asked: Sequence[tuple[Account, datetime]]
+) -> dict[int, DueLapse]:
     """By account, what is due at its `now` of each of these locked accounts."""
     if not asked:
         return {}
     values = [(bucket_of_id(a.account_id), a.tenant_id, a.account_id, now) for a, now in asked]
     found = connection.execute(_survey, fill("checked", _CHECKED, values)).all()
-    return {account_id: Due(*figures) for account_id, *figures in found}
+    return {account_id: DueLapse(*figures) for account_id, *figures in found}
 
 
 def record(connection: Connection, plain: Sequence[tuple[Account, datetime, int]]) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, true
 from points_grpc.domain.model import ReasonType
 from points_grpc.domain.state import ExpiryChange
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_id
-from points_grpc.storage.core.pipeline import execute, later
+from points_grpc.storage.core.pipeline import enqueue, execute
 from points_grpc.storage.core.unnest import BIGINT, INT, fill, insert_rows, rows
 from points_grpc.storage.tables import expiry_changes
 
@@ -128,7 +128,7 @@ def insert(connection: Connection, new: Sequence[tuple[int, ExpiryChange]]) -> N
         for tenant, row in new
     ]
     values.sort(key=_BY_KEY)
-    later(connection, _insert, fill("new", _INSERTED, values))
+    enqueue(connection, _insert, fill("new", _INSERTED, values))
 
 
 def to_expiry_change(row: Sequence[Any]) -> ExpiryChange:

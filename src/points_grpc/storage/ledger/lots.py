@@ -16,7 +16,7 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from points_grpc.domain.model import AwardKind, LotState
 from points_grpc.domain.state import Lot
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_id
-from points_grpc.storage.core.pipeline import Ask, Row, execute, later
+from points_grpc.storage.core.pipeline import Query, Row, enqueue, execute
 from points_grpc.storage.core.unnest import BIGINT, INT, fill, insert_rows, rows, update_rows
 from points_grpc.storage.tables import INSTANT, lots
 
@@ -157,9 +157,9 @@ def by_id(connection: Connection, keys: Collection[LotKey]) -> dict[int, Lot]:
     return fetch(connection, _by_id, "asked", _KEY, _asked_for(keys))
 
 
-def finding(keys: Collection[LotKey]) -> Ask[dict[LotKey, Lot]]:
+def finding(keys: Collection[LotKey]) -> Query[dict[LotKey, Lot]]:
     """The lots that there are of these keys, by key."""
-    return Ask(_find if keys else None, fill("asked", _KEY, _asked_for(keys)), _found)
+    return Query(_find if keys else None, fill("asked", _KEY, _asked_for(keys)), _found)
 
 
 def _found(rows: Sequence[Row]) -> dict[LotKey, Lot]:
@@ -210,7 +210,7 @@ def insert(connection: Connection, new: Sequence[tuple[int, Lot]]) -> None:
         (bucket_of_id(lot.lot_id), tenant, lot.lot_id, *_fixed_of(lot), *_moving_of(lot))
         for tenant, lot in sorted(new, key=_unique)
     ]
-    later(connection, _insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
+    enqueue(connection, _insert, fill("new", (*_KEY, *_FIXED, *_MOVING), values))
 
 
 def update(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
@@ -220,7 +220,7 @@ def update(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
     values = sorted(
         (bucket_of_id(lot.lot_id), tenant, lot.lot_id, *_moving_of(lot)) for tenant, lot in changed
     )
-    later(connection, _update, fill("new", (*_KEY, *_MOVING), values))
+    enqueue(connection, _update, fill("new", (*_KEY, *_MOVING), values))
 
 
 def update_dates(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> None:
@@ -231,7 +231,7 @@ def update_dates(connection: Connection, changed: Sequence[tuple[int, Lot]]) -> 
         [(lot.lot_id % BUCKETS, t, lot.lot_id, lot.rule, lot.expires_at) for t, lot in changed],
         key=_BY_KEY,
     )
-    later(connection, _update_dates, fill("new", (*_KEY, *_DATES), values))
+    enqueue(connection, _update_dates, fill("new", (*_KEY, *_DATES), values))
 
 
 def to_lot(row: Sequence[Any]) -> Lot:

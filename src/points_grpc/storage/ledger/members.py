@@ -28,7 +28,7 @@ from points_grpc.domain.admin.commands import MemberView
 from points_grpc.domain.commands import MemberName
 from points_grpc.domain.results import MemberLabel
 from points_grpc.storage.core.ids import bucket_of_id, bucket_of_name
-from points_grpc.storage.core.pipeline import Ask, Row, execute, later
+from points_grpc.storage.core.pipeline import Query, Row, enqueue, execute
 from points_grpc.storage.core.unnest import BIGINT, INT, TEXT, Params, fill, rows
 from points_grpc.storage.ledger import former_identifiers as former
 from points_grpc.storage.tables import (
@@ -173,31 +173,31 @@ class Known:
     versions: dict[int, int] = field(default_factory=dict)
 
 
-def finding(names: Collection[Name]) -> Ask[dict[Name, Known]]:
+def finding(names: Collection[Name]) -> Query[dict[Name, Known]]:
     """Whose each identifier is; unknown ones are absent.
 
     A name of the type `member_id` is not an identifier: ask `labels` for it.
     """
     asked = [(bucket_of_name(*name), *name) for name in names]
     params = fill("names", ("bucket", "tenant_id", "type", "value"), asked)
-    return Ask(_find if names else None, params, _known)
+    return Query(_find if names else None, params, _known)
 
 
 @dataclass(slots=True)
-class Found:
+class FoundMember:
     """Whose identifiers are, and the ids of the members whose they were before."""
 
     known: dict[Name, Known]
     former: dict[Name, list[int]]
 
 
-def finding_with_former(names: Collection[Name]) -> Ask[Found]:
+def finding_with_former(names: Collection[Name]) -> Query[FoundMember]:
     """Whose each identifier is, and whose it was while request ids are remembered."""
     ask = finding(names)
-    return Ask(_find_with_former if names else None, ask.params, _found)
+    return Query(_find_with_former if names else None, ask.params, _found)
 
 
-def _found(found: Sequence[Row]) -> Found:
+def _found(found: Sequence[Row]) -> FoundMember:
     had: dict[Name, list[int]] = {}
     have = []
     for row in found:
@@ -205,7 +205,7 @@ def _found(found: Sequence[Row]) -> Found:
             had.setdefault((row[0], row[1], row[2]), []).append(row[3])
         else:
             have.append(row)
-    return Found(_known(have), had)
+    return FoundMember(_known(have), had)
 
 
 def _known(found: Sequence[Row]) -> dict[Name, Known]:
@@ -291,7 +291,7 @@ def insert_members(connection: Connection, new: Iterable[MemberRow]) -> None:
     """Add members, in the order of their keys."""
     ordered = sorted((bucket_of_id(row[1]), *row) for row in new)
     if ordered:
-        later(connection, _insert_members, fill("new_members", _MEMBER, ordered))
+        enqueue(connection, _insert_members, fill("new_members", _MEMBER, ordered))
 
 
 def insert_identifiers(connection: Connection, new: Iterable[IdentifierRow]) -> None:
@@ -304,8 +304,8 @@ def insert_identifiers(connection: Connection, new: Iterable[IdentifierRow]) -> 
         return
     by_name = sorted((bucket_of_name(*row[:3]), *row) for row in new)
     by_member = sorted((bucket_of_id(row[3]), *row) for row in new)
-    later(connection, _insert_identifiers, fill("new_identifiers", _IDENTIFIER, by_name))
-    later(connection, _insert_member_identifiers, fill("new_identifiers", _IDENTIFIER, by_member))
+    enqueue(connection, _insert_identifiers, fill("new_identifiers", _IDENTIFIER, by_name))
+    enqueue(connection, _insert_member_identifiers, fill("new_identifiers", _IDENTIFIER, by_member))
 
 
 # One member

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy import insert as insert_into
 
-from points_grpc.storage.core.pipeline import execute, later
+from points_grpc.storage.core.pipeline import enqueue, execute
 from points_grpc.storage.core.unnest import BIGINT, BYTES, INT, fill, rows
 from points_grpc.storage.tables import INSTANT, requests
 
@@ -82,7 +82,7 @@ def find(
 def insert(connection: Connection, new: Sequence[RequestRow]) -> None:
     """Add rows, sorted by the caller; one whose key is there already is a conflict (23505)."""
     if new:
-        later(connection, _insert, fill("new", _COLUMNS, new))
+        enqueue(connection, _insert, fill("new", _COLUMNS, new))
 
 
 def delete_older_than(connection: Connection, before: datetime, limit: int) -> int:

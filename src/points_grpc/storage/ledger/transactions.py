@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, func, select, true
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.state import Allocation, Transaction
 from points_grpc.storage.core.ids import bucket_of_id
-from points_grpc.storage.core.pipeline import execute, later
+from points_grpc.storage.core.pipeline import enqueue, execute
 from points_grpc.storage.core.unnest import BIGINT, INT, fill, insert_rows, rows
 from points_grpc.storage.tables import allocations, transactions
 
@@ -209,7 +209,7 @@ def insert(connection: Connection, new: Sequence[tuple[int, Transaction]]) -> No
         (bucket_of_id(row.transaction_id), tenant, *_values_of(row))
         for tenant, row in sorted(new, key=_place)
     ]
-    later(connection, _insert, fill("new", (*_KEY, *_COLUMNS), values))
+    enqueue(connection, _insert, fill("new", (*_KEY, *_COLUMNS), values))
 
 
 def insert_allocations(connection: Connection, new: Sequence[tuple[int, Allocation]]) -> None:
@@ -220,7 +220,7 @@ def insert_allocations(connection: Connection, new: Sequence[tuple[int, Allocati
         (bucket_of_id(a.transaction_id), tenant, a.transaction_id, a.lot_id, a.amount)
         for tenant, a in new
     )
-    later(connection, _insert_allocations, fill("new", ALLOCATION, values))
+    enqueue(connection, _insert_allocations, fill("new", ALLOCATION, values))
 
 
 def to_transaction(row: Sequence[Any]) -> Transaction:

@@ -30,7 +30,7 @@ from points_grpc.domain.as_of import FixedLots
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.schedule import EMPTY_SUMS, InactivityLots, MonthSums
 from points_grpc.storage.core.ids import bucket_of_id
-from points_grpc.storage.core.pipeline import Ask, Row, execute
+from points_grpc.storage.core.pipeline import Query, Row, execute
 from points_grpc.storage.core.unnest import BIGINT, INT, SMALL, fill, rows
 from points_grpc.storage.tables import INSTANT, lots, transactions
 
@@ -105,7 +105,7 @@ _fixed = (
 )
 
 
-def fixed_lots(asked: Iterable[tuple[int, int, int, datetime]]) -> Ask[dict[int, FixedLots]]:
+def fixed_lots(asked: Iterable[tuple[int, int, int, datetime]]) -> Query[dict[int, FixedLots]]:
     """How the fixed lots of each (tenant_id, account_id, state, now) stand, by account.
 
     An account without unfinished fixed lots in the states that are asked for is absent.
@@ -140,7 +140,7 @@ _expiring = (
 
 def expiring(
     periods: Iterable[tuple[Place, int, int, datetime, datetime]],
-) -> Ask[dict[Place, tuple[int, int]]]:
+) -> Query[dict[Place, tuple[int, int]]]:
     """Points and number of the fixed approved lots that expire in each period, half open.
 
     A period is (place, tenant_id, account_id, start_at, end_at); one without lots is absent.
@@ -189,7 +189,7 @@ _inactivity = (
 
 def inactivity_lots(
     rules: Iterable[tuple[int, int, int, int, datetime | None]],
-) -> Ask[dict[int, list[InactivityLots]]]:
+) -> Query[dict[int, list[InactivityLots]]]:
     """The unfinished inactivity lots of each account, grouped by what they count from.
 
     A rule is (tenant_id, account_id, state, policy_version_id, qualified_at), the latter the
@@ -344,8 +344,8 @@ def _asking(
     columns: Sequence[str],
     values: Sequence[Sequence[Any]],
     read: Callable[[Sequence[Row]], T],
-) -> Ask[T]:
-    return Ask(statement if values else None, fill(name, columns, values), read)
+) -> Query[T]:
+    return Query(statement if values else None, fill(name, columns, values), read)
 
 
 def _execute(

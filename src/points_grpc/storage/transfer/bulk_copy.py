@@ -184,7 +184,7 @@ class PlainAward(Protocol):
     def reference(self) -> str: ...
 
 
-class Written:
+class CopyBuffer:
     """Rows of one chunk, packed as they come; `lots` and so on are what COPY takes."""
 
     def __init__(self, tenant_id: int) -> None:
@@ -209,9 +209,9 @@ class Written:
             for a in new_allocations
         ]
 
-    def desk(self, account: Account, principal: str) -> Desk:
+    def lot_writer(self, account: Account, principal: str) -> AccountLotWriter:
         """Where lots of one account are added without being made first."""
-        return Desk(self, account, principal)
+        return AccountLotWriter(self, account, principal)
 
     @property
     def lots(self) -> bytes:
@@ -235,12 +235,12 @@ class Written:
         )
 
 
-class Desk:
+class AccountLotWriter:
     """Packs approved lots with a fixed expiry for one account, with what was redeemed of them."""
 
     __slots__ = ("_allocations", "_head", "_lots", "_of_row", "_rows", "_tail", "account", "bucket")
 
-    def __init__(self, into: Written, account: Account, principal: str) -> None:
+    def __init__(self, into: CopyBuffer, account: Account, principal: str) -> None:
         self.account = account
         self.bucket = bucket = account.account_id % BUCKETS
         key = (4, bucket, 4, into.tenant_id, 8, account.account_id)

@@ -16,8 +16,8 @@ from points_grpc.domain.model import AwardKind, Currency, LotState, Policy
 from points_grpc.domain.posting import bump_version, count_earn, count_redemption, lower_due_bound
 from points_grpc.domain.state import Account, Lot
 from points_grpc.service.transfer.importer.new_ids import NewIds
-from points_grpc.service.transfer.importer.parts import Name
-from points_grpc.storage.transfer.bulk_copy import Desk
+from points_grpc.service.transfer.importer.parts import MemberKeyName
+from points_grpc.storage.transfer.bulk_copy import AccountLotWriter
 
 _KIND = AwardKind.POINT_AWARDED
 
@@ -26,7 +26,7 @@ class PlainLot(NamedTuple):
     """A plain lot and whose it is; amounts in the smallest unit, instants in UTC."""
 
     number: int
-    name: Name
+    name: MemberKeyName
     currency: Currency
     policy: Policy
     amount: int
@@ -86,20 +86,20 @@ class Posted(NamedTuple):
         return self.plain.made(self.lot_id, self.account, self.at)
 
 
-def post_plain(desk: Desk, ids: NewIds, plain: PlainLot, now: datetime) -> Posted:
+def post_plain(lot_writer: AccountLotWriter, ids: NewIds, plain: PlainLot, now: datetime) -> Posted:
     """Post a lot that the account can hold: its EARN, and a REDEEM of what is gone."""
-    account = desk.account
+    account = lot_writer.account
     _, _, _, _, amount, remaining, earned_at, expires_at, _, _ = plain
     now = recording_time(account, now)
     count_earn(account, amount, earned_at)
     bump_version(account, now)
-    lot_id = ids.new_id(desk.bucket)
-    desk.earn(lot_id, plain, now)
+    lot_id = ids.new_id(lot_writer.bucket)
+    lot_writer.earn(lot_id, plain, now)
     if remaining != amount:
         gone = amount - remaining
         count_redemption(account, gone, earned_at)
         bump_version(account, now)
-        desk.redeem(ids.new_id(desk.bucket), lot_id, gone, earned_at, now)
+        lot_writer.redeem(ids.new_id(lot_writer.bucket), lot_id, gone, earned_at, now)
     if remaining:
         lower_due_bound(account, expires_at)
     return Posted(plain, lot_id, account, now)

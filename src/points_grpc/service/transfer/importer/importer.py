@@ -15,13 +15,13 @@ from points_grpc.clock import Clock
 from points_grpc.domain.limits import DEFAULT_QUOTAS
 from points_grpc.domain.model import Program
 from points_grpc.errors import InvalidField, ProgramNotFound
-from points_grpc.service.transfer.importer.lookup import Scope, Shelf
+from points_grpc.service.transfer.importer.lookup import ChunkLookup, Scope
 from points_grpc.service.transfer.importer.parsing import Parser, Versions
 from points_grpc.service.transfer.importer.preparing import Preparer
 from points_grpc.service.transfer.importer.report import Report
-from points_grpc.service.transfer.importer.rows import CsvReader, JsonReader, Read
+from points_grpc.service.transfer.importer.rows import CsvReader, JsonReader, ReadRows
 from points_grpc.service.transfer.importer.source import BadFile, Records, Source, without_mark
-from points_grpc.service.transfer.importer.writing import Chunk, ImportedElsewhere, Writer
+from points_grpc.service.transfer.importer.writing import ChunkWriter, ImportedElsewhere, RowChunk
 from points_grpc.storage.admin import policies, programs
 from points_grpc.storage.core.database import Connection, Database, Link
 from points_grpc.storage.core.ids import IdSource
@@ -43,7 +43,7 @@ CSV, JSON_LINES = "csv", "jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ImportJob:
     """The file to import, and its target: `form` is CSV or JSON_LINES, `chunk` a number of rows.
 
     `merge_by` has the types of identifiers by which somebody new is taken for a member that has
@@ -61,7 +61,7 @@ class Order:
 
 
 class _Reader(Protocol):
-    def read(self, records: Records) -> Read: ...
+    def read(self, records: Records) -> ReadRows: ...
 
 
 class Importer:
@@ -74,7 +74,7 @@ class Importer:
     recognised one by one.
     """
 
-    def __init__(self, database: Database, clock: Clock, order: Order) -> None:
+    def __init__(self, database: Database, clock: Clock, order: ImportJob) -> None:
         self._clock = clock
         self._order = order
         self._source = Source(order.path, quoted=order.form == CSV)
@@ -97,7 +97,7 @@ class Importer:
             raise
         first, most = self.resumed.first_number, order.identifiers_max
         self._scope = Scope(order.tenant_id, program, origin, first, order.merge_by, most)
-        self._writer = Writer(
+        self._writer = ChunkWriter(
             self._linked(database), self._scope, self._ids, clock=clock, file=file, report=report
         )
         self._writer.done = self.resumed
@@ -108,7 +108,7 @@ class Importer:
 
         Raises BadFile, ImportedElsewhere and StorageUnavailable; what was yielded stays.
         """
-        under_way: deque[tuple[Future[Progress], Shelf]] = deque()
+        under_way: deque[tuple[Future[Progress], ChunkLookup]] = deque()
         generation = self._writer.generation
         for records in self._records():
             chunk = self._parsed(records)
@@ -123,11 +123,11 @@ class Importer:
             # Not the writer's, which may just have grown: what is under way would be void.
             chunk.generation = generation
             with self._link.unit() as connection:
-                before = [shelf for _, shelf in under_way]
+                before = [lookup for _, lookup in under_way]
                 preparer = Preparer(connection, self._scope, self._ids, self._clock, before)
                 chunk.prepared = preparer.prepare(chunk.rows)
-            shelf = chunk.prepared.shelf
-            under_way.append((self._thread.submit(self._writer.write, chunk), shelf))
+            lookup = chunk.prepared.lookup
+            under_way.append((self._thread.submit(self._writer.write, chunk), lookup))
         for written, _ in under_way:
             yield written.result()
         yield self._finish()
@@ -158,12 +158,12 @@ class Importer:
                 done = done.after(bytes_done=head.bytes_done, lines_done=head.lines_done)
         return self._source.records(self._order.chunk, done.bytes_done, done.lines_done)
 
-    def _parsed(self, records: Records) -> Chunk:
+    def _parsed(self, records: Records) -> RowChunk:
         if records.numbers and records.numbers[0] == 1:
             records.texts[0] = without_mark(records.texts[0])
         read = self._reader.read(records)
         parser = Parser(self._scope.program, self._versions, self._clock.now())
-        chunk = Chunk([], records.refused + read.refused, records.bytes_done, records.lines_done)
+        chunk = RowChunk([], records.refused + read.refused, records.bytes_done, records.lines_done)
         for number, fields in read.rows:
             try:
                 chunk.rows.append(parser.parse(number, fields))
@@ -196,7 +196,7 @@ def _hold(link: Link, file: FileKey) -> None:
         time.sleep(0.1)
 
 
-def _settings(connection: Connection, order: Order) -> tuple[Program, Versions]:
+def _settings(connection: Connection, order: ImportJob) -> tuple[Program, Versions]:
     key = (order.tenant_id, order.program_id)
     program = programs.load(connection, [key]).get(key)
     if program is None:

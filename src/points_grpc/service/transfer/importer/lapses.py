@@ -18,15 +18,15 @@ from points_grpc.storage.transfer import imports
 from points_grpc.storage.transfer.imports import LOT, TRANSACTION
 
 
-class Stand(NamedTuple):
+class AccountLapses(NamedTuple):
     """The lots that had lapsed by an instant, by account; from `until` on more may, None: never."""
 
-    standing: dict[int, Standing]
+    standing: dict[int, LapsedLots]
     until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LapsedLots:
     """What an account had before the import that follows its activity and has lapsed, by id.
 
     Files brought those in `told`.
@@ -36,24 +36,24 @@ class Standing:
     told: frozenset[int]
 
 
-End = tuple[int, int]
+LotEnd = tuple[int, int]
 """A lot, and the EXPIRE that ended it"""
 
 
-def find_standing(
+def find_lapsed_lots(
     connection: Connection,
     program: Program,
     found: Iterable[Account],
     now: datetime,
     first_number: int,
-) -> Stand:
+) -> AccountLapses:
     """Return what had lapsed by `now` in accounts as they are stored.
 
     The import's own lots, whose numbers begin with `first_number`, are not among them: what is
     still to come of the file may say that they had not.
     """
     if all(policy.kind is not PolicyKind.INACTIVITY for policy in program.versions.values()):
-        return Stand({})
+        return AccountLapses({})
     found = list(found)
     known = {a.account_id: a for a in found if may_be_due(a.next_due_at, now)}
     asked = [(account.tenant_id, key, now) for key, account in known.items()]
@@ -74,11 +74,11 @@ def find_standing(
     for lot in lapsed:
         if lot.lot_id not in told or lot.lot_id // BUCKETS < first_number:
             standing.setdefault(lot.account_id, {})[lot.lot_id] = lot
-    of_accounts = {key: Standing(of, frozenset(told & of.keys())) for key, of in standing.items()}
-    return Stand(of_accounts, min(to_come, default=None))
+    of_accounts = {key: LapsedLots(of, frozenset(told & of.keys())) for key, of in standing.items()}
+    return AccountLapses(of_accounts, min(to_come, default=None))
 
 
-def find_ends(connection: Connection, tenant_id: int, ended: Sequence[Lot]) -> set[End]:
+def find_ends(connection: Connection, tenant_id: int, ended: Sequence[Lot]) -> set[LotEnd]:
     """Which stored lapses of these lots no row of a file has posted; sets each lot's `lapsed`."""
     keys = {(tenant_id, lot.lapse_id, lot.lot_id) for lot in ended}
     amounts = transactions.parts(connection, keys)
@@ -86,7 +86,7 @@ def find_ends(connection: Connection, tenant_id: int, ended: Sequence[Lot]) -> s
     rows = transactions.by_id(connection, [(tenant_id, number) for number in numbers])
     things = {(lot.member_id, lot.lapse_id) for lot in ended}
     posted = imports.made_by_files(connection, tenant_id, TRANSACTION, things)
-    found: set[End] = set()
+    found: set[LotEnd] = set()
     for lot in ended:
         lot.lapsed = amounts[lot.lot_id]
         lapse, earn = rows[lot.lapse_id], rows[lot.lot_id]

@@ -13,7 +13,12 @@ from points_grpc.domain.model import Program
 from points_grpc.domain.results import MemberLabel
 from points_grpc.domain.state import Account, Lot
 from points_grpc.service.transfer.importer.fast_path import PlainLot, Posted
-from points_grpc.service.transfer.importer.lapses import End, Standing, find_ends, find_standing
+from points_grpc.service.transfer.importer.lapses import (
+    LapsedLots,
+    LotEnd,
+    find_ends,
+    find_lapsed_lots,
+)
 from points_grpc.service.transfer.importer.parsing import (
     Parsed,
     ParsedChange,
@@ -21,7 +26,7 @@ from points_grpc.service.transfer.importer.parsing import (
     ParsedLot,
     ParsedMember,
 )
-from points_grpc.service.transfer.importer.parts import LotRef, Name
+from points_grpc.service.transfer.importer.parts import LotRef, MemberKeyName
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.ids import bucket_of_id
 from points_grpc.storage.ledger import accounts, expiry_changes, lots, members, transactions
@@ -50,7 +55,7 @@ class Scope:
 
 
 @dataclass(slots=True)
-class Shelf:
+class ChunkLookup:
     """Everything that one chunk has found or made.
 
     `plain` are lots that were posted in one step, by member and number like `vendor_lots`.
@@ -60,7 +65,7 @@ class Shelf:
     by others than rows of files.
     """
 
-    members: dict[Name, int] = field(default_factory=dict)
+    members: dict[MemberKeyName, int] = field(default_factory=dict)
     labels: dict[int, MemberLabel] = field(default_factory=dict)
     names_held: dict[int, int] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)
@@ -69,9 +74,9 @@ class Shelf:
     lots: dict[int, Lot] = field(default_factory=dict)
     keys: dict[ImportKey, Target] = field(default_factory=dict)
     plain: dict[tuple[int, int], Posted] = field(default_factory=dict)
-    standing: dict[int, Standing] = field(default_factory=dict)
+    standing: dict[int, LapsedLots] = field(default_factory=dict)
     until: datetime | None = None
-    ends: set[End] = field(default_factory=set)
+    ends: set[LotEnd] = field(default_factory=set)
 
     def add_lot(self, lot: Lot) -> None:
         """Let the lot be found."""
@@ -98,53 +103,53 @@ class Shelf:
 class Finder:
     """Fills the shelf of one chunk. `before` are those of chunks under way, oldest first."""
 
-    def __init__(self, connection: Connection, scope: Scope, before: Sequence[Shelf]) -> None:
+    def __init__(self, connection: Connection, scope: Scope, before: Sequence[ChunkLookup]) -> None:
         self._connection = connection
         self._scope = scope
         self._tenant = scope.tenant_id
         self._origin = "" if scope.origin is None else f"{scope.origin:x}-"
         self._before = before[::-1]
-        self.shelf = Shelf()
+        self.lookup = ChunkLookup()
 
     def find_members(self, rows: Iterable[Parsed]) -> None:
         """The members that rows name, and how those that may get identifiers are shown."""
-        names: set[Name] = set()
-        named: set[Name] = set()
+        names: set[MemberKeyName] = set()
+        named: set[MemberKeyName] = set()
         for row in rows:
             if isinstance(row, ParsedMember):
                 named.update((name.type, name.value) for name in row.names)
             else:
                 names.add(row.name)
-        known = self.shelf.members
+        known = self.lookup.members
         missing = self._from_before(names | named, known, "members")
         asked = [(self._tenant, *name) for name in missing]
         for (_, kind, value), member in members.resolve(self._connection, asked).items():
             known[kind, value] = member
         ids = {known[name] for name in named if name in known}
-        missing_ids = self._from_before(ids, self.shelf.labels, "labels")
+        missing_ids = self._from_before(ids, self.lookup.labels, "labels")
         found = members.labels(self._connection, [(self._tenant, member) for member in missing_ids])
-        self.shelf.labels.update({member: label for (_, member), label in found.items()})
+        self.lookup.labels.update({member: label for (_, member), label in found.items()})
         self._count_names(rows)
 
     def _count_names(self, rows: Iterable[Parsed]) -> None:
         """Find how many identifiers those members have to which a row may add one."""
-        known, growing = self.shelf.members, set[int]()
+        known, growing = self.lookup.members, set[int]()
         for row in rows:
             if isinstance(row, ParsedMember):
                 owners = [known.get((name.type, name.value)) for name in row.names]
                 if None in owners:
                     growing.update(owner for owner in owners if owner is not None)
-        missing = self._from_before(growing, self.shelf.names_held, "names_held")
+        missing = self._from_before(growing, self.lookup.names_held, "names_held")
         found = members.count_identifiers(self._connection, self._tenant, missing)
-        self.shelf.names_held.update(found)
+        self.lookup.names_held.update(found)
 
     def find_accounts(self, pairs: Collection[Pair], clock: Clock, lock: bool) -> datetime:
         """Find the accounts of members in currencies, and what in them has lapsed unrecorded.
 
         Returns the instant that this is as of: it is taken under the locks, where there are any.
         """
-        missing = self._from_before(pairs, self.shelf.accounts, "accounts")
-        asked = [(self._tenant, *pair) for pair in missing if pair[0] not in self.shelf.fresh]
+        missing = self._from_before(pairs, self.lookup.accounts, "accounts")
+        asked = [(self._tenant, *pair) for pair in missing if pair[0] not in self.lookup.fresh]
         keys = [(self._tenant, a) for a in accounts.find(self._connection, asked).values()]
         if lock:
             found = accounts.lock(self._connection, keys, wait=True)
@@ -152,24 +157,24 @@ class Finder:
             found = accounts.read(self._connection, keys)
         now = clock.now()
         for account in found:
-            self.shelf.accounts[account.member_id, account.currency_id] = account
-        ids = [account.account_id for account in self.shelf.accounts.values()]
-        self._from_before(ids, self.shelf.standing, "standing")
+            self.lookup.accounts[account.member_id, account.currency_id] = account
+        ids = [account.account_id for account in self.lookup.accounts.values()]
+        self._from_before(ids, self.lookup.standing, "standing")
         first_number = self._scope.first_number
-        stand = find_standing(self._connection, self._scope.program, found, now, first_number)
-        self.shelf.standing |= stand.standing
-        ends = (stand.until, *(shelf.until for shelf in self._before))
-        self.shelf.until = min((at for at in ends if at is not None), default=None)
-        for standing in self.shelf.standing.values():
+        stand = find_lapsed_lots(self._connection, self._scope.program, found, now, first_number)
+        self.lookup.standing |= stand.standing
+        ends = (stand.until, *(lookup.until for lookup in self._before))
+        self.lookup.until = min((at for at in ends if at is not None), default=None)
+        for standing in self.lookup.standing.values():
             for lot in standing.lots.values():
-                self.shelf.add_lot(lot)
+                self.lookup.add_lot(lot)
         return now
 
     def find_lots(self, rows: Iterable[Parsed]) -> None:
         """The lots that rows would make or refer to, and what became of rows like them."""
         vendors: set[tuple[int, int]] = set()
         keys: dict[ImportKey, int] = {}
-        members_known, fresh = self.shelf.members, self.shelf.fresh
+        members_known, fresh = self.lookup.members, self.lookup.fresh
         for row in rows:
             if isinstance(row, ParsedMember):
                 continue
@@ -193,41 +198,41 @@ class Finder:
                     keys.setdefault((member, import_id), LOT)
             if isinstance(row, ParsedHistory) and row.reverses:
                 keys.setdefault((member, row.reverses), TRANSACTION)
-        self._find_by_vendor_id(vendors - self.shelf.vendor_lots.keys())
+        self._find_by_vendor_id(vendors - self.lookup.vendor_lots.keys())
         self._find_by_key(keys)
         self._find_ends()
 
     def _find_by_vendor_id(self, vendors: Collection[tuple[int, int]]) -> None:
         missing = []
         for key in vendors:
-            for shelf in self._before:
-                if (lot := shelf.vendor_lot(key)) is not None:
-                    self.shelf.add_lot(lot)
+            for lookup in self._before:
+                if (lot := lookup.vendor_lot(key)) is not None:
+                    self.lookup.add_lot(lot)
                     break
             else:
                 missing.append(key)
         asked = [(self._tenant, *vendor) for vendor in missing]
         for lot in lots.by_vendor_id(self._connection, asked).values():
-            self.shelf.add_lot(lot)
+            self.lookup.add_lot(lot)
 
     def _find_by_key(self, keys: dict[ImportKey, int]) -> None:
-        targets = self.shelf.keys
+        targets = self.lookup.keys
         missing = self._from_before(keys.keys(), targets, "keys")
         targets.update(imports.targets(self._connection, self._tenant, missing))
         self._find_own({key: kind for key, kind in keys.items() if key not in targets})
         wanted = {target for kind, target in targets.values() if kind == LOT}
-        missing_lots = self._from_before(wanted - self.shelf.lots.keys(), self.shelf.lots, "lots")
+        missing_lots = self._from_before(wanted - self.lookup.lots.keys(), self.lookup.lots, "lots")
         asked = [(self._tenant, lot) for lot in missing_lots]
         for lot in lots.by_id(self._connection, asked).values():
-            self.shelf.add_lot(lot)
+            self.lookup.add_lot(lot)
 
     def _find_ends(self) -> None:
         """Which of the lots have been ended by servers."""
-        for shelf in self._before:
-            self.shelf.ends |= shelf.ends
-        ended = [lot for lot in self.shelf.lots.values() if lot.lapse_id and not lot.lapsed]
+        for lookup in self._before:
+            self.lookup.ends |= lookup.ends
+        ended = [lot for lot in self.lookup.lots.values() if lot.lapse_id and not lot.lapsed]
         if ended:
-            self.shelf.ends |= find_ends(self._connection, self._tenant, ended)
+            self.lookup.ends |= find_ends(self._connection, self._tenant, ended)
 
     def _find_own(self, keys: dict[ImportKey, int]) -> None:
         """Rows that this very database has exported are there under their own ids."""
@@ -245,14 +250,14 @@ class Finder:
         there |= {(CHANGE, n) for n in expiry_changes.by_id(self._connection, asked[CHANGE])}
         for target, key in own.items():
             if target in there:
-                self.shelf.keys[key] = target
+                self.lookup.keys[key] = target
 
     def _from_before(self, keys: Collection[Any], into: dict[Any, Any], name: str) -> list[Any]:
         """Put what chunks under way have of `keys` into `into`; those that none of them has."""
         missing = []
         for key in keys:
-            for shelf in self._before:
-                if key in (there := getattr(shelf, name)):
+            for lookup in self._before:
+                if key in (there := getattr(lookup, name)):
                     into[key] = there[key]
                     break
             else:

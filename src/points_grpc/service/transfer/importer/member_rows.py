@@ -35,14 +35,14 @@ class MemberRows:
         self._ids = ids
         self._now = now
         self._done = done
-        self._shelf = done.shelf
+        self._lookup = done.lookup
 
     def decide(self, row: ParsedMember) -> bool:
         """Make or find the row's member, and give it its names; whether that changed anything.
 
         Refuses (InvalidField) names of several members, and more names than a member may have.
         """
-        known = self._shelf.members
+        known = self._lookup.members
         owners = {
             name: known[key] for name in row.names if (key := (name.type, name.value)) in known
         }
@@ -71,7 +71,7 @@ class MemberRows:
         if not self._scope.program.auto_enroll:
             return
         for row in rows:
-            if isinstance(row, _LOTS) and row.name not in self._shelf.members:
+            if isinstance(row, _LOTS) and row.name not in self._lookup.members:
                 kind, value = row.name
                 if kind == EXTERNAL_ID:
                     self._add([MemberName(kind, value)], self._now)
@@ -92,9 +92,9 @@ class MemberRows:
         label = label_of(names, MemberLabel(member))
         row = (tenant, member, label.vendor_id or None, label.external_id or None, at)
         self._done.members.append(row)
-        self._shelf.fresh.add(member)
-        self._shelf.labels[member] = label
-        self._shelf.names_held[member] = 0
+        self._lookup.fresh.add(member)
+        self._lookup.labels[member] = label
+        self._lookup.names_held[member] = 0
         self._name(member, names)
 
     def _check_room(self, held: int, names: Sequence[MemberName]) -> None:
@@ -104,7 +104,7 @@ class MemberRows:
             raise InvalidField("identifiers", f"a member has at most {most}")
 
     def _link(self, member: int, names: Sequence[MemberName]) -> None:
-        before, held = self._shelf.labels[member], self._shelf.names_held[member]
+        before, held = self._lookup.labels[member], self._lookup.names_held[member]
         self._check_room(held, names)
         if before.vendor_id and any(name.type == VENDOR_ID for name in names):
             raise InvalidField("member_vendor_id", "is not the one that the member has")
@@ -112,13 +112,13 @@ class MemberRows:
         if before.external_id:
             kept.append(MemberName(EXTERNAL_ID, before.external_id))
         label = label_of([*kept, *names], before)
-        if member in self._shelf.fresh:
+        if member in self._lookup.fresh:
             self._relabel_fresh(label)
         else:
             self._done.labels.setdefault(member, before)
             self._done.names_held.setdefault(member, held)
             self._done.relabelled.append(label)
-        self._shelf.labels[member] = label
+        self._lookup.labels[member] = label
         self._name(member, names)
 
     def _relabel_fresh(self, label: MemberLabel) -> None:
@@ -129,8 +129,8 @@ class MemberRows:
 
     def _name(self, member: int, names: Iterable[MemberName]) -> None:
         for name in names:
-            self._shelf.members[name.type, name.value] = member
-            self._shelf.names_held[member] += 1
+            self._lookup.members[name.type, name.value] = member
+            self._lookup.names_held[member] += 1
             row = (self._scope.tenant_id, name.type, name.value, member)
             self._done.identifiers.append(row)
 

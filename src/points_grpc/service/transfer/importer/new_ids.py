@@ -7,7 +7,7 @@ from typing import Protocol
 from points_grpc.storage.core.ids import BUCKETS
 
 
-class Ids(Protocol):
+class ImportNumberSource(Protocol):
     """Where new ids come from."""
 
     def numbers(self, count: int) -> int:
@@ -21,7 +21,7 @@ _NUMBERS = 1_024
 class NewIds:
     """New ids for one chunk, taken many at a time."""
 
-    def __init__(self, ids: Ids) -> None:
+    def __init__(self, ids: ImportNumberSource) -> None:
         self._ids = ids
         self._next = self._end = 0
 

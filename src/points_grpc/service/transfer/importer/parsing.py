@@ -50,7 +50,7 @@ from points_grpc.service.transfer.importer.fields import (
 from points_grpc.service.transfer.importer.parts import (
     PRINCIPAL,
     LotRef,
-    Name,
+    MemberKeyName,
     allocations_in,
     field_of,
     identifiers_in,
@@ -97,7 +97,7 @@ class ParsedLot:
     """A lot and whose it is; `recorded_at` None: at the import."""
 
     number: int
-    name: Name
+    name: MemberKeyName
     currency: Currency
     row: LotRow
     import_id: str
@@ -111,7 +111,7 @@ class ParsedHistory:
     """A transaction and whose it is, its lots and the EXPIRE that it reverses yet by name."""
 
     number: int
-    name: Name
+    name: MemberKeyName
     currency: Currency
     import_id: str
     type: TransactionType
@@ -129,7 +129,7 @@ class ParsedChange:
     """An expiry change and whose it is, its lot yet by name."""
 
     number: int
-    name: Name
+    name: MemberKeyName
     currency: Currency
     import_id: str
     lot: LotRef

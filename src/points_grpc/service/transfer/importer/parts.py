@@ -21,7 +21,7 @@ from points_grpc.errors import InvalidField
 from points_grpc.service.transfer.importer.fields import HistoryFields, LotFields, NamesMember
 from points_grpc.service.transfer.importer.values import read_amount, read_json, read_vendor_id
 
-Name = tuple[str, str]
+MemberKeyName = tuple[str, str]
 """Type and normalised value of an identifier."""
 
 LotRef = tuple[int, str]
@@ -42,7 +42,7 @@ def one_of(known: Mapping[str, V], text: str, field: str) -> V:
         raise InvalidField(field, f"must be one of {names}") from None
 
 
-def member_named(row: NamesMember) -> Name:
+def member_named(row: NamesMember) -> MemberKeyName:
     """The one identifier by which a row names its member."""
     kind, value = row.identifier_type, row.identifier_value
     given = (row.member_vendor_id, row.email, row.phone, row.username, kind, value)

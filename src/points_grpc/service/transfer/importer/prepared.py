@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from points_grpc.domain.results import MemberLabel
 from points_grpc.domain.state import Account, ExpiryChange, Lot
-from points_grpc.service.transfer.importer.lookup import Shelf
+from points_grpc.service.transfer.importer.lookup import ChunkLookup
 from points_grpc.storage.ledger.members import IdentifierRow, MemberRow
 from points_grpc.storage.transfer.imports import ImportKey, Target
 
@@ -21,7 +21,7 @@ class Prepared:
     the reason of each.
     """
 
-    shelf: Shelf
+    lookup: ChunkLookup
     versions: dict[int, int] = field(default_factory=dict)
     labels: dict[int, MemberLabel] = field(default_factory=dict)
     names_held: dict[int, int] = field(default_factory=dict)

@@ -27,9 +27,9 @@ from points_grpc.domain.state import Account, AccountState, BatchState, ChangeSe
 from points_grpc.errors import InvalidField
 from points_grpc.service.shared.checked_clock import is_ahead
 from points_grpc.service.transfer.importer.fast_path import PlainLot, post_plain
-from points_grpc.service.transfer.importer.lookup import Finder, Pair, Scope, Shelf
+from points_grpc.service.transfer.importer.lookup import ChunkLookup, Finder, Pair, Scope
 from points_grpc.service.transfer.importer.member_rows import MemberRows
-from points_grpc.service.transfer.importer.new_ids import Ids, NewIds
+from points_grpc.service.transfer.importer.new_ids import ImportNumberSource, NewIds
 from points_grpc.service.transfer.importer.parsing import (
     Parsed,
     ParsedChange,
@@ -38,7 +38,7 @@ from points_grpc.service.transfer.importer.parsing import (
     ParsedMember,
     whole,
 )
-from points_grpc.service.transfer.importer.parts import PRINCIPAL, LotRef, Name
+from points_grpc.service.transfer.importer.parts import PRINCIPAL, LotRef, MemberKeyName
 from points_grpc.service.transfer.importer.prepared import Prepared
 from points_grpc.storage.core.database import Connection
 from points_grpc.storage.core.ids import BUCKETS
@@ -68,22 +68,22 @@ class Preparer:
         self,
         connection: Connection,
         scope: Scope,
-        ids: Ids,
+        ids: ImportNumberSource,
         clock: Clock,
-        before: Sequence[Shelf] = (),
+        before: Sequence[ChunkLookup] = (),
     ) -> None:
         self._scope = scope
         self._ids = NewIds(ids)
         self._clock = clock
         self._now = clock.now()
         self._finder = Finder(connection, scope, before)
-        self._shelf = self._finder.shelf
+        self._lookup = self._finder.lookup
         self._batch_state = BatchState()
         self._change_set = _Journal(self._batch_state, self._ids.like, "")
-        self._done = Prepared(self._shelf)
+        self._done = Prepared(self._lookup)
         self._people = MemberRows(scope, self._ids, self._now, self._done)
-        self._written = bulk_copy.Written(scope.tenant_id)
-        self._desks: dict[Pair, bulk_copy.Desk] = {}
+        self._written = bulk_copy.CopyBuffer(scope.tenant_id)
+        self._desks: dict[Pair, bulk_copy.AccountLotWriter] = {}
         self._import_accounts: dict[int, ImportAccount] = {}
 
     def prepare(self, rows: Sequence[Parsed], *, lock: bool = False) -> Prepared:
@@ -96,7 +96,7 @@ class Preparer:
         self._people.enrol(some)
         self._now = self._finder.find_accounts(self._pairs(some), self._clock, lock)
         others = [row for row in rows if not isinstance(row, ParsedMember)]
-        for account in self._shelf.accounts.values():
+        for account in self._lookup.accounts.values():
             self._done.versions[account.account_id] = account.version
         self._finder.find_lots(others)
         for row in others:
@@ -122,49 +122,49 @@ class Preparer:
             (member, row.currency.currency_id)
             for row in rows
             if not isinstance(row, ParsedMember)
-            and (member := self._shelf.members.get(row.name)) is not None
+            and (member := self._lookup.members.get(row.name)) is not None
         }
 
     def _plain(self, row: PlainLot) -> bool:
         """Whether the lot could be posted in one step; if not nothing has happened."""
-        shelf = self._shelf
-        member = shelf.members.get(row.name)
+        lookup = self._lookup
+        member = lookup.members.get(row.name)
         if member is None:
             return False
         key = (member, row.vendor_id)
-        if key in shelf.plain or key in shelf.vendor_lots:
+        if key in lookup.plain or key in lookup.vendor_lots:
             return False
         pair = (member, row.currency.currency_id)
-        desk = self._desks.get(pair) or self._desk(pair)
-        if desk is None or not can_hold(desk.account, row.amount):
+        lot_writer = self._desks.get(pair) or self._lot_writer(pair)
+        if lot_writer is None or not can_hold(lot_writer.account, row.amount):
             return False
-        self._change_set.track(desk.account)
-        shelf.plain[key] = post_plain(desk, self._ids, row, self._now)
+        self._change_set.track(lot_writer.account)
+        lookup.plain[key] = post_plain(lot_writer, self._ids, row, self._now)
         return True
 
-    def _desk(self, pair: Pair) -> bulk_copy.Desk | None:
+    def _lot_writer(self, pair: Pair) -> bulk_copy.AccountLotWriter | None:
         """Where plain lots are posted, unless an earn may have to end something first."""
-        account = self._shelf.accounts.get(pair)
+        account = self._lookup.accounts.get(pair)
         if account is None:
-            account = self._shelf.accounts[pair] = self._new_account(*pair)
-        elif account.account_id in self._shelf.standing or self._is_ahead(account):
+            account = self._lookup.accounts[pair] = self._new_account(*pair)
+        elif account.account_id in self._lookup.standing or self._is_ahead(account):
             return None
-        desk = self._desks[pair] = self._written.desk(account, PRINCIPAL)
-        return desk
+        lot_writer = self._desks[pair] = self._written.lot_writer(account, PRINCIPAL)
+        return lot_writer
 
     def _fact(self, row: PlainLot | ParsedLot | ParsedHistory | ParsedChange) -> bool:
         if isinstance(row, PlainLot):
             row = whole(row)
-        member = self._shelf.members.get(row.name)
+        member = self._lookup.members.get(row.name)
         if member is None:
             raise InvalidField("member", "is not known")
         if isinstance(row, ParsedLot):
             return self._lot(member, row)
-        target = self._shelf.keys.get((member, row.import_id))
+        target = self._lookup.keys.get((member, row.import_id))
         if target is not None:
             self._check_merged(target[1], "import_id")
             return False
-        account = self._shelf.accounts.get((member, row.currency.currency_id))
+        account = self._lookup.accounts.get((member, row.currency.currency_id))
         if account is None:
             raise InvalidField("member", "has no lots in this currency")
         self._refuse_ahead(account)
@@ -192,7 +192,7 @@ class Preparer:
 
     def _lot(self, member: int, row: ParsedLot) -> bool:
         ref = (row.row.vendor_id, row.import_id)
-        existing = self._shelf.lot_of(member, ref)
+        existing = self._lookup.lot_of(member, ref)
         currency = row.currency.currency_id
         if existing is not None:
             same = (existing.amount, existing.earned_at, existing.currency_id)
@@ -200,9 +200,9 @@ class Preparer:
                 self._check_merged(existing.lot_id, "vendor_id" if ref[0] else "import_id")
                 return False
             raise InvalidField("vendor_id" if ref[0] else "import_id", "is another lot's")
-        if not ref[0] and (member, row.import_id) in self._shelf.keys:
+        if not ref[0] and (member, row.import_id) in self._lookup.keys:
             raise InvalidField("import_id", "is another row's")
-        account = self._shelf.accounts.get((member, currency))
+        account = self._lookup.accounts.get((member, currency))
         if account is not None:
             self._refuse_ahead(account)
         account_state = self._import_account(
@@ -210,10 +210,10 @@ class Preparer:
         )
         check_lot(row.row, account_state)
         if account is None:
-            self._shelf.accounts[member, currency] = account_state.account
+            self._lookup.accounts[member, currency] = account_state.account
         self._change_set.principal = row.principal
         lot = open_lot(self._change_set, account_state, row.row, **row.texts)
-        self._shelf.add_lot(lot)
+        self._lookup.add_lot(lot)
         if row.import_id:
             self._keep_key((member, row.import_id), (LOT, lot.lot_id))
         return True
@@ -233,7 +233,7 @@ class Preparer:
     def _history(self, account_state: ImportAccount, row: ParsedHistory) -> HistoryRow:
         member = account_state.account.member_id
         parts = [(self._named_lot(account_state, ref), part) for ref, part in row.parts]
-        kind, reverses = self._shelf.keys.get((member, row.reverses), (0, 0))
+        kind, reverses = self._lookup.keys.get((member, row.reverses), (0, 0))
         if row.reverses and kind != TRANSACTION:
             raise InvalidField("reverses", "is no transaction of the member")
         takes = row.type in (TransactionType.REDEEM, TransactionType.EXPIRE)
@@ -242,7 +242,7 @@ class Preparer:
 
     def _is_done(self, row: HistoryRow) -> bool:
         """Whether a server has recorded the lapse that the row tells."""
-        ends = self._shelf.ends
+        ends = self._lookup.ends
         if row.type is TransactionType.CLOSE:
             lot = row.parts[0][0]
             return row.lapse and lot.state is LotState.CLOSED and lot.expires_at == row.at
@@ -250,7 +250,7 @@ class Preparer:
 
     def _is_premature(self, lot: Lot) -> bool:
         """Whether a server has ended a lot of this import, of which more is only now being told."""
-        return self._is_own(lot.lot_id) and (lot.lot_id, lot.lapse_id) in self._shelf.ends
+        return self._is_own(lot.lot_id) and (lot.lot_id, lot.lapse_id) in self._lookup.ends
 
     def _change(self, account_state: ImportAccount, row: ParsedChange) -> int:
         lot = self._named_lot(account_state, row.lot)
@@ -268,13 +268,13 @@ class Preparer:
         return replay_change(self._change_set, account_state, change).event_id
 
     def _named_lot(self, account_state: ImportAccount, ref: LotRef) -> Lot:
-        lot = self._shelf.lot_of(account_state.account.member_id, ref)
+        lot = self._lookup.lot_of(account_state.account.member_id, ref)
         if lot is None or lot.account_id != account_state.account.account_id:
             raise InvalidField("lot", "is none of the member's in this currency")
         return lot
 
     def _keep_key(self, key: ImportKey, target: Target) -> None:
-        self._shelf.keys[key] = target
+        self._lookup.keys[key] = target
         self._done.keys[key] = target
 
     def _import_account(
@@ -283,7 +283,7 @@ class Preparer:
         """The account at the instant at which a row is recorded: now, where none is given."""
         account_state = self._import_accounts.get(account.account_id)
         if account_state is None:
-            standing = self._shelf.standing.get(account.account_id)
+            standing = self._lookup.standing.get(account.account_id)
             account_state = self._import_accounts[account.account_id] = ImportAccount(
                 account,
                 Member(account.tenant_id, MemberLabel(account.member_id)),
@@ -336,7 +336,7 @@ class Preparer:
 
 def _one_of_each(rows: Iterable[Parsed]) -> list[Parsed]:
     """All rows in their order, but of the plain lots of an account only the first."""
-    seen: set[tuple[Name, int]] = set()
+    seen: set[tuple[MemberKeyName, int]] = set()
     some: list[Parsed] = []
     for row in rows:
         if isinstance(row, PlainLot):

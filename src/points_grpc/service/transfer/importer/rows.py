@@ -35,7 +35,7 @@ _SHOWN_MAX = 40
 
 
 @dataclass(slots=True)
-class Read:
+class ReadRows:
     """The rows of some records, in order, and why others are none."""
 
     rows: list[RawRow] = field(default_factory=list)
@@ -69,9 +69,9 @@ class CsvReader:
             for kind in KINDS
         }
 
-    def read(self, records: Records) -> Read:
+    def read(self, records: Records) -> ReadRows:
         """The records' rows."""
-        read = Read()
+        read = ReadRows()
         for number, cells in _cells(records, read.refused):
             if len(cells) != self._width:
                 problem = f"has {len(cells)} columns instead of {self._width}"
@@ -142,9 +142,9 @@ class JsonReader:
         ).decode
         self._allowed = {kind: frozenset((*KINDS[kind]._fields, "type")) for kind in KINDS}
 
-    def read(self, records: Records) -> Read:
+    def read(self, records: Records) -> ReadRows:
         """The records' rows."""
-        read = Read()
+        read = ReadRows()
         for number, text in zip(records.numbers, records.texts, strict=True):
             try:
                 read.rows.append((number, self._row(text)))

@@ -10,7 +10,7 @@ from points_grpc.clock import Clock
 from points_grpc.domain.lapse import may_be_due
 from points_grpc.errors import StorageUnavailable
 from points_grpc.service.transfer.importer.lookup import Scope
-from points_grpc.service.transfer.importer.new_ids import Ids
+from points_grpc.service.transfer.importer.new_ids import ImportNumberSource
 from points_grpc.service.transfer.importer.parsing import Parsed
 from points_grpc.service.transfer.importer.prepared import Prepared
 from points_grpc.service.transfer.importer.preparing import Preparer
@@ -39,7 +39,7 @@ class _Stale(Exception):
 
 
 @dataclass(slots=True)
-class Chunk:
+class RowChunk:
     """Parsed rows, why others are refused, and where in the file the next chunk begins."""
 
     rows: list[Parsed]
@@ -50,7 +50,7 @@ class Chunk:
     prepared: Prepared | None = field(default=None, repr=False)
 
 
-class Writer:
+class ChunkWriter:
     """Writes chunk after chunk; used by one thread.
 
     `generation` grows with every chunk that had to be prepared again: what was prepared before
@@ -61,7 +61,7 @@ class Writer:
         self,
         link: Link,
         scope: Scope,
-        ids: Ids,
+        ids: ImportNumberSource,
         *,
         clock: Clock,
         file: FileKey,
@@ -76,7 +76,7 @@ class Writer:
         self.generation = 0
         self.done = Progress()
 
-    def write(self, chunk: Chunk) -> Progress:
+    def write(self, chunk: RowChunk) -> Progress:
         """Commit the chunk; how far the file has come then. Raises StorageUnavailable."""
         prepared = chunk.prepared if chunk.generation == self.generation else None
         unit_id, conflicts, lost_at = uuid4(), 0, None
@@ -99,7 +99,7 @@ class Writer:
                     raise
             prepared = None
 
-    def _commit(self, chunk: Chunk, prepared: Prepared | None, unit_id: UUID) -> Progress:
+    def _commit(self, chunk: RowChunk, prepared: Prepared | None, unit_id: UUID) -> Progress:
         with self._link.unit() as connection:
             fresh = unit_ids.open_unit(connection, unit_id, self._clock.now())
             stored = imports.lock_progress(connection, self._file)
@@ -137,7 +137,7 @@ class Writer:
         locked = accounts.lock(connection, keys, wait=True)
         if {a.account_id: a.version for a in locked} != prepared.versions:
             raise _Stale
-        if may_be_due(prepared.shelf.until, self._clock.now()):
+        if may_be_due(prepared.lookup.until, self._clock.now()):
             raise _Stale
 
     def _check_members(self, connection: Connection, prepared: Prepared) -> None:
