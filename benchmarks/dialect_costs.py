@@ -23,8 +23,8 @@ from points.v1 import (
     update_expiry_pb2,
 )
 from points_grpc.gateway.openapi.vendor_pages import PAGES
-from points_grpc.gateway.request import Call
-from points_grpc.gateway.router import Map
+from points_grpc.gateway.request import HttpCall
+from points_grpc.gateway.router import Router
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import Inbound
 from points_grpc.gateway.vendors import DIALECTS
@@ -160,7 +160,7 @@ NAMES = tuple(ASKED)
 def latencies(name: str, seconds: float) -> list[int]:
     """Nanoseconds of each call within so many seconds."""
     asked, ready = ASKED[name], Ready()
-    found = Map([canonical(), *DIALECTS]).find(asked.target.encode())
+    found = Router([canonical(), *DIALECTS]).find(asked.target.encode())
     assert found is not None
     place, values = found
     route = place.route(asked.method)
@@ -171,7 +171,7 @@ def latencies(name: str, seconds: float) -> list[int]:
     end = time.perf_counter_ns() + int(seconds * 1e9)
     began = time.perf_counter_ns()
     while began < end:
-        call = Call(
+        call = HttpCall(
             method=asked.method,
             template=place.template,
             headers=headers,

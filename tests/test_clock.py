@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from points_grpc.clock import SharedHand, TestClock
+from points_grpc.clock import SharedTime, TestClock
 
 START = datetime(2022, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -13,8 +13,8 @@ TICK = timedelta(microseconds=1)
 
 def two_clocks(start: datetime | None = START) -> tuple[TestClock, TestClock]:
     """Clocks that share memory as those of two processes do."""
-    hand = SharedHand()
-    return TestClock(start, hand), TestClock(None, SharedHand(hand.descriptor))
+    shared_time = SharedTime()
+    return TestClock(start, shared_time), TestClock(None, SharedTime(shared_time.descriptor))
 
 
 def test_a_shared_clock_is_set_for_all() -> None:

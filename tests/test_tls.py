@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from authority import Authority
-from points_grpc.tls import BadCertificates, Files, Renewed, read
+from points_grpc.tls import BadCertificates, Files, ReloadingCertificates, read
 
 AUTHORITY = Authority()
 
@@ -45,7 +45,7 @@ def test_files_that_do_not_go_together_are_told(files: Files, which: str, how: s
 
 def test_what_has_not_changed_is_not_read_again(files: Files) -> None:
     """Nothing is new where no file has changed, or where one was only touched."""
-    renewed = Renewed(files)
+    renewed = ReloadingCertificates(files)
     assert renewed.renew() is None
     files.key.write_bytes(files.key.read_bytes())
     assert renewed.renew() is None
@@ -53,7 +53,7 @@ def test_what_has_not_changed_is_not_read_again(files: Files) -> None:
 
 def test_renewed_files_are_taken(files: Files, tmp_path: Path) -> None:
     """After a change the files are read again, once."""
-    renewed = Renewed(files)
+    renewed = ReloadingCertificates(files)
     new = AUTHORITY.identity("a longer name")
     new.put(tmp_path, "server")
     found = renewed.renew()
@@ -63,7 +63,7 @@ def test_renewed_files_are_taken(files: Files, tmp_path: Path) -> None:
 
 def test_files_half_renewed_change_nothing(files: Files, tmp_path: Path) -> None:
     """Between a new chain and its new key the old ones stay, and it is told once."""
-    renewed = Renewed(files)
+    renewed = ReloadingCertificates(files)
     before = renewed.present
     new = AUTHORITY.identity("a longer name")
     files.chain.write_bytes(new.pem)

@@ -28,7 +28,7 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-class _Hand:
+class FrozenTime:
     """Keeps the instant at which a clock stands, if it does."""
 
     _at: datetime | None = None
@@ -47,7 +47,7 @@ class _Hand:
         yield
 
 
-class SharedHand(_Hand):
+class SharedTime(FrozenTime):
     """The same for the clocks of several processes, in memory that they share.
 
     The first process makes it; those that it starts inherit the descriptor.
@@ -97,9 +97,11 @@ class TestClock:
 
     __test__ = False
 
-    def __init__(self, start: datetime | None = None, hand: _Hand | None = None) -> None:
+    def __init__(
+        self, start: datetime | None = None, shared_time: FrozenTime | None = None
+    ) -> None:
         self._lock = threading.Lock()
-        self._hand = hand or _Hand()
+        self._hand = shared_time or FrozenTime()
         if start is not None:
             self._hand.move(start)
 

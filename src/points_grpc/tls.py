@@ -39,7 +39,7 @@ class Certificates:
     client_authorities: bytes | None
 
 
-class Renewed:
+class ReloadingCertificates:
     """The certificates as the files have them, read again when these have changed.
 
     Safe to use from several threads.

@@ -102,7 +102,7 @@ def test_tokens_leave_events(run: Run, database: Database) -> None:
 @pytest.fixture
 def demo(database: Database) -> Database:
     """The database, with the demo's programs."""
-    with wiring.parts(Settings(dev=True), database) as parts:
+    with wiring.open_service(Settings(dev=True), database) as parts:
         caller = seed.tenant(database, parts.clock.now())
         asyncio.run(seed.programs(parts.programs, caller))
     return database

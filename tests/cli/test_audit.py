@@ -24,7 +24,7 @@ def audit(url: str) -> Result:
     return CliRunner().invoke(app, ["audit", "--database-url", url])
 
 
-async def earn(parts: wiring.Parts) -> Any:
+async def earn(parts: wiring.ServiceParts) -> Any:
     """Five points of a new member of a new tenant."""
     now = parts.clock.now()
     tenant = parts.database.run(lambda at: create_tenant(at, "acme", now))
@@ -41,7 +41,7 @@ def test_an_audit(database_url: str) -> None:
     settings = Settings(dev=True, start_time=datetime(2022, 1, 1, tzinfo=UTC))
     database = Database(database_url)
     assert audit(database_url).stdout == "0 accounts audited: nothing wrong\n"
-    with wiring.parts(settings, database) as parts:
+    with wiring.open_service(settings, database) as parts:
         earned = asyncio.run(earn(parts))
     right = audit(database_url)
     assert (right.exit_code, right.stdout) == (0, "1 accounts audited: nothing wrong\n")

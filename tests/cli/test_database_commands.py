@@ -152,10 +152,10 @@ def test_what_changes_nothing_migrates_nothing(
     server = cast(EmbeddedPostgres, object())
 
     @contextmanager
-    def found(_: object) -> Iterator[database_location.Place]:
-        yield database_location.Place(empty_database_url, "embedded", server)
+    def found(_: object) -> Iterator[database_location.DatabaseLocation]:
+        yield database_location.DatabaseLocation(empty_database_url, "embedded", server)
 
-    monkeypatch.setattr(database_location, "found", found)
+    monkeypatch.setattr(database_location, "locate_database", found)
     assert "run points-grpc db upgrade" in run(*command).output
     assert run("sweep").exit_code == 0
     assert run(*command).exit_code == 0

@@ -32,7 +32,7 @@ WHERE = ("--tenant", "demo", "--program", "469")
 def database(database_url: str) -> Iterator[Database]:
     """A database with the demo's programs, which must agree with itself afterwards."""
     opened = Database(database_url)
-    with wiring.parts(Settings(dev=True), opened) as parts:
+    with wiring.open_service(Settings(dev=True), opened) as parts:
         caller = seed.tenant(opened, parts.clock.now())
         asyncio.run(seed.programs(parts.programs, caller))
     yield opened

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from points_grpc.cli.runtime.log_buffer import Lines
+from points_grpc.cli.runtime.log_buffer import LogBuffer
 
 
 class Stream:
@@ -34,12 +34,12 @@ def stream() -> Stream:
 
 
 @pytest.fixture
-def lines(stream: Stream) -> Lines:
+def lines(stream: Stream) -> LogBuffer:
     """The lines."""
-    return Lines(stream)  # type: ignore[arg-type]  # as much of a stream as they need
+    return LogBuffer(stream)  # type: ignore[arg-type]  # as much of a stream as they need
 
 
-def test_lines_of_an_instant_are_one_write(lines: Lines, stream: Stream) -> None:
+def test_lines_of_an_instant_are_one_write(lines: LogBuffer, stream: Stream) -> None:
     """What an event loop tells within an instant is written at once, in its order."""
 
     async def story() -> None:
@@ -55,7 +55,7 @@ def test_lines_of_an_instant_are_one_write(lines: Lines, stream: Stream) -> None
     assert stream.writes == ["".join(f"{number}\n" for number in range(100)), "later\n"]
 
 
-def test_no_write_is_more_than_a_pipe_takes_whole(lines: Lines, stream: Stream) -> None:
+def test_no_write_is_more_than_a_pipe_takes_whole(lines: LogBuffer, stream: Stream) -> None:
     """Many lines are several writes, so that those of other processes never cut one in two."""
     told = ["\u00e9" * 1000, "b" * 2094, "B", "c" * 3000, "d" * 9000, "e"]
 
@@ -72,7 +72,7 @@ def test_no_write_is_more_than_a_pipe_takes_whole(lines: Lines, stream: Stream) 
     ]
 
 
-def test_a_warning_is_written_at_once(lines: Lines, stream: Stream) -> None:
+def test_a_warning_is_written_at_once(lines: LogBuffer, stream: Stream) -> None:
     """A warning or an error waits for nothing, and what waited comes before it."""
 
     async def story() -> None:
@@ -85,14 +85,14 @@ def test_a_warning_is_written_at_once(lines: Lines, stream: Stream) -> None:
     asyncio.run(story())
 
 
-def test_without_a_loop_lines_are_written_at_once(lines: Lines, stream: Stream) -> None:
+def test_without_a_loop_lines_are_written_at_once(lines: LogBuffer, stream: Stream) -> None:
     """Outside of an event loop nothing would write later, so each line is written at once."""
     lines.info("a")
     lines.info("b")
     assert stream.writes == ["a\n", "b\n"]
 
 
-def test_a_loop_that_has_ended_leaves_nothing_behind(lines: Lines, stream: Stream) -> None:
+def test_a_loop_that_has_ended_leaves_nothing_behind(lines: LogBuffer, stream: Stream) -> None:
     """Lines that waited in an event loop that was closed are written with the next one."""
 
     async def story() -> None:
@@ -103,7 +103,7 @@ def test_a_loop_that_has_ended_leaves_nothing_behind(lines: Lines, stream: Strea
     assert stream.writes == ["a\nb\n"]
 
 
-def test_threads_lose_no_line(lines: Lines, stream: Stream) -> None:
+def test_threads_lose_no_line(lines: LogBuffer, stream: Stream) -> None:
     """Of lines told by several threads at once each is written once."""
 
     def tell(name: str) -> None:
@@ -123,8 +123,8 @@ def test_the_last_lines_are_written_at_exit() -> None:
     """What still waits when the process ends is written, also when it ends with a failure."""
     program = (
         "import asyncio, sys\n"
-        "from points_grpc.cli.runtime.log_buffer import Lines\n"
-        "lines = Lines(sys.stderr)\n"
+        "from points_grpc.cli.runtime.log_buffer import LogBuffer\n"
+        "lines = LogBuffer(sys.stderr)\n"
         "async def story():\n"
         "    lines.info('the last line')\n"
         "asyncio.run(story())\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from points_grpc.cli.progress import LINE_SECONDS, Lines, shown
+from points_grpc.cli.progress import LINE_SECONDS, ProgressLines, shown
 
 
 class Watch:
@@ -20,7 +20,7 @@ class Watch:
 def test_lines_now_and_then() -> None:
     """A line every few seconds, with the rate, and what is estimated named so."""
     watch, lines = Watch(), []
-    pace = Lines("sweeping", 1000, lines.append, watch.now)
+    pace = ProgressLines("sweeping", 1000, lines.append, watch.now)
     pace.reached(100, 400)
     watch.at += LINE_SECONDS
     pace.reached(250, 1000)
@@ -33,7 +33,7 @@ def test_lines_now_and_then() -> None:
 def test_more_than_estimated() -> None:
     """Where there are more accounts than were estimated, the estimate gives way."""
     watch, lines = Watch(), []
-    pace = Lines("looking", 10, lines.append, watch.now)
+    pace = ProgressLines("looking", 10, lines.append, watch.now)
     watch.at += LINE_SECONDS
     pace.reached(12, 0)
     assert lines == ["looking: 12 of about 12 accounts, 0 lots (0/s), about 0 lots left"]

@@ -82,7 +82,7 @@ def test_a_sweep(lapsed_url: str) -> None:
     ]
 
 
-async def earn_in(parts: wiring.Parts, tenant: str, *codes: str) -> None:
+async def earn_in(parts: wiring.ServiceParts, tenant: str, *codes: str) -> None:
     """A new tenant's program 469 with currencies of these codes, and five points in each."""
     now = parts.clock.now()
     made = parts.database.run(lambda at: create_tenant(at, tenant, now))
@@ -124,7 +124,7 @@ def test_tenants_and_currencies_of_any_name(database_url: str) -> None:
     """Each tenant has lines of its own, whatever it and its currencies are called."""
     settings = Settings(dev=True, start_time=datetime(2022, 1, 1, tzinfo=UTC))
     database = Database(database_url)
-    with wiring.parts(settings, database) as parts:
+    with wiring.open_service(settings, database) as parts:
         asyncio.run(earn_in(parts, "[red]", "POINTS", "[/x]", ":bell:"))
         asyncio.run(earn_in(parts, "[/]", "POINTS"))
     database.close()

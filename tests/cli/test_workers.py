@@ -24,7 +24,7 @@ from points.dev.v1 import test_clock_pb2, test_clock_pb2_grpc
 from points.v1 import points_service_pb2_grpc
 from points.v1.earn_pb2 import EarnRequest
 from points.v1.lookup_pb2 import GetAccountRequest
-from points_grpc.cli.database_location import Place
+from points_grpc.cli.database_location import DatabaseLocation
 from points_grpc.cli.runtime import supervisor
 from points_grpc.config import load
 
@@ -317,18 +317,18 @@ def test_a_port_that_is_taken_is_told(database_url: str, shared: bool) -> None:
 def test_a_worker_that_does_not_start_ends_all(capfd: pytest.CaptureFixture[str]) -> None:
     """Where no worker comes to serve at the start, its exit code is that of all."""
     settings = load(dev=True, workers=2, grpc="127.0.0.1:0")
-    nowhere = Place("postgresql+psycopg://nobody@127.0.0.1:1/none", "nowhere")
-    orders = [supervisor.order(settings, nowhere, None, number) for number in (1, 2)]
-    crew = supervisor.Crew([supervisor.Worker(order) for order in orders])
-    assert asyncio.run(crew.start()) == 1
-    assert [worker.pid for worker in crew.workers] == [None, None]
+    nowhere = DatabaseLocation("postgresql+psycopg://nobody@127.0.0.1:1/none", "nowhere")
+    orders = [supervisor.make_order(settings, nowhere, None, number) for number in (1, 2)]
+    pool = supervisor.WorkerPool([supervisor.Worker(order) for order in orders])
+    assert asyncio.run(pool.start()) == 1
+    assert [worker.pid for worker in pool.workers] == [None, None]
     assert "points-grpc: the database cannot be reached" in capfd.readouterr().err
 
 
 def test_a_machine_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that the machine has no room for has not started, and can be tried again."""
     settings = load(dev=True, workers=2)
-    worker = supervisor.Worker(supervisor.order(settings, Place("", ""), None, 1))
+    worker = supervisor.Worker(supervisor.make_order(settings, DatabaseLocation("", ""), None, 1))
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert not asyncio.run(worker.start())
     assert (worker.pid, worker.ready) == (None, None)
@@ -337,6 +337,6 @@ def test_a_machine_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_worker_sweeps() -> None:
     """What is done once is not done by every worker: one sweeps, none loads the demo."""
     settings = load(dev=True, demo=True, workers=3)
-    orders = [supervisor.order(settings, Place("", ""), None, n) for n in (1, 2, 3)]
+    orders = [supervisor.make_order(settings, DatabaseLocation("", ""), None, n) for n in (1, 2, 3)]
     assert [order.settings["sweep"] for order in orders] == [True, False, False]
     assert not any(order.settings["demo"] for order in orders)

@@ -16,7 +16,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.json_format import MessageToDict
 from values import whole
 
-from points_grpc.gateway.openapi.pages import Operation, Page
+from points_grpc.gateway.openapi.pages import Operation, VendorPage
 from points_grpc.gateway.openapi.vendor_pages import PAGES
 from points_grpc.gateway.transcoding import all_bindings, canonical
 from points_grpc.gateway.transcoding.binding import WHOLE, Binding
@@ -185,7 +185,7 @@ def _vendors(made: Example) -> None:
         made.fields = list(_places(page, {"$ref": f"/{operation.body}"}))
 
 
-def _operation(page: Page, made: Example) -> Operation | None:
+def _operation(page: VendorPage, made: Example) -> Operation | None:
     for below in ("", *page.bases):
         for (method, path), found in page.operations.items():
             if method == made.method and made.template.startswith(below + path):
@@ -193,7 +193,7 @@ def _operation(page: Page, made: Example) -> Operation | None:
     raise KeyError(made.template)
 
 
-def _places(page: Page, schema: Any, path: Path = ()) -> Iterator[Path]:
+def _places(page: VendorPage, schema: Any, path: Path = ()) -> Iterator[Path]:
     while "$ref" in schema:
         schema = page.schemas[schema["$ref"].rpartition("/")[2]]
     if path:

@@ -70,7 +70,7 @@ class Live:
     before and after it.
     """
 
-    def __init__(self, database: Database, parts: wiring.Parts) -> None:
+    def __init__(self, database: Database, parts: wiring.ServiceParts) -> None:
         self._database = database
         self._parts = parts
         self._door = _Door(seed.tenant(database, parts.clock.now()))
@@ -170,7 +170,7 @@ def living(database_url: str, start: str = START) -> Iterator[Live]:
     settings = Settings(dev=True, start_time=start, sweep=False)  # type: ignore[arg-type]
     database = Database(database_url)
     try:
-        with wiring.parts(settings, database) as parts, Live(database, parts) as live:
+        with wiring.open_service(settings, database) as parts, Live(database, parts) as live:
             yield live
     finally:
         database.close()

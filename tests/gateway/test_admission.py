@@ -48,7 +48,7 @@ def live(module_database_url: str) -> Iterator[Live]:
     settings = Settings(dev=True, start_time=START, sweep=False)  # type: ignore[arg-type]
     database = Database(module_database_url)
     try:
-        with wiring.parts(settings, database) as parts:
+        with wiring.open_service(settings, database) as parts:
             made = Live(database, parts)
             made._door = Scoped(made)  # type: ignore[assignment]
             with made:

@@ -18,7 +18,7 @@ from points_grpc.gateway.app import make_app
 from points_grpc.gateway.credentials import Form
 from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.errors import Failure, UpstreamRefusal
-from points_grpc.gateway.request import Call, Route, one_query
+from points_grpc.gateway.request import HttpCall, Route, one_query
 from points_grpc.gateway.strict_json import answer
 from points_grpc.gateway.transcoding import canonical
 
@@ -27,7 +27,7 @@ BEARER = (("Authorization", "Bearer demo"),)
 JSON = ("Content-Type", "application/json")
 
 
-async def echo(call: Call) -> Response:
+async def echo(call: HttpCall) -> Response:
     """Shows how a call was read."""
     return answer(
         {
@@ -43,23 +43,23 @@ async def echo(call: Call) -> Response:
     )
 
 
-async def ask(call: Call) -> Response:
+async def ask(call: HttpCall) -> Response:
     """Asks the service for a lot."""
     await call.ask("points.v1.PointsService/GetLot", lookup_pb2.GetLotRequest(lot_id=1))
     return answer({})
 
 
-async def stumble(call: Call) -> Response:
+async def stumble(call: HttpCall) -> Response:
     """A handler with a mistake."""
     raise ZeroDivisionError(call.template)
 
 
-async def choose(call: Call) -> Response:
+async def choose(call: HttpCall) -> Response:
     """Takes two parameters."""
     return answer(one_query(call.query, "a", "b"))
 
 
-def shape(failure: Failure, call: Call) -> Response:
+def shape(failure: Failure, call: HttpCall) -> Response:
     """The errors of the dialect of these tests."""
     if failure.field == "break":
         raise ZeroDivisionError

@@ -263,7 +263,7 @@ def street(database_url: str) -> Iterator[Street]:
     settings = Settings(dev=True, start_time=START, sweep=False)  # type: ignore[arg-type]
     database = Database(database_url)
     try:
-        with wiring.parts(settings, database) as parts:
+        with wiring.open_service(settings, database) as parts:
             live = Live(database, parts)
             live._door = TwoTenants(database, live)  # type: ignore[assignment]
             with live:

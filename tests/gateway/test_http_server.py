@@ -16,7 +16,7 @@ from points_grpc.gateway import http_server, read_request
 from points_grpc.gateway.app import make_app
 from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.http_server import listen, serving
-from points_grpc.gateway.request import Call, Route
+from points_grpc.gateway.request import HttpCall, Route
 from points_grpc.gateway.strict_json import answer
 from points_grpc.gateway.transcoding import canonical, error
 
@@ -91,7 +91,7 @@ def test_a_head_that_does_not_come_is_given_up(
 CHUNKED = b"POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
 
 
-async def told(call: Call) -> Response:
+async def told(call: HttpCall) -> Response:
     """Answers with the headers that it was given."""
     return answer(sorted(call.headers))
 
@@ -154,7 +154,7 @@ def test_a_bad_call_is_not_answered_before_the_one_ahead() -> None:
     """Nobody takes the refusal of what is no HTTP for the answer to the call before it."""
     going, refused = asyncio.Event(), asyncio.Event()
 
-    async def slow(_: Call) -> Response:
+    async def slow(_: HttpCall) -> Response:
         going.set()
         await refused.wait()
         return answer({})
@@ -177,7 +177,7 @@ def test_what_runs_is_finished_at_a_stop() -> None:
     taken = asyncio.Event()
     stopping = asyncio.Event()
 
-    async def slow(_: Call) -> Response:
+    async def slow(_: HttpCall) -> Response:
         taken.set()
         await stopping.wait()
         return answer({"late": True})

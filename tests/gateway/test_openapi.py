@@ -152,6 +152,6 @@ def test_every_reason_of_the_service_is_in_v1() -> None:
 def test_a_route_without_a_declaration_is_found() -> None:
     """A dialect whose routes and declarations differ has no document."""
     fewer = Dialect("autional", openapi.PAGE.dialect.credentials, (), openapi.PAGE.dialect.error)
-    odd = pages.Page(fewer, "", "", "", openapi.PAGE.operations, {})
+    odd = pages.VendorPage(fewer, "", "", "", openapi.PAGE.operations, {})
     with pytest.raises(ValueError, match="is not on both sides"):
         pages.document(odd)

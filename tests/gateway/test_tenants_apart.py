@@ -27,8 +27,8 @@ from points_grpc.gateway.upstream import METHODS, Channel, Inbound
 from points_grpc.gateway.vendors import DIALECTS
 from points_grpc.rpc.auth.bearer import BearerAuthenticator
 from points_grpc.rpc.auth.certificates import CertificateAuthenticator, CertificateMap
-from points_grpc.rpc.auth.jwks import Keys
-from points_grpc.rpc.auth.jwt import Terms, WebTokens
+from points_grpc.rpc.auth.jwks import KeyLoader
+from points_grpc.rpc.auth.jwt import JwtVerifier, TokenTerms
 from points_grpc.service.admin.credentials import make_token
 from points_grpc.storage.admin import programs
 from points_grpc.storage.core.database import Database
@@ -70,10 +70,10 @@ class Market:
         public = KEY.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        keys = Keys(lambda: public, 300.0)
+        keys = KeyLoader(lambda: public, 300.0)
         keys.load()
         book = parts.credentials
-        web = WebTokens(keys, Terms("i", "a", ("ES256",)), parts.clock, book.caller_of)
+        web = JwtVerifier(keys, TokenTerms("i", "a", ("ES256",)), parts.clock, book.caller_of)
         bearers = BearerAuthenticator(book.grant_of, web.grant_of)
         live._door = CertificateAuthenticator(  # type: ignore[assignment]
             bearers, CertificateMap(file), parts.clock, book.caller_of, VOUCHER
@@ -138,7 +138,7 @@ def market(database_url: str, tmp_path: Path) -> Iterator[Market]:
     settings = Settings(dev=True, start_time=START, sweep=False)  # type: ignore[arg-type]
     database = Database(database_url)
     try:
-        with wiring.parts(settings, database) as parts:
+        with wiring.open_service(settings, database) as parts:
             live = Live(database, parts)
             made = Market(database, live, tmp_path)
             with live:

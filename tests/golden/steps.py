@@ -214,7 +214,7 @@ def staged(database_url: str, start: str) -> Iterator[Stage]:
     settings = Settings(dev=True, start_time=start, sweep=False)  # type: ignore[arg-type]
     database = Database(database_url)
     try:
-        with wiring.parts(settings, database) as parts:
+        with wiring.open_service(settings, database) as parts:
             live = Live(database, parts)
             live._door = Doors(database, live)  # type: ignore[assignment]
             with live:

@@ -10,8 +10,8 @@ from http.client import HTTPConnection
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from points_grpc.metrics.counters import Counters, Histogram, WorkerStatus
 from points_grpc.metrics.endpoint import serving
-from points_grpc.metrics.figures import Figures, Histogram, WorkerStatus
 
 EARN = "points.v1.PointsService/Earn"
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -24,21 +24,21 @@ def left() -> Iterator[ExitStack]:
         yield stack
 
 
-def counted(serving_now: bool = True) -> Figures:
+def counted(serving_now: bool = True) -> Counters:
     """Figures of a process that has done a little."""
-    figures = Figures()
-    figures.serving = serving_now
-    figures.sweep_lag_seconds = 1.5
-    earn = figures.method(EARN)
+    counters = Counters()
+    counters.serving = serving_now
+    counters.sweep_lag_seconds = 1.5
+    earn = counters.method(EARN)
     for seconds in (0.001, 0.002, 60.0):
         earn.codes["OK"] += 1
         earn.seconds.add(seconds)
     earn.codes["RESOURCE_EXHAUSTED"] += 1
     earn.shed += 1
-    figures.method("points.v1.PointsService/Redeem")
-    figures.batch("write", items=3, seconds=0.02, locked_out=2, oversized=1)
-    figures.watch_queues(lambda: {"write": 7})
-    return figures
+    counters.method("points.v1.PointsService/Redeem")
+    counters.batch("write", items=3, seconds=0.02, locked_out=2, oversized=1)
+    counters.watch_queues(lambda: {"write": 7})
+    return counters
 
 
 def get(left: ExitStack, path: str, *statuses: WorkerStatus) -> tuple[int, str]:
@@ -72,15 +72,15 @@ def test_a_value_on_a_bound_belongs_to_it() -> None:
 
 def test_figures_survive_the_way_between_processes() -> None:
     """Figures are JSON, so that a worker can hand them to its supervisor."""
-    figures = counted().snapshot()
-    assert json.loads(json.dumps(figures))["methods"][EARN]["shed"] == 1
-    assert figures["memory_bytes"] > 0
+    counters = counted().snapshot()
+    assert json.loads(json.dumps(counters))["methods"][EARN]["shed"] == 1
+    assert counters["memory_bytes"] > 0
 
 
 def test_prometheus_reads_every_figure(left: ExitStack) -> None:
     """/metrics has every figure of every worker, with the worker's number and nobody's name."""
-    figures = json.loads(json.dumps(counted().snapshot()))
-    statuses = (WorkerStatus(1, 11, 0, figures), WorkerStatus(2, None, 3, None))
+    counters = json.loads(json.dumps(counted().snapshot()))
+    statuses = (WorkerStatus(1, 11, 0, counters), WorkerStatus(2, None, 3, None))
     code, text = get(left, "/metrics", *statuses)
     found = samples(text)
     assert code == 200

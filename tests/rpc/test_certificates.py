@@ -22,7 +22,11 @@ from points_grpc.clock import TestClock
 from points_grpc.domain.auth import Grant
 from points_grpc.domain.commands import Caller
 from points_grpc.errors import TokenInvalid
-from points_grpc.rpc.auth.certificates import BadMap, CertificateAuthenticator, CertificateMap
+from points_grpc.rpc.auth.certificates import (
+    CertificateAuthenticator,
+    CertificateMap,
+    InvalidCertificateMap,
+)
 from points_grpc.tls import FORWARDED, VOUCHER
 
 NOW = datetime(2031, 5, 6, tzinfo=UTC)
@@ -166,7 +170,7 @@ def test_a_file_that_is_wrong_changes_nothing(tmp_path):
     """While the file cannot be read, what was read last holds."""
     door = Door(tmp_path, entry(subject="CN=till-7,O=Shop"))
     door.file.write_text("[")
-    with pytest.raises(BadMap):
+    with pytest.raises(InvalidCertificateMap):
         door.map.renew()
     assert door.grant(TILL)
 
@@ -195,5 +199,5 @@ def test_a_file_that_is_wrong_changes_nothing(tmp_path):
 def test_a_wrong_file_is_told(tmp_path, text):
     """A file that could mean something else than it says is refused whole."""
     (tmp_path / "clients.json").write_text(text)
-    with pytest.raises(BadMap):
+    with pytest.raises(InvalidCertificateMap):
         CertificateMap(tmp_path / "clients.json")

@@ -15,7 +15,7 @@ from points_grpc.domain.model import AwardKind, LotCategory, ReasonType
 from points_grpc.domain.policy import ExpireAt, ExpireOn, Immediate, InDays, InMonths, Never
 from points_grpc.errors import InvalidField
 from points_grpc.rpc.codec.custom_meta import put_custom_meta, read_custom_meta
-from points_grpc.rpc.codec.update_expiry import draft_moves, finish_moves
+from points_grpc.rpc.codec.update_expiry import draft_updates, finish_updates
 
 FULL = {
     "program_id": 469,
@@ -43,7 +43,7 @@ def call(*updates, request_id=""):
 
 def read_moves(message):
     """The commands of an UpdateExpiry."""
-    return finish_moves(message, list(draft_moves(message)))
+    return finish_updates(message, list(draft_updates(message)))
 
 
 def struct(**members):

@@ -24,7 +24,7 @@ from points_grpc.domain.auth import SCOPES, Grant
 from points_grpc.domain.commands import Caller
 from points_grpc.domain.queries import Page
 from points_grpc.errors import LotNotFound, Overloaded, ScopeMissing, TokenInvalid
-from points_grpc.metrics.figures import Figures
+from points_grpc.metrics.counters import Counters
 from points_grpc.rpc.auth import NoCredentials
 from points_grpc.rpc.auth.development import DevAuthenticator
 from points_grpc.rpc.interceptors.auth import Authentication, Authorization, declared_scopes
@@ -255,25 +255,25 @@ def test_health_is_not_logged(serve):
 
 def test_calls_are_counted_by_how_they_end():
     """Each call counts once under its method and code, those turned away as shed too."""
-    figures = Figures()
+    counters = Counters()
     ends = iter([b"", LotNotFound(), Overloaded(), ZeroDivisionError()])
     seen = []
 
     async def inner(_, __):
-        seen.append(figures.running)
+        seen.append(counters.running)
         end = next(ends)
         if isinstance(end, Exception):
             raise end
         return end
 
     async def call_all():
-        handle = Metrics(figures).wrap("s/M", inner)
+        handle = Metrics(counters).wrap("s/M", inner)
         return await asyncio.gather(*(handle(None, None) for _ in range(4)), return_exceptions=True)
 
     outcomes = asyncio.run(call_all())
-    counted = figures.snapshot()["methods"]["s/M"]
+    counted = counters.snapshot()["methods"]["s/M"]
     assert [type(one) for one in outcomes] == [bytes, LotNotFound, Overloaded, ZeroDivisionError]
     assert counted["codes"] == {"OK": 1, "NOT_FOUND": 1, "RESOURCE_EXHAUSTED": 1, "INTERNAL": 1}
     assert counted["shed"] == 1
     assert sum(counted["seconds"]["counts"]) == 4
-    assert (max(seen), figures.running) == (1, 0)
+    assert (max(seen), counters.running) == (1, 0)

@@ -20,7 +20,7 @@ from points.v1 import (
 )
 from points_grpc.domain import commands, queries
 from points_grpc.domain.queries import Expiring, Page, Schedule
-from points_grpc.rpc.servicers.batches import STEP, Steps
+from points_grpc.rpc.servicers.batches import STEP, Stepper
 from points_grpc.rpc.servicers.points import PointsServicer
 
 MEMBER = {"external_id": "cust-1"}
@@ -157,7 +157,7 @@ def test_a_listing_goes_on_where_its_page_ended(serve, engine, samples, method):
 def test_others_have_their_turn_while_many_items_are_read(calls):
     """However many calls go through a thousand items, others run after every hundred or so."""
     seen, left = [], [1000] * calls
-    steps = Steps()
+    steps = Stepper()
 
     async def others():
         while any(left):
@@ -166,7 +166,7 @@ def test_others_have_their_turn_while_many_items_are_read(calls):
 
     async def read(call):
         expected = iter(range(1000))
-        async for thing in steps.through(range(1000)):
+        async for thing in steps.in_steps(range(1000)):
             assert thing == next(expected)
             left[call] -= 1
 
@@ -180,10 +180,10 @@ def test_others_have_their_turn_while_many_items_are_read(calls):
 
 def test_a_reader_that_fails_holds_nobody_up():
     """A call that stops amid its items, or whose caller leaves, keeps no other from going on."""
-    steps = Steps()
+    steps = Stepper()
 
     async def read(fails_at):
-        async for thing in steps.through(range(1000)):
+        async for thing in steps.in_steps(range(1000)):
             if thing == fails_at:
                 raise LookupError
         return True

@@ -14,7 +14,7 @@ from points_grpc.domain.auth import SCOPES, Grant
 from points_grpc.domain.commands import Caller
 from points_grpc.errors import Overloaded
 from points_grpc.rpc.interceptors.auth import Authentication
-from points_grpc.rpc.interceptors.rate_limit import Rates
+from points_grpc.rpc.interceptors.rate_limit import RateLimit
 
 LOT = lookup_pb2.GetLotRequest(lot_id=2**46)
 
@@ -25,7 +25,7 @@ class Till:
     def __init__(self, per_second, burst=0):
         self.now = 0.0
         self.tenant = 1
-        rates = Rates(per_second, burst, lambda: self.now)
+        rates = RateLimit(per_second, burst, lambda: self.now)
         self.handle = Authentication(self).wrap("a.B/C", rates.wrap("a.B/C", self.answer))
 
     async def authenticate(self, context):

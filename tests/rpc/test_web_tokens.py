@@ -18,15 +18,15 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from points_grpc.clock import TestClock
 from points_grpc.domain.commands import Caller
 from points_grpc.errors import TokenInvalid
-from points_grpc.rpc.auth.jwks import BadKeys, Keys, keys_of, url_reader
-from points_grpc.rpc.auth.jwt import Terms, WebTokens
+from points_grpc.rpc.auth.jwks import InvalidKeys, KeyLoader, parse_keys, url_reader
+from points_grpc.rpc.auth.jwt import JwtVerifier, TokenTerms
 
 NOW = datetime(2031, 5, 6, 7, tzinfo=UTC)
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 ED_KEY = ed25519.Ed25519PrivateKey.generate()
-TERMS = Terms("https://issuer.example", "points", ("RS256", "ES256"))
+TERMS = TokenTerms("https://issuer.example", "points", ("RS256", "ES256"))
 CLAIMS = {
     "iss": "https://issuer.example",
     "aud": "points",
@@ -57,9 +57,9 @@ class Issuer:
     def __init__(self, text, terms=TERMS):
         self.text = text
         self.clock = TestClock(NOW)
-        self.keys = Keys(lambda: self.text, 300.0)
+        self.keys = KeyLoader(lambda: self.text, 300.0)
         self.keys.load()
-        self.judge = WebTokens(self.keys, terms, self.clock, self.find)
+        self.judge = JwtVerifier(self.keys, terms, self.clock, self.find)
 
     async def find(self, tenant, principal):
         if tenant != "acme":
@@ -103,7 +103,7 @@ def test_scopes_are_a_list_or_text(issuer, scope):
 
 def test_claims_may_have_other_names():
     """Which claims hold tenant and scopes is configured."""
-    terms = Terms(*("https://issuer.example", "points", ("RS256",)), "org", "permissions")
+    terms = TokenTerms(*("https://issuer.example", "points", ("RS256",)), "org", "permissions")
     token = signed(org="acme", permissions=["points.expire"], tenant=None)
     grant = Issuer(pem(RSA_KEY), terms).grant(token)
     assert (grant.caller.tenant, grant.scopes) == ("acme", {"points.expire"})
@@ -226,7 +226,7 @@ def test_keys_that_cannot_be_read_change_nothing():
     """While keys cannot be read the last ones count."""
     issuer = Issuer(key_set(one=RSA_KEY))
     issuer.text = b"<html>"
-    with pytest.raises(BadKeys):
+    with pytest.raises(InvalidKeys):
         issuer.keys.load()
     assert issuer.grant(signed())
 
@@ -240,8 +240,8 @@ def test_keys_that_cannot_be_read_change_nothing():
 )  # fmt: skip
 def test_what_holds_no_public_keys_is_told(text):
     """Neither what is no set of keys, nor one with a private key, is taken."""
-    with pytest.raises(BadKeys):
-        keys_of(text)
+    with pytest.raises(InvalidKeys):
+        parse_keys(text)
 
 
 def test_keys_for_other_uses_are_left_out():
@@ -269,7 +269,7 @@ def test_keys_for_other_uses_are_left_out():
             )
         ),
     ]
-    found = keys_of(json.dumps({"keys": listed + odd}).encode())
+    found = parse_keys(json.dumps({"keys": listed + odd}).encode())
     assert (list(found.named), found.unnamed) == (["one"], [])
 
 
@@ -288,7 +288,7 @@ def test_keys_for_checking_signatures_are_taken():
 
 def test_a_keys_algorithm_is_the_tokens():
     """A key that names an algorithm checks tokens of that one only, of all that are configured."""
-    terms = Terms("https://issuer.example", "points", ("RS256", "RS512", "PS256"))
+    terms = TokenTerms("https://issuer.example", "points", ("RS256", "RS512", "PS256"))
     [listed] = json.loads(key_set(one=RSA_KEY))["keys"]
     for said, let_in in (("RS256", {"RS256"}), ("PS256", {"PS256"}), (None, set(terms.algorithms))):
         key = listed if said is None else listed | {"alg": said}
@@ -334,7 +334,7 @@ def test_a_key_that_is_not_known_here_spoils_no_other():
         {"kty": "EC", "crv": "P-7", "x": "AA", "y": "AA", "kid": "x"},
         {"kty": "RSA", "kid": "y"},
     ]
-    assert list(keys_of(json.dumps({"keys": odd + listed}).encode()).named) == ["one"]
+    assert list(parse_keys(json.dumps({"keys": odd + listed}).encode()).named) == ["one"]
 
 
 def test_a_key_without_an_id_is_for_tokens_without():
@@ -365,7 +365,7 @@ def test_a_key_in_pem_is_for_all_tokens(issuer):
 
 def test_edwards_keys():
     """EdDSA is among the algorithms, with a key in PEM."""
-    terms = Terms("https://issuer.example", "points", ("EdDSA",))
+    terms = TokenTerms("https://issuer.example", "points", ("EdDSA",))
     assert Issuer(pem(ED_KEY), terms).grant(signed(ED_KEY, "EdDSA"))
 
 
@@ -374,7 +374,7 @@ def test_edwards_keys():
 )
 def test_keys_are_not_fetched_in_the_clear(url):
     """A URL of keys has to be https, unless it is on this machine."""
-    with pytest.raises(BadKeys):
+    with pytest.raises(InvalidKeys):
         url_reader(url)
 
 
@@ -411,10 +411,10 @@ def test_keys_come_from_a_url(site):
     site.answers["/keys"] = 200, {}, key_set(one=RSA_KEY)
     site.answers["/moved"] = 302, {"Location": f"{site.url}/keys"}, b""
     site.answers["/large"] = 200, {}, b" " * (2**20 + 1)
-    assert list(keys_of(url_reader(f"{site.url}/keys")()).named) == ["one"]
+    assert list(parse_keys(url_reader(f"{site.url}/keys")()).named) == ["one"]
     with pytest.raises(OSError):
         url_reader(f"{site.url}/moved")()
-    with pytest.raises(BadKeys):
+    with pytest.raises(InvalidKeys):
         url_reader(f"{site.url}/large")()
 
 

@@ -54,8 +54,8 @@ def world() -> World:
         from points_grpc.service.transfer.importer import parsing, rows, source
 
         service = Service()
-        known = jwks.Keys(lambda: b'{"keys": []}', 300.0)
-        terms = jwt.Terms("https://issuer.example", "points", ("RS256",))
+        known = jwks.KeyLoader(lambda: b'{"keys": []}', 300.0)
+        terms = jwt.TokenTerms("https://issuer.example", "points", ("RS256",))
         now = clock.TestClock(datetime(2031, 5, 6, tzinfo=UTC))
         return World(
             service,
@@ -69,7 +69,7 @@ def world() -> World:
             parsing,
             errors,
             _program(model),
-            jwt.WebTokens(known, terms, now, _nobody),
+            jwt.JwtVerifier(known, terms, now, _nobody),
             flat_xml,
             page_token,
         )

@@ -13,7 +13,7 @@ from points_grpc.storage.core.database import Database
 
 
 @contextmanager
-def checked(database: Database) -> Iterator[CheckedClock]:
+def checked_clock(database: Database) -> Iterator[CheckedClock]:
     """Give the machine's clock; leave with one line where it is wrong, now or later."""
     clock = CheckedClock(database, SystemClock())
     clock.compare()

@@ -17,7 +17,7 @@ from points_grpc.storage.embedded import EmbeddedPostgres
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DatabaseLocation:
     """A database's URL, and how to speak of it; `server` where it is an embedded one."""
 
     url: str
@@ -31,14 +31,14 @@ class Place:
 
 
 @contextmanager
-def found(settings: Settings) -> Iterator[Place]:
+def locate_database(settings: Settings) -> Iterator[DatabaseLocation]:
     """The place to connect to while the block runs.
 
     Without a database of one's own an embedded server is started, unless another process has
     started it already, and stopped at the end by whoever started it.
     """
     if settings.database_address is not None:
-        yield Place(settings.database_address, masked(settings.database_url))
+        yield DatabaseLocation(settings.database_address, masked(settings.database_url))
         return
     connections = wiring.connections_needed(settings.workers)
     server = EmbeddedPostgres(settings.data_dir, connections=connections)
@@ -47,18 +47,18 @@ def found(settings: Settings) -> Iterator[Place]:
     except Exception as error:
         fail(f"the embedded database does not start: {words_for(error)}")
     try:
-        yield Place(server.url, f"embedded, in {server.folder}", server)
+        yield DatabaseLocation(server.url, f"embedded, in {server.folder}", server)
     finally:
         server.stop()
 
 
 @contextmanager
-def opened(
-    place: Place, settings: Settings, timeouts: Timeouts | None = None
+def open_database(
+    place: DatabaseLocation, settings: Settings, timeouts: Timeouts | None = None
 ) -> Iterator[Database]:
     """Open the database there while the block runs, with the configured bounds or with these."""
     bounds = Timeouts(statement=settings.statement_timeout_ms, lock=settings.lock_timeout_ms)
-    with faults_told():
+    with report_database_errors():
         database = Database(place.url, timeouts or bounds)
     try:
         yield database
@@ -67,7 +67,7 @@ def opened(
 
 
 @contextmanager
-def faults_told() -> Iterator[None]:
+def report_database_errors() -> Iterator[None]:
     """Leave with one line, not a traceback, where the database does not do what was asked."""
     try:
         yield

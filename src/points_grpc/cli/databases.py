@@ -28,9 +28,9 @@ def ready(
     nothing. Any fault of the database is told in one line.
     """
     with (
-        database_location.found(settings) as there,
-        database_location.opened(there, settings, timeouts) as database,
-        database_location.faults_told(),
+        database_location.locate_database(settings) as there,
+        database_location.open_database(there, settings, timeouts) as database,
+        database_location.report_database_errors(),
     ):
         if changes and there.server is not None:
             migrate.upgrade(there.url)

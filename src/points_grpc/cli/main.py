@@ -17,11 +17,11 @@ from points_grpc.cli.commands import (
     tenant,
     token,
 )
-from points_grpc.cli.program import Program
+from points_grpc.cli.program import CommandGroup
 
 app = typer.Typer(
     name="points-grpc",
-    cls=Program,
+    cls=CommandGroup,
     help="Keeps loyalty points and knows when each one expires.",
     no_args_is_help=True,
     add_completion=False,

@@ -15,7 +15,7 @@ _QUOTING = {
 }
 
 
-class Program(TyperGroup):
+class CommandGroup(TyperGroup):
     """Runs commands, and never quotes an argument that stands where none belongs.
 
     After a slip, such as a space or an & in a URL without quotes, that is a piece of a password.

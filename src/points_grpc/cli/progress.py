@@ -63,7 +63,7 @@ class _Bar(Pace):
         )
 
 
-class Lines(Pace):
+class ProgressLines(Pace):
     """Writes a line now and then."""
 
     def __init__(
@@ -93,7 +93,7 @@ def shown(what: str, about: int, things: str = "lots") -> Iterator[Pace]:
     """
     console = Console(stderr=True, markup=False, highlight=False)
     if not console.is_terminal:
-        lines = Lines(what, about, lambda line: console.print(line, soft_wrap=True))
+        lines = ProgressLines(what, about, lambda line: console.print(line, soft_wrap=True))
         lines.things = things
         yield lines
         return

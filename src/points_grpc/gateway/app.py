@@ -17,9 +17,9 @@ from starlette.types import Receive, Scope, Send
 from points_grpc.gateway.credentials import challenge_of
 from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.errors import RETRY_S, Failure, Problem, no_such_path
-from points_grpc.gateway.read_request import Sent, media_type_of, take_in
-from points_grpc.gateway.request import Call, Now, read_headers
-from points_grpc.gateway.router import Map, Place
+from points_grpc.gateway.read_request import Sent, media_type_of, receive_request
+from points_grpc.gateway.request import HttpCall, Now, read_headers
+from points_grpc.gateway.router import PathTemplate, Router
 from points_grpc.gateway.upstream import Upstream
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -67,7 +67,7 @@ class Gateway:
         self._upstream = upstream
         self._canonical = canonical
         self._now = now
-        self._map = Map([canonical, *dialects])
+        self._map = Router([canonical, *dialects])
         self._log = structlog.get_logger("points_grpc.gateway")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +76,7 @@ class Gateway:
         place, values = self._map.find(scope["raw_path"]) or (None, {})
         owner = self._canonical if place is None else place.owner
         headers = read_headers(scope["headers"])
-        call = Call(
+        call = HttpCall(
             method=scope["method"],
             template="" if place is None else place.template,
             headers=headers,
@@ -104,7 +104,7 @@ class Gateway:
             )
 
     async def _answer(
-        self, call: Call, owner: Dialect, place: Place | None, sent: Sent
+        self, call: HttpCall, owner: Dialect, place: PathTemplate | None, sent: Sent
     ) -> Response:
         """The response, whatever happens."""
         try:
@@ -114,7 +114,7 @@ class Gateway:
             if route is None:
                 return self._other_method(call, place)
             try:
-                await take_in(call, sent, owner.credentials, route.bodies)
+                await receive_request(call, sent, owner.credentials, route.bodies)
                 return await route.handler(call)
             except Problem:
                 if route.asks and call.has_credential:
@@ -127,7 +127,7 @@ class Gateway:
         except Exception as error:
             return self._failed(self._unforeseen(error, call), call, owner)
 
-    def _other_method(self, call: Call, place: Place) -> Response:
+    def _other_method(self, call: HttpCall, place: PathTemplate) -> Response:
         if call.method == "OPTIONS":
             response = Response(status_code=204)
         else:
@@ -135,12 +135,12 @@ class Gateway:
         response.headers["allow"] = place.allowed
         return response
 
-    def _unforeseen(self, error: Exception, call: Call) -> Failure:
+    def _unforeseen(self, error: Exception, call: HttpCall) -> Failure:
         error_id = uuid.uuid4().hex
         self._log.error("unforeseen", route=call.template, error_id=error_id, exc_info=error)
         return Failure("INTERNAL", "", f"internal error {error_id}")
 
-    def _failed(self, failure: Failure, call: Call, owner: Dialect) -> Response:
+    def _failed(self, failure: Failure, call: HttpCall, owner: Dialect) -> Response:
         try:
             response = owner.error(failure, call)
         except Exception as error:

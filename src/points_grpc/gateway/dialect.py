@@ -21,7 +21,7 @@ A dialect with one route, complete:
     from starlette.responses import Response
 
     from points.v1 import expire_pb2
-    from points_grpc.gateway.request import Call, Route
+    from points_grpc.gateway.request import HttpCall, Route
     from points_grpc.gateway.credentials import Form
     from points_grpc.gateway.dialect import Dialect
     from points_grpc.gateway.errors import Failure
@@ -31,7 +31,7 @@ A dialect with one route, complete:
         amount: int
         description: str = ""
 
-    async def expire(call: Call) -> Response:
+    async def expire(call: HttpCall) -> Response:
         order = shaped(read_json(call.body), Order)
         request = expire_pb2.ExpireRequest(
             member={"external_id": call.path["user_id"]},
@@ -42,7 +42,7 @@ A dialect with one route, complete:
         expired = await call.ask("points.v1.PointsService/Expire", request)
         return answer({"code": 0, "settled": expired.settled.value})
 
-    def error(failure: Failure, _: Call) -> Response:
+    def error(failure: Failure, _: HttpCall) -> Response:
         return answer({"code": failure.http_status, "message": failure.message},
                       failure.http_status)
 
@@ -61,7 +61,7 @@ A dialect with one route, complete:
     )
 
 A token in the body has the form `Form.BODY`: the handler says it, before it judges anything else:
-`call.bear(find_token((Form.BODY,), {}, in_body=token))`.
+`call.use_token(find_token((Form.BODY,), {}, in_body=token))`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ from starlette.responses import Response
 
 from points_grpc.gateway.credentials import Form
 from points_grpc.gateway.errors import Failure
-from points_grpc.gateway.request import Call, Route
+from points_grpc.gateway.request import HttpCall, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +87,4 @@ class Dialect:
     name: str
     credentials: tuple[Form, ...]
     routes: tuple[Route, ...]
-    error: Callable[[Failure, Call], Response]
+    error: Callable[[Failure, HttpCall], Response]

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from points_grpc.gateway.errors import Problem
 from points_grpc.gateway.transcoding import error_body
-from points_grpc.tls import BadCertificates, Renewed, context, put_into
+from points_grpc.tls import BadCertificates, ReloadingCertificates, context, put_into
 
 HEAD_BYTES_MAX = 64 * 1024
 """How long a request line and its headers may be."""
@@ -171,7 +171,7 @@ async def serving(
     app: ASGIApp,
     listener: socket.socket,
     grace_s: float,
-    tls: Renewed | None = None,
+    tls: ReloadingCertificates | None = None,
     *,
     tells_clients: bool = False,
 ) -> AsyncIterator[None]:
@@ -208,7 +208,7 @@ async def serving(
         listener.close()
 
 
-async def _renew(present: ssl.SSLContext | None, tls: Renewed | None) -> None:
+async def _renew(present: ssl.SSLContext | None, tls: ReloadingCertificates | None) -> None:
     """Have new connections use renewed certificates."""
     log = structlog.get_logger("points_grpc.gateway")
     while present is not None and tls is not None:

@@ -13,7 +13,7 @@ from starlette.types import Receive
 from points_grpc.errors import TokenInvalid
 from points_grpc.gateway.credentials import Form, find_token, uses_any
 from points_grpc.gateway.errors import Failure, Problem
-from points_grpc.gateway.request import Call, Query, decode_escapes, read_inbound, read_query
+from points_grpc.gateway.request import HttpCall, Query, decode_escapes, read_inbound, read_query
 from points_grpc.gateway.upstream import Inbound
 
 BODY_S_MAX = 20.0
@@ -30,7 +30,9 @@ class Sent:
     receive: Receive
 
 
-async def take_in(call: Call, sent: Sent, forms: Sequence[Form], bodies: Mapping[str, int]) -> None:
+async def receive_request(
+    call: HttpCall, sent: Sent, forms: Sequence[Form], bodies: Mapping[str, int]
+) -> None:
     """Fill `call`. Raises Failure.
 
     `forms` are those of the credential, `bodies` the media types that a body may have, each with
@@ -67,7 +69,7 @@ def media_type_of(headers: Mapping[str, list[str]]) -> str:
     return headers.get("content-type", [""])[0].partition(";")[0].strip().lower()
 
 
-def _limit(call: Call, bodies: Mapping[str, int]) -> int:
+def _limit(call: HttpCall, bodies: Mapping[str, int]) -> int:
     given = call.headers.get("content-type", [])
     if not given:
         return next(iter(bodies.values()))
@@ -83,7 +85,7 @@ def _limit(call: Call, bodies: Mapping[str, int]) -> int:
     return bodies[call.media_type]
 
 
-async def _read_body(call: Call, limit: int, receive: Receive) -> bytes:
+async def _read_body(call: HttpCall, limit: int, receive: Receive) -> bytes:
     announced = call.headers.get("content-length", ["0"])[0]
     is_number = announced.isascii() and announced.isdecimal()
     if not is_number or int(announced[:20]) > limit:

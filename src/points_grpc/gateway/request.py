@@ -57,7 +57,7 @@ class Route:
 
 
 @dataclass(slots=True)
-class Call:
+class HttpCall:
     """One HTTP call. What comes later stays empty where something earlier failed.
 
     `template` is the path of the route as it was declared, empty where no route has the path.
@@ -112,13 +112,13 @@ class Call:
         """
         return await self.upstream.call(method, request, self.inbound)
 
-    def bear(self, token: str) -> None:
+    def use_token(self, token: str) -> None:
         """Ask with a token that stood in the body from now on."""
         self.inbound = replace(self.inbound, token=token)
         self.has_credential = True
 
 
-Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
+Handler: TypeAlias = Callable[[HttpCall], Awaitable[Response]]
 
 
 def one_query(query: Query, *known: str) -> dict[str, str]:

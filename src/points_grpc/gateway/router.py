@@ -13,7 +13,7 @@ _NAME = re.compile(r"\{([a-z_][a-z0-9_.]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PathTemplate:
     """A path template: whose it is, and its route for each HTTP method."""
 
     owner: Dialect
@@ -32,7 +32,7 @@ class Place:
         return ", ".join(sorted({*self.routes, *heads, "OPTIONS"}))
 
 
-class Map:
+class Router:
     """All places of some dialects.
 
     Raises ValueError where two of them claim the same path.
@@ -47,7 +47,7 @@ class Map:
             key=lambda found: -len(_NAME.sub("", found[1].template)),
         )
 
-    def find(self, raw_path: bytes) -> tuple[Place, dict[str, bytes]] | None:
+    def find(self, raw_path: bytes) -> tuple[PathTemplate, dict[str, bytes]] | None:
         """The place of a path, and its values as they were sent.
 
         They are matched before they are decoded, so that an escaped slash stays in its value.
@@ -65,7 +65,7 @@ def names_in(template: str) -> tuple[str, ...]:
     return tuple(_NAME.findall(template))
 
 
-def _places(dialects: Iterable[Dialect]) -> list[Place]:
+def _places(dialects: Iterable[Dialect]) -> list[PathTemplate]:
     found: dict[str, tuple[Dialect, dict[str, Route]]] = {}
     for dialect in dialects:
         for route in dialect.routes:
@@ -74,7 +74,7 @@ def _places(dialects: Iterable[Dialect]) -> list[Place]:
                 raise ValueError(f"{route.method} {route.path} is there twice")
             routes[route.method] = route
     return [
-        Place(owner, template, routes, names_in(template))
+        PathTemplate(owner, template, routes, names_in(template))
         for template, (owner, routes) in found.items()
     ]
 

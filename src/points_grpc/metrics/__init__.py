@@ -1,4 +1,4 @@
-"""What a server tells about its own work: counted in `figures`, shown by `exposition`.
+"""What a server tells about its own work: counted in `counters`, shown by `exposition`.
 
 Nothing here knows tenants, members or requests.
 """

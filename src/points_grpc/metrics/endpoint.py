@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 
 from points_grpc import tzdata_version
+from points_grpc.metrics.counters import WorkerStatus
 from points_grpc.metrics.exposition import Statuses, Workers
-from points_grpc.metrics.figures import WorkerStatus
 
 REQUEST_SECONDS_MAX = 5.0
 """How long a client may take to send its request, or to take the answer."""
@@ -88,7 +88,7 @@ def _app(statuses: Statuses) -> _App:
 
 
 def _is_up(status: WorkerStatus) -> bool:
-    return status.figures is not None
+    return status.counters is not None
 
 
 def _is_ready(status: WorkerStatus) -> bool:

@@ -13,7 +13,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from points_grpc.metrics.figures import WorkerStatus
+from points_grpc.metrics.counters import WorkerStatus
 
 Statuses = Callable[[], Sequence[WorkerStatus]]
 
@@ -28,7 +28,7 @@ class Workers(Collector):
         """Every family, with a worker's number on each sample."""
         statuses = self._statuses()
         yield from _processes(statuses)
-        shown = [(str(status.number), status.figures) for status in statuses if status.figures]
+        shown = [(str(status.number), status.counters) for status in statuses if status.counters]
         yield from _calls(shown)
         yield from _lanes(shown)
 
@@ -46,7 +46,7 @@ def _processes(statuses: Sequence[WorkerStatus]) -> Iterator[Metric]:
     )
     for status in statuses:
         labels = [str(status.number)]
-        up.add_metric(labels, status.figures is not None)
+        up.add_metric(labels, status.counters is not None)
         serving.add_metric(labels, status.serving)
         restarts.add_metric(labels, status.restarts)
     yield from (up, serving, restarts)
@@ -72,13 +72,13 @@ def _calls(shown: _Shown) -> Iterator[Metric]:
         "At most how long ago something lapsed that is not recorded.",
         labels=["worker"],
     )
-    for worker, figures in shown:
-        if figures["sweep_lag_seconds"] is not None:
-            lag.add_metric([worker], figures["sweep_lag_seconds"])
-        cpu.add_metric([worker], figures["cpu_seconds"])
-        memory.add_metric([worker], figures["memory_bytes"])
-        running.add_metric([worker], figures["running"])
-        for method, of in figures["methods"].items():
+    for worker, counters in shown:
+        if counters["sweep_lag_seconds"] is not None:
+            lag.add_metric([worker], counters["sweep_lag_seconds"])
+        cpu.add_metric([worker], counters["cpu_seconds"])
+        memory.add_metric([worker], counters["memory_bytes"])
+        running.add_metric([worker], counters["running"])
+        for method, of in counters["methods"].items():
             if not of["codes"]:
                 continue
             for code, number in of["codes"].items():
@@ -101,10 +101,10 @@ def _lanes(shown: _Shown) -> Iterator[Metric]:
     oversized = CounterMetricFamily(
         "points_lane_moved", "Jobs that a batch left to another lane.", labels=labels
     )
-    for worker, figures in shown:
-        for lane, number in figures["waiting"].items():
+    for worker, counters in shown:
+        for lane, number in counters["waiting"].items():
             waiting.add_metric([worker, lane], number)
-        for lane, of in figures["lanes"].items():
+        for lane, of in counters["lanes"].items():
             _add(items, [worker, lane], of["items"])
             _add(seconds, [worker, lane], of["seconds"])
             locked_out.add_metric([worker, lane], of["deferred"])

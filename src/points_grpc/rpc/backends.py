@@ -28,7 +28,7 @@ from points_grpc.domain.queries import Expiring, Listing, Page, Read, Schedule
 from points_grpc.domain.results import AccountView, Answer, LotView, TransactionView
 
 
-class Engine(Protocol):
+class EngineBackend(Protocol):
     """Decides commands and answers queries."""
 
     async def write(
@@ -64,7 +64,7 @@ class Engine(Protocol):
         ...
 
 
-class ProgramBook(Protocol):
+class ProgramBackend(Protocol):
     """Keeps programs, currencies and policies; every method may raise a Refusal.
 
     Program id 0 means the caller's default program, currency None the program's default. A
@@ -151,7 +151,7 @@ class ProgramBook(Protocol):
         ...
 
 
-class MemberBook(Protocol):
+class MemberBackend(Protocol):
     """Keeps members and their identifiers; every method may raise a Refusal."""
 
     async def create_member(self, caller: Caller, change: CreateMember) -> Outcome[MemberView]:

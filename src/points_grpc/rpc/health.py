@@ -9,7 +9,7 @@ from typing import Any
 from grpc_health.v1 import health_pb2
 
 from points_grpc.errors import InvalidField
-from points_grpc.rpc.interceptors import NO_MESSAGE, Context, Ended
+from points_grpc.rpc.interceptors import NO_MESSAGE, Context, RpcAbort
 
 SERVICE = "grpc.health.v1.Health"
 
@@ -43,7 +43,7 @@ class Health:
     async def Check(self, request: Any) -> Any:  # noqa: N802  # the contract's name
         """The present status; NOT_FOUND for a service that is not served."""
         if request.service not in self._services:
-            raise Ended("NOT_FOUND", "there is no such service")
+            raise RpcAbort("NOT_FOUND", "there is no such service")
         return _Response(status=self._status())
 
     async def Watch(  # noqa: N802  # the contract's name

@@ -9,7 +9,7 @@ import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from points_grpc.rpc.interceptors import Context, Ended, Interceptor, Request
+from points_grpc.rpc.interceptors import Context, Interceptor, Request, RpcAbort
 from points_grpc.rpc.interceptors.errors import Errors, StreamHandler
 from points_grpc.rpc.interceptors.messages import (
     Method,
@@ -76,7 +76,7 @@ def _bounded(inner: StreamHandler) -> StreamHandler:
     async def handle(requests: Any, context: Context) -> AsyncIterator[Any]:
         nonlocal running
         if running >= STREAMS_MAX:
-            raise Ended("RESOURCE_EXHAUSTED", "too many such streams are open")
+            raise RpcAbort("RESOURCE_EXHAUSTED", "too many such streams are open")
         running += 1
         try:
             async for response in inner(requests, context):

@@ -12,18 +12,18 @@ from grpc_reflection.v1alpha import reflection_pb2
 from points.dev.v1 import test_clock_pb2
 from points.v1 import member_service_pb2, points_service_pb2, program_service_pb2
 from points_grpc.clock import TestClock
-from points_grpc.metrics.figures import Figures
+from points_grpc.metrics.counters import Counters
 from points_grpc.rpc import health, reflection
 from points_grpc.rpc.auth import Authenticator
-from points_grpc.rpc.backends import Engine, MemberBook, ProgramBook
+from points_grpc.rpc.backends import EngineBackend, MemberBackend, ProgramBackend
 from points_grpc.rpc.interceptors.auth import Authentication, Authorization, declared_scopes
 from points_grpc.rpc.interceptors.deadline import Deadline
 from points_grpc.rpc.interceptors.errors import Errors
 from points_grpc.rpc.interceptors.log import Log
 from points_grpc.rpc.interceptors.messages import OPEN_BYTES_MAX
 from points_grpc.rpc.interceptors.metrics import Metrics
-from points_grpc.rpc.interceptors.rate_limit import Rates
-from points_grpc.rpc.interceptors.read_body import Arrival
+from points_grpc.rpc.interceptors.rate_limit import RateLimit
+from points_grpc.rpc.interceptors.read_body import ReadBody
 from points_grpc.rpc.interceptors.shedding import Shedding
 from points_grpc.rpc.methods import stream_method, unary_method, unary_service
 from points_grpc.rpc.servicers.members import MemberServicer
@@ -31,7 +31,7 @@ from points_grpc.rpc.servicers.points import PointsServicer
 from points_grpc.rpc.servicers.programs import ProgramServicer
 from points_grpc.rpc.servicers.test_clock import TestClockServicer
 from points_grpc.rpc.transport import server_credentials
-from points_grpc.tls import Renewed
+from points_grpc.tls import ReloadingCertificates
 
 PING_INTERVAL_MIN_MS = 10_000
 """How often an idle client may ping. The runtime's default of 5 minutes drops honest ones."""
@@ -77,7 +77,7 @@ class ServerOptions:
     connection_age_grace_s: float = 30.0
     share_port: bool = False
     own_address: str = ""
-    tls: Renewed | None = None
+    tls: ReloadingCertificates | None = None
     tenant_calls_per_s: float = 0.0
     tenant_calls_burst: int = 0
     reflection: bool = True
@@ -87,9 +87,9 @@ class ServerOptions:
 class Backends:
     """What the servicers hand calls on to; `test_clock` is for dev mode only."""
 
-    engine: Engine
-    programs: ProgramBook
-    members: MemberBook
+    engine: EngineBackend
+    programs: ProgramBackend
+    members: MemberBackend
     test_clock: TestClock | None = None
 
 
@@ -104,19 +104,19 @@ class Server:
         backends: Backends,
         authenticator: Authenticator,
         options: ServerOptions = ServerOptions(),
-        figures: Figures | None = None,
+        counters: Counters | None = None,
     ) -> None:
         errors, deadline = Errors(), Deadline(options.deadline_s, options.deadline_max_s)
         services = _services(backends)
         interceptors = (
             errors,
             Log(),
-            *(() if figures is None else (Metrics(figures),)),
+            *(() if counters is None else (Metrics(counters),)),
             deadline,
             Authentication(authenticator),
             Authorization(declared_scopes(service for service, _ in services)),
             *_rates(options),
-            Arrival(),
+            ReadBody(),
             Shedding(options.calls_max, options.calls_bytes_max),
         )
         names = [service.full_name for service, _ in services]
@@ -164,9 +164,9 @@ class Server:
         await self._server.wait_for_termination()
 
 
-def _rates(options: ServerOptions) -> list[Rates]:
+def _rates(options: ServerOptions) -> list[RateLimit]:
     rate = options.tenant_calls_per_s
-    return [Rates(rate, options.tenant_calls_burst)] if rate else []
+    return [RateLimit(rate, options.tenant_calls_burst)] if rate else []
 
 
 def _services(backends: Backends) -> list[tuple[ServiceDescriptor, object]]:
@@ -190,7 +190,7 @@ def _health_methods(
     methods = health_pb2.DESCRIPTOR.services_by_name["Health"].methods_by_name
     handlers = {
         "Check": unary_method(
-            servicer.Check, methods["Check"], (errors, deadline, Arrival(OPEN_BYTES_MAX))
+            servicer.Check, methods["Check"], (errors, deadline, ReadBody(OPEN_BYTES_MAX))
         ),
         "Watch": stream_method(servicer.Watch, methods["Watch"], errors, health.SERVICE),
     }

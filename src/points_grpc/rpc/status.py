@@ -27,16 +27,16 @@ _TYPE_URL = "type.googleapis.com/"
 _RETRIED = (Overloaded, StorageUnavailable, TimeInDoubt)
 
 
-class Unforeseen(Exception):
+class InternalError(Exception):
     """Something that no caller is told more of than the id under which it was logged."""
 
     def __init__(self, error_id: str) -> None:
         super().__init__(f"internal error {error_id}")
 
 
-def status_of(refusal: Refusal | Unforeseen) -> status_pb2.Status:
+def status_of(refusal: Refusal | InternalError) -> status_pb2.Status:
     """The status that tells a caller of `refusal`, at most DETAILS_BYTES_MAX long."""
-    if isinstance(refusal, Unforeseen):
+    if isinstance(refusal, InternalError):
         return status_pb2.Status(code=code_pb2.INTERNAL, message=str(refusal))
     status = _with_details(refusal, _facts(refusal))
     if status.ByteSize() > DETAILS_BYTES_MAX:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import grpc
 import structlog
 
-from points_grpc.tls import BadCertificates, Certificates, Renewed
+from points_grpc.tls import BadCertificates, Certificates, ReloadingCertificates
 
 log = structlog.get_logger("points_grpc.rpc")
 
 
-def server_credentials(tls: Renewed) -> grpc.ServerCredentials:
+def server_credentials(tls: ReloadingCertificates) -> grpc.ServerCredentials:
     """Credentials whose files are looked at with every new connection."""
 
     def renew() -> grpc.ServerCertificateConfiguration | None:

@@ -56,7 +56,7 @@ def current(database_url: options.DatabaseUrl = None, data_dir: options.DataDir 
 @contextmanager
 def _database(**given: object) -> Iterator[str]:
     with (
-        database_location.found(options.settings(**given)) as there,
-        database_location.faults_told(),
+        database_location.locate_database(options.settings(**given)) as there,
+        database_location.report_database_errors(),
     ):
         yield there.url

@@ -27,7 +27,7 @@ _SKEW_MAX_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at; `doubtful`: worth a look, but not ill."""
 
     what: str
@@ -72,75 +72,81 @@ def _configuration(settings: Settings) -> Iterator[str]:
         yield f"{name:<25} {masked(getattr(settings, name)):<20} {origin}"
 
 
-def _examine(settings: Settings) -> Iterator[Finding]:
+def _examine(settings: Settings) -> Iterator[CheckResult]:
     if settings.database_url is None and not settings.data_dir.exists():
         problem = f"there is none in {settings.data_dir} yet; points-grpc serve makes it"
-        yield Finding("database", False, problem)
+        yield CheckResult("database", False, problem)
         return
     with (
-        database_location.found(settings) as there,
-        database_location.opened(there, settings) as database,
+        database_location.locate_database(settings) as there,
+        database_location.open_database(there, settings) as database,
     ):
         yield from _database(database, there.url, settings.workers)
 
 
-def _database(database: Database, url: str, workers: int) -> Iterator[Finding]:
+def _database(database: Database, url: str, workers: int) -> Iterator[CheckResult]:
     clock = SystemClock()
     try:
         found, now = database.run(
             lambda connection: (server_info.read_server_info(connection), clock.now())
         )
     except Exception as error:
-        yield Finding("database", False, words_for(error))
+        yield CheckResult("database", False, words_for(error))
         return
     known = f"PostgreSQL {found.version_text}"
     enough = found.version >= _VERSION_MIN
-    yield Finding("database", enough, known if enough else f"{known}; 15 or later is needed")
+    yield CheckResult("database", enough, known if enough else f"{known}; 15 or later is needed")
     yield _durability(database)
     yield _connections(database, workers)
     skew = abs((found.clock - now).total_seconds())
     told = f"{now:%Y-%m-%d %H:%M:%S} UTC, {skew:.1f} s from the database's"
-    yield Finding("clock", skew <= _SKEW_MAX_SECONDS, told)
+    yield CheckResult("clock", skew <= _SKEW_MAX_SECONDS, told)
     schema = _schema(url)
     yield schema
     if schema.well:
         yield _time_zones(database)
         count, told = doubtful_identifiers(database)
-        yield Finding("identifiers", True, told, doubtful=count > 0)
+        yield CheckResult("identifiers", True, told, doubtful=count > 0)
 
 
-def _durability(database: Database) -> Finding:
+def _durability(database: Database) -> CheckResult:
     try:
         database.run(assert_durable)
     except NotDurable as error:
-        return Finding("durability", False, str(error))
-    return Finding("durability", True, "confirmed writes survive a crash")
+        return CheckResult("durability", False, str(error))
+    return CheckResult("durability", True, "confirmed writes survive a crash")
 
 
-def _connections(database: Database, workers: int) -> Finding:
+def _connections(database: Database, workers: int) -> CheckResult:
     allowed, needed = (
         database.run(server_info.connections_allowed),
         wiring.connections_needed(workers),
     )
     servers = "one worker uses" if workers == 1 else f"{workers} workers use"
     told = f"{allowed} allowed, {servers} up to {needed}"
-    return Finding("connections", allowed >= needed, told)
+    return CheckResult("connections", allowed >= needed, told)
 
 
-def _schema(url: str) -> Finding:
+def _schema(url: str) -> CheckResult:
     at, head = migrate.current(url), migrate.head()
     if at == head:
-        return Finding("schema", True, str(at))
+        return CheckResult("schema", True, str(at))
     if migrate.serves(at):
-        return Finding("schema", True, f"{at}, of a later release than this one, which has {head}")
+        return CheckResult(
+            "schema", True, f"{at}, of a later release than this one, which has {head}"
+        )
     hint = "run points-grpc db upgrade"
-    return Finding("schema", False, f"{at or 'none'}, but this release expects {head}; {hint}")
+    return CheckResult("schema", False, f"{at or 'none'}, but this release expects {head}; {hint}")
 
 
-def _time_zones(database: Database) -> Finding:
+def _time_zones(database: Database) -> CheckResult:
     ours, newest = tzdata_version.ours(), database.run(newest_tzdata.read)
     if newest != ours and not tzdata_version.is_readable(ours):
-        return Finding("time zones", False, f"{ours}, a version that this release cannot compare")
+        return CheckResult(
+            "time zones", False, f"{ours}, a version that this release cannot compare"
+        )
     if newest_tzdata.is_newer(newest):
-        return Finding("time zones", False, f"{ours}, but the database was written with {newest}")
-    return Finding("time zones", True, f"{ours}, of the package tzdata")
+        return CheckResult(
+            "time zones", False, f"{ours}, but the database was written with {newest}"
+        )
+    return CheckResult("time zones", True, f"{ours}, of the package tzdata")

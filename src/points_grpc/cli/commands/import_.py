@@ -91,7 +91,7 @@ def import_(
     report = refused or file.with_name(file.name + ".refused.csv")
     if report.exists() and report.samefile(file):
         fail("--refused must not be the file itself", code=2)
-    with databases.ready(settings) as database, clocks.checked(database) as clock:
+    with databases.ready(settings) as database, clocks.checked_clock(database) as clock:
         older_tzdata.refuse(settings, database)
         tenant_id, program_id = scope_of(database, tenant, program)
         named = form_of(form, file)

@@ -27,7 +27,7 @@ from points_grpc.cli.runtime import (
 )
 from points_grpc.clock import SystemClock
 from points_grpc.config import Settings, joined_address, split_address
-from points_grpc.metrics.figures import WorkerStatus
+from points_grpc.metrics.counters import WorkerStatus
 from points_grpc.service.shared import retention
 from points_grpc.storage.core import migrate, server_info
 from points_grpc.storage.core.database import Database
@@ -71,10 +71,10 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
     # Until the event loop takes over, so that an embedded database is stopped on the way out.
     signal.signal(signal.SIGTERM, leave)
     with (
-        database_location.found(settings) as there,
-        database_location.opened(there, settings) as database,
+        database_location.locate_database(settings) as there,
+        database_location.open_database(there, settings) as database,
     ):
-        with database_location.faults_told():
+        with database_location.report_database_errors():
             _prepare_schema(settings, there)
             older_tzdata.refuse(settings, database)
             auth_setup.refuse_without_credentials(settings, database, SystemClock().now())
@@ -86,20 +86,20 @@ def serve(  # noqa: PLR0917  # each is an option, given by name
                 code = supervisor.supervise(settings, there, database, _announcer(settings, there))
                 raise typer.Exit(code)
             with (
-                wiring.parts(settings, database) as parts,
-                metrics_server.shown(settings, lambda: [_status(parts)]) as figures,
+                wiring.open_service(settings, database) as parts,
+                metrics_server.shown(settings, lambda: [_status(parts)]) as counters,
             ):
-                announce = partial(_announcer(settings, there), figures)
+                announce = partial(_announcer(settings, there), counters)
                 uvloop.run(lifetime.live(settings, parts, there, announce))
 
 
-def _status(parts: wiring.Parts) -> WorkerStatus:
-    figures = None if parts.figures is None else parts.figures.snapshot()
-    return WorkerStatus(1, os.getpid(), 0, figures)
+def _status(parts: wiring.ServiceParts) -> WorkerStatus:
+    counters = None if parts.counters is None else parts.counters.snapshot()
+    return WorkerStatus(1, os.getpid(), 0, counters)
 
 
 def _announcer(
-    settings: Settings, there: database_location.Place
+    settings: Settings, there: database_location.DatabaseLocation
 ) -> Callable[[str, int, str], None]:
     def announce(metrics: str, port: int, http: str) -> None:
         _announce(settings, there, port, http, metrics)
@@ -139,7 +139,7 @@ def _refuse_what_cannot_be(settings: Settings) -> None:
             options.fail(f"--{field.replace('_', '-')} needs --dev", code=2)
 
 
-def _prepare_schema(settings: Settings, there: database_location.Place) -> None:
+def _prepare_schema(settings: Settings, there: database_location.DatabaseLocation) -> None:
     if settings.migrate or there.server is not None:
         migrate.upgrade(there.url)
         return
@@ -170,7 +170,11 @@ def _promise_retention(settings: Settings, database: Database) -> None:
 
 
 def _announce(
-    settings: Settings, there: database_location.Place, port: int, http: str, metrics: str
+    settings: Settings,
+    there: database_location.DatabaseLocation,
+    port: int,
+    http: str,
+    metrics: str,
 ) -> None:
     address = joined_address(split_address(settings.grpc)[0], port)
     lines = [*filter(None, [http]), f"gRPC      {address}", *filter(None, [metrics])]

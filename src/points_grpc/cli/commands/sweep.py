@@ -60,7 +60,7 @@ def sweep(  # noqa: PLR0917  # each is an option, given by name
         databases.ready(settings, changes=not dry_run) as database,
         contextlib.ExitStack() as left,
     ):
-        clock = SystemClock() if dry_run else left.enter_context(clocks.checked(database))
+        clock = SystemClock() if dry_run else left.enter_context(clocks.checked_clock(database))
         sweeper, forecaster = left.enter_context(wiring.sweeping(database, clock))
         tenants = database.run(programs.tenant_names)
         if dry_run:

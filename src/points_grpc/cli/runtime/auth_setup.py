@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from points_grpc.cli import options
-from points_grpc.cli.runtime.wiring import Parts
+from points_grpc.cli.runtime.wiring import ServiceParts
 from points_grpc.config import Settings
 from points_grpc.rpc.auth import Authenticator
 from points_grpc.rpc.auth.bearer import BearerAuthenticator
@@ -22,7 +22,7 @@ from points_grpc.storage.core.database import Database
 
 if TYPE_CHECKING:  # of an extra
     from points_grpc.rpc.auth.certificates import CertificateMap
-    from points_grpc.rpc.auth.jwt import WebTokens
+    from points_grpc.rpc.auth.jwt import JwtVerifier
 
 _USES_S = 60.0
 """How often it is written when tokens were last used."""
@@ -35,7 +35,7 @@ log = structlog.get_logger("points_grpc")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class AuthSetup:
     """Who judges credentials, and what has to be done beside for as long as that is needed.
 
     By the `voucher` our own gateway is believed what it says of its clients' certificates.
@@ -72,8 +72,8 @@ def refuse_what_cannot_be(settings: Settings) -> None:
         if settings.jwt_keys_url is not None:
             jwks.url_reader(settings.jwt_keys_url.get_secret_value())
         elif settings.jwt_keys_file is not None:
-            jwks.keys_of(jwks.file_reader(settings.jwt_keys_file)())
-    except (jwks.BadKeys, OSError) as error:
+            jwks.parse_keys(jwks.file_reader(settings.jwt_keys_file)())
+    except (jwks.InvalidKeys, OSError) as error:
         options.fail(f"the keys of JSON web tokens: {error}", code=2)
 
 
@@ -91,7 +91,7 @@ def refuse_without_credentials(settings: Settings, database: Database, now: date
     )
 
 
-async def door(settings: Settings, parts: Parts) -> Door:
+async def set_up_auth(settings: Settings, parts: ServiceParts) -> AuthSetup:
     """The door outside of development."""
     chores: list[Callable[[], Awaitable[None]]] = [lambda: _note_uses(parts)]
     judge = None
@@ -101,7 +101,7 @@ async def door(settings: Settings, parts: Parts) -> Door:
         chores.append(chore)
     bearers = BearerAuthenticator(parts.credentials.grant_of, judge)
     if settings.client_certs_file is None:
-        return Door(bearers, chores)
+        return AuthSetup(bearers, chores)
     from points_grpc.rpc.auth import certificates  # noqa: PLC0415
 
     owners = certificates.CertificateMap(settings.client_certs_file)
@@ -111,25 +111,27 @@ async def door(settings: Settings, parts: Parts) -> Door:
     authenticator = certificates.CertificateAuthenticator(
         bearers, owners, parts.clock, find_caller, voucher
     )
-    return Door(authenticator, chores, voucher)
+    return AuthSetup(authenticator, chores, voucher)
 
 
 async def _web_tokens(
-    settings: Settings, parts: Parts
-) -> tuple[WebTokens, Callable[[], Awaitable[None]]]:
+    settings: Settings, parts: ServiceParts
+) -> tuple[JwtVerifier, Callable[[], Awaitable[None]]]:
     from points_grpc.rpc.auth import jwks, jwt  # noqa: PLC0415
 
     if settings.jwt_keys_file is not None:
-        source = jwks.Keys(jwks.file_reader(settings.jwt_keys_file), _FILE_S)
+        source = jwks.KeyLoader(jwks.file_reader(settings.jwt_keys_file), _FILE_S)
     else:
         url = settings.jwt_keys_url
-        source = jwks.Keys(jwks.url_reader("" if url is None else url.get_secret_value()), _URL_S)
+        source = jwks.KeyLoader(
+            jwks.url_reader("" if url is None else url.get_secret_value()), _URL_S
+        )
     try:
         await asyncio.to_thread(source.load)
-    except (jwks.BadKeys, OSError) as error:
+    except (jwks.InvalidKeys, OSError) as error:
         # Whoever has the keys may come later than we; until then no such token is let in.
         log.error("the keys of tokens cannot be read", problem=type(error).__name__)
-    terms = jwt.Terms(
+    terms = jwt.TokenTerms(
         issuer=settings.jwt_issuer or "",
         audience=settings.jwt_audience or "",
         algorithms=tuple(_algorithms(settings)),
@@ -138,7 +140,7 @@ async def _web_tokens(
         leeway_s=settings.jwt_leeway_seconds,
     )
     find_caller = parts.credentials.caller_of
-    return jwt.WebTokens(source, terms, parts.clock, find_caller), source.renew
+    return jwt.JwtVerifier(source, terms, parts.clock, find_caller), source.renew
 
 
 def _takes_web_tokens(settings: Settings) -> bool:
@@ -160,7 +162,7 @@ def _refuse_wrong_certificates(settings: Settings) -> None:
 
     try:
         certificates.CertificateMap(settings.client_certs_file)
-    except (certificates.BadMap, OSError) as error:
+    except (certificates.InvalidCertificateMap, OSError) as error:
         options.fail(f"POINTS_CLIENT_CERTS_FILE: {error}", code=2)
 
 
@@ -174,7 +176,7 @@ async def _renew(owners: CertificateMap) -> None:
             log.error("the map of clients' certificates cannot be read", problem=problem)
 
 
-async def _note_uses(parts: Parts) -> None:
+async def _note_uses(parts: ServiceParts) -> None:
     try:
         while True:
             await asyncio.sleep(_USES_S)
@@ -183,7 +185,7 @@ async def _note_uses(parts: Parts) -> None:
         await _try_to_note_uses(parts)
 
 
-async def _try_to_note_uses(parts: Parts) -> None:
+async def _try_to_note_uses(parts: ServiceParts) -> None:
     try:
         await parts.credentials.note_uses()
     except Exception as error:

@@ -12,10 +12,10 @@ import structlog
 
 from points_grpc.cli import older_tzdata
 from points_grpc.cli.commands import gateway
-from points_grpc.cli.database_location import Place
+from points_grpc.cli.database_location import DatabaseLocation
 from points_grpc.cli.demo import seed
 from points_grpc.cli.runtime import auth_setup, gc_tuning, listen
-from points_grpc.cli.runtime.wiring import Parts
+from points_grpc.cli.runtime.wiring import ServiceParts
 from points_grpc.config import Settings, joined_address, split_address
 from points_grpc.errors import StorageUnavailable
 from points_grpc.rpc.auth import Authenticator
@@ -39,7 +39,10 @@ log = structlog.get_logger("points_grpc")
 
 
 async def live(
-    settings: Settings, parts: Parts, place: Place, announce: Callable[[int, str], None]
+    settings: Settings,
+    parts: ServiceParts,
+    place: DatabaseLocation,
+    announce: Callable[[int, str], None],
 ) -> None:
     """Serve until a signal says to stop; then finish what runs.
 
@@ -49,8 +52,8 @@ async def live(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    door = await _door(settings, parts)
-    server = _server(settings, parts, door.authenticator)
+    auth = await _door(settings, parts)
+    server = _server(settings, parts, auth.authenticator)
     try:
         if parts.writing_clock is not None:
             with contextlib.suppress(Exception):  # that the database is away is said by health
@@ -64,9 +67,9 @@ async def live(
                 _sweep_now_and_then(settings, parts),
                 _measure_lag(settings, parts),
                 older_tzdata.warn(parts.database),
-                door.keep(),
+                auth.keep(),
             ),
-            gateway.beside(settings, upstream, parts.clock, voucher=door.voucher) as http,
+            gateway.beside(settings, upstream, parts.clock, voucher=auth.voucher) as http,
         ):
             gc_tuning.collect_seldom()
             announce(server.port, http)
@@ -83,7 +86,7 @@ def _upstream(settings: Settings, server: Server) -> str:
     return joined_address(split_address(settings.grpc)[0], server.port)
 
 
-def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> Server:
+def _server(settings: Settings, parts: ServiceParts, authenticator: Authenticator) -> Server:
     backends = Backends(parts.engine, parts.programs, parts.members, parts.test_clock)
     several, tls = settings.workers > 1, listen.tls(settings)
     options = ServerOptions(
@@ -100,18 +103,18 @@ def _server(settings: Settings, parts: Parts, authenticator: Authenticator) -> S
         tenant_calls_burst=settings.tenant_calls_burst or 0,
         reflection=settings.dev or settings.reflection,
     )
-    return Server(backends, authenticator, options, parts.figures)
+    return Server(backends, authenticator, options, parts.counters)
 
 
-async def _door(settings: Settings, parts: Parts) -> auth_setup.Door:
+async def _door(settings: Settings, parts: ServiceParts) -> auth_setup.AuthSetup:
     if not settings.dev:
-        return await auth_setup.door(settings, parts)
+        return await auth_setup.set_up_auth(settings, parts)
     caller = await seed.everything(settings.demo, parts.database, parts.clock, parts.programs)
-    return auth_setup.Door(DevAuthenticator(caller))
+    return auth_setup.AuthSetup(DevAuthenticator(caller))
 
 
 @contextlib.asynccontextmanager
-async def _clock_watched(parts: Parts) -> AsyncIterator[None]:
+async def _clock_watched(parts: ServiceParts) -> AsyncIterator[None]:
     """Compare the machine's clock with the database's while the block runs."""
     with contextlib.nullcontext() if parts.writing_clock is None else parts.writing_clock.watched():
         yield
@@ -129,15 +132,15 @@ async def _tasks(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _report_health(server: Server, parts: Parts, place: Place) -> None:
+async def _report_health(server: Server, parts: ServiceParts, place: DatabaseLocation) -> None:
     """Say SERVING while the database answers and clocks agree; bring an embedded one back."""
     was_well: bool | None = None
     while True:
         problem = await asyncio.to_thread(probe, parts.database, place)
         serving = not problem and not (parts.writing_clock and parts.writing_clock.problem)
         server.set_serving(serving)
-        if parts.figures is not None:
-            parts.figures.serving = serving
+        if parts.counters is not None:
+            parts.counters.serving = serving
         if problem and was_well is not False:
             log.error("the database does not answer", problem=problem)
         elif not problem and was_well is False:
@@ -146,7 +149,7 @@ async def _report_health(server: Server, parts: Parts, place: Place) -> None:
         await asyncio.sleep(PROBE_SECONDS)
 
 
-def probe(database: Database, place: Place) -> str:
+def probe(database: Database, place: DatabaseLocation) -> str:
     """What is wrong with the database, if anything is; an embedded one of ours is started again."""
     try:
         database.run(read_server_info)
@@ -157,7 +160,7 @@ def probe(database: Database, place: Place) -> str:
     return ""
 
 
-async def _sweep_now_and_then(settings: Settings, parts: Parts) -> None:
+async def _sweep_now_and_then(settings: Settings, parts: ServiceParts) -> None:
     while settings.sweep:
         try:
             await _sweep(settings, parts)
@@ -166,16 +169,16 @@ async def _sweep_now_and_then(settings: Settings, parts: Parts) -> None:
         await asyncio.sleep(settings.sweep_interval_seconds)
 
 
-async def _measure_lag(settings: Settings, parts: Parts) -> None:
+async def _measure_lag(settings: Settings, parts: ServiceParts) -> None:
     """Look now and then how far behind the sweep is, where anybody wants to know."""
-    figures = parts.figures
-    while settings.sweep and figures is not None:
+    counters = parts.counters
+    while settings.sweep and counters is not None:
         with contextlib.suppress(StorageUnavailable):
-            figures.sweep_lag_seconds = await asyncio.to_thread(_lag_seconds, parts)
+            counters.sweep_lag_seconds = await asyncio.to_thread(_lag_seconds, parts)
         await asyncio.sleep(_LAG_SECONDS)
 
 
-def _lag_seconds(parts: Parts) -> float:
+def _lag_seconds(parts: ServiceParts) -> float:
     now = parts.clock.now()
     link = parts.database.link(snapshot=True)
     try:
@@ -185,7 +188,7 @@ def _lag_seconds(parts: Parts) -> float:
     return 0.0 if since is None else (now - since).total_seconds()
 
 
-async def _sweep(settings: Settings, parts: Parts) -> None:
+async def _sweep(settings: Settings, parts: ServiceParts) -> None:
     """One sweep in a thread, which stops between two chunks when the server does."""
     swept = parts.sweeper.sweep(settings.sweep_chunk)
     lots = accounts = 0

@@ -6,7 +6,7 @@ import grpc
 
 from points_grpc.cli import options
 from points_grpc.config import Settings, is_loopback
-from points_grpc.tls import BadCertificates, Files, Renewed
+from points_grpc.tls import BadCertificates, Files, ReloadingCertificates
 
 
 def refuse_what_cannot_be(settings: Settings, address: str) -> None:
@@ -35,12 +35,12 @@ def refuse_what_cannot_be(settings: Settings, address: str) -> None:
         )
 
 
-def tls(settings: Settings) -> Renewed | None:
+def tls(settings: Settings) -> ReloadingCertificates | None:
     """The certificates, each time anew; None without. Raises BadCertificates."""
     if settings.tls_cert_file is None or settings.tls_key_file is None:
         return None
     files = Files(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
-    return Renewed(files)
+    return ReloadingCertificates(files)
 
 
 def upstream_credentials(settings: Settings) -> grpc.ChannelCredentials | None:

@@ -14,7 +14,7 @@ DELAY_SECONDS = 0.02
 """How long a line may wait for others. Whoever kills the process loses no more than that."""
 
 
-class Lines:
+class LogBuffer:
     """Writes to a stream: what is told in an event loop soon and together, all else at once.
 
     A warning and what is worse is written at once too, after what waited before it. What still

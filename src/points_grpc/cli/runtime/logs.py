@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import structlog.tracebacks
 
-from points_grpc.cli.runtime.log_buffer import Lines
+from points_grpc.cli.runtime.log_buffer import LogBuffer
 from points_grpc.config import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def configure(settings: Settings, worker: int = 0) -> None:
     console = settings.log_format == "console" or (
         settings.log_format == "auto" and sys.stderr.isatty()
     )
-    lines = Lines(sys.stderr)
+    lines = LogBuffer(sys.stderr)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

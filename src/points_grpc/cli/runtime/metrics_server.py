@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from points_grpc.cli import options
 from points_grpc.config import Settings, is_loopback, joined_address, split_address
-from points_grpc.metrics.figures import WorkerStatus
+from points_grpc.metrics.counters import WorkerStatus
 
 
 def refuse_what_cannot_be(settings: Settings) -> None:

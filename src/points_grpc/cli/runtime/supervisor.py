@@ -13,12 +13,12 @@ from typing import Any
 
 import structlog
 
-from points_grpc.cli.database_location import Place
+from points_grpc.cli.database_location import DatabaseLocation
 from points_grpc.cli.demo import seed
 from points_grpc.cli.runtime import lifetime, metrics_server, ports, wiring, worker_protocol
-from points_grpc.clock import SharedHand
+from points_grpc.clock import SharedTime
 from points_grpc.config import Settings, handed_on
-from points_grpc.metrics.figures import WorkerStatus
+from points_grpc.metrics.counters import WorkerStatus
 from points_grpc.storage.core.database import Database
 
 START_SECONDS = 60.0
@@ -43,21 +43,25 @@ Announce = Callable[[str, int, str], None]
 log = structlog.get_logger("points_grpc")
 
 
-def supervise(settings: Settings, there: Place, database: Database, announce: Announce) -> int:
+def supervise(
+    settings: Settings, there: DatabaseLocation, database: Database, announce: Announce
+) -> int:
     """Serve with `settings.workers` processes until a signal says to stop; the exit code.
 
     A worker that ends without having been told to is replaced. One that does not come to serve
     at the start ends everything, with its exit code. A second signal ends all at once. Raises
     RuntimeError if an address is taken.
     """
-    hand = SharedHand() if settings.dev else None
+    shared_time = SharedTime() if settings.dev else None
     with _reserved(settings) as held:
         if settings.dev:
-            clock = wiring.clock_of(settings, hand)
-            with wiring.books(settings, database, clock) as book:
+            clock = wiring.clock_of(settings, shared_time)
+            with wiring.open_program_service(settings, database, clock) as book:
                 asyncio.run(seed.everything(settings.demo, database, clock, book))
-        crew = Crew([Worker(order(held, there, hand, n)) for n in _numbers(settings)])
-        return asyncio.run(_live(crew, settings, there, database, announce))
+        pool = WorkerPool(
+            [Worker(make_order(held, there, shared_time, n)) for n in _numbers(settings)]
+        )
+        return asyncio.run(_live(pool, settings, there, database, announce))
 
 
 def _numbers(settings: Settings) -> range:
@@ -74,9 +78,9 @@ def _reserved(settings: Settings) -> Iterator[Settings]:
         yield settings.model_copy(update=update)
 
 
-def order(
-    settings: Settings, there: Place, hand: SharedHand | None, number: int
-) -> worker_protocol.Order:
+def make_order(
+    settings: Settings, there: DatabaseLocation, shared_time: SharedTime | None, number: int
+) -> worker_protocol.WorkerOrder:
     """What worker `number`, from 1 on, is to do."""
     changed = {
         # What is done once has been done, but for the sweep, of which one is enough.
@@ -85,18 +89,18 @@ def order(
         "migrate": False,
         "start_time": None,
     }
-    descriptor = None if hand is None else hand.descriptor
+    descriptor = None if shared_time is None else shared_time.descriptor
     given = handed_on(settings, **changed)
-    return worker_protocol.Order(number, given, there.url, there.shown, descriptor)
+    return worker_protocol.WorkerOrder(number, given, there.url, there.shown, descriptor)
 
 
 class Worker:
     """One worker's place, and whichever process has it now."""
 
-    def __init__(self, order: worker_protocol.Order) -> None:
+    def __init__(self, order: worker_protocol.WorkerOrder) -> None:
         self.number = order.number
         self.restarts = 0
-        self.ready: worker_protocol.Ready | None = None
+        self.ready: worker_protocol.WorkerReady | None = None
         self._order = order
         self._process: asyncio.subprocess.Process | None = None
         self._asking = asyncio.Lock()
@@ -140,8 +144,8 @@ class Worker:
             undone.enter_context(ours)
             with theirs:
                 inherited = [theirs.fileno()]
-                if self._order.hand is not None:
-                    inherited.append(self._order.hand)
+                if self._order.shared_time is not None:
+                    inherited.append(self._order.shared_time)
                 process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "points_grpc.cli.runtime.worker", str(theirs.fileno())),
                     stdin=asyncio.subprocess.DEVNULL,
@@ -153,23 +157,23 @@ class Worker:
 
     async def status(self) -> WorkerStatus:
         """How it fares."""
-        figures = None
+        counters = None
         async with self._asking:
             with contextlib.suppress(OSError, TimeoutError, ValueError):
                 async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                    figures = await self._ask()
-        return WorkerStatus(self.number, self.pid, self.restarts, figures)
+                    counters = await self._ask()
+        return WorkerStatus(self.number, self.pid, self.restarts, counters)
 
     async def _ask(self) -> dict[str, Any] | None:
         if self.ready is None or self._streams is None:
             return None
         reader, writer = self._streams
         self._asked += 1
-        writer.write(worker_protocol.encoded(worker_protocol.Asked(self._asked)))
+        writer.write(worker_protocol.encoded(worker_protocol.StatusQuery(self._asked)))
         while line := await reader.readline():
             # An answer that came too late for its question comes first.
             if (told := worker_protocol.told_of(line)).number == self._asked:
-                return told.figures
+                return told.counters
         return None
 
     async def ended(self) -> int:
@@ -189,7 +193,7 @@ class Worker:
                 self._process.send_signal(number)
 
 
-class Crew:
+class WorkerPool:
     """All workers."""
 
     def __init__(self, workers: list[Worker]) -> None:
@@ -253,9 +257,9 @@ async def _keep(worker: Worker) -> None:
 
 
 async def _live(
-    crew: Crew,
+    pool: WorkerPool,
     settings: Settings,
-    there: Place,
+    there: DatabaseLocation,
     database: Database,
     announce: Announce,
 ) -> int:
@@ -270,15 +274,15 @@ async def _live(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
     reviving = asyncio.create_task(_revive(database, there))
-    starting = asyncio.create_task(crew.start())
+    starting = asyncio.create_task(pool.start())
     told_to_stop = asyncio.create_task(stopping.wait())
     code = 0
     try:
         first: list[asyncio.Future[Any]] = [starting, told_to_stop]
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and (code := starting.result()) == 0:
-            ready = crew.workers[0].ready
-            with metrics_server.shown(settings, _from_threads(crew, loop)) as metrics:
+            ready = pool.workers[0].ready
+            with metrics_server.shown(settings, _from_threads(pool, loop)) as metrics:
                 if ready is not None:
                     announce(metrics, ready.port, ready.http)
                 await stopping.wait()
@@ -287,21 +291,23 @@ async def _live(
         for task in (starting, told_to_stop, reviving):
             task.cancel()
         await asyncio.gather(starting, told_to_stop, reviving, return_exceptions=True)
-        await crew.stop(settings.grace_seconds, at_once)
+        await pool.stop(settings.grace_seconds, at_once)
     return 128 + signalled[1] if len(signalled) > 1 else code
 
 
-def _from_threads(crew: Crew, loop: asyncio.AbstractEventLoop) -> Callable[[], list[WorkerStatus]]:
+def _from_threads(
+    pool: WorkerPool, loop: asyncio.AbstractEventLoop
+) -> Callable[[], list[WorkerStatus]]:
     """Asks how the workers fare from threads that are not the event loop's."""
 
     def statuses() -> list[WorkerStatus]:
-        asked = asyncio.run_coroutine_threadsafe(crew.statuses(), loop)
+        asked = asyncio.run_coroutine_threadsafe(pool.statuses(), loop)
         return asked.result(2 * ANSWER_SECONDS_MAX)
 
     return statuses
 
 
-async def _revive(database: Database, there: Place) -> None:
+async def _revive(database: Database, there: DatabaseLocation) -> None:
     """Bring an embedded database back that has died: the workers only connect."""
     while there.server is not None:
         await asyncio.to_thread(lifetime.probe, database, there)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from points_grpc.clock import Clock, SharedHand, SystemClock, TestClock
+from points_grpc.clock import Clock, SharedTime, SystemClock, TestClock
 from points_grpc.config import Settings
 from points_grpc.domain.limits import Quotas
-from points_grpc.metrics.figures import Figures
+from points_grpc.metrics.counters import Counters
 from points_grpc.service.admin.credentials import CredentialStore
 from points_grpc.service.admin.executor import AdminExecutor
 from points_grpc.service.admin.members import MemberService
@@ -25,7 +25,7 @@ from points_grpc.storage.core.ids import IdSource
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ServiceParts:
     """What a server is made of; there are figures where metrics are served.
 
     Writes go by `writing_clock`, unless the clock is a test clock, which is not checked.
@@ -33,14 +33,14 @@ class Parts:
 
     database: Database
     clock: Clock
-    desk: AdminExecutor
+    admin: AdminExecutor
     engine: Engine
     programs: ProgramService
     members: MemberService
     sweeper: Sweeper
     credentials: CredentialStore
     writing_clock: CheckedClock | None
-    figures: Figures | None
+    counters: Counters | None
 
     @property
     def test_clock(self) -> TestClock | None:
@@ -58,9 +58,9 @@ def connections_needed(workers: int) -> int:
     return workers * CONNECTIONS + 4
 
 
-def clock_of(settings: Settings, hand: SharedHand | None = None) -> Clock:
-    """The clock that a server goes by; `hand` is that of a test clock of several processes."""
-    return TestClock(settings.start_time, hand) if settings.dev else SystemClock()
+def clock_of(settings: Settings, shared_time: SharedTime | None = None) -> Clock:
+    """Return the server's clock; several processes share the `shared_time` of a test clock."""
+    return TestClock(settings.start_time, shared_time) if settings.dev else SystemClock()
 
 
 def quotas_of(settings: Settings) -> Quotas:
@@ -75,42 +75,44 @@ def quotas_of(settings: Settings) -> Quotas:
 
 
 @contextmanager
-def books(settings: Settings, database: Database, clock: Clock) -> Iterator[ProgramService]:
+def open_program_service(
+    settings: Settings, database: Database, clock: Clock
+) -> Iterator[ProgramService]:
     """What keeps programs, and nothing else."""
-    desk = AdminExecutor(database, clock)
+    admin = AdminExecutor(database, clock)
     try:
-        yield ProgramService(desk, IdSource(database.run), quotas_of(settings))
+        yield ProgramService(admin, IdSource(database.run), quotas_of(settings))
     finally:
-        desk.close()
+        admin.close()
 
 
 @contextmanager
-def parts(
-    settings: Settings, database: Database, hand: SharedHand | None = None
-) -> Iterator[Parts]:
+def open_service(
+    settings: Settings, database: Database, shared_time: SharedTime | None = None
+) -> Iterator[ServiceParts]:
     """Everything, ready to work while the block runs; at its end what was begun is finished."""
-    clock = clock_of(settings, hand)
+    clock = clock_of(settings, shared_time)
     ids = IdSource(database.run)
     cache = ProgramCache()
     checked = None if settings.dev else CheckedClock(database, clock)
     writing: Clock = checked or clock
-    desk = AdminExecutor(database, writing)
+    admin = AdminExecutor(database, writing)
     bounds = Bounds(queue_items=settings.lane_items_max, batch_items=settings.lane_batch_max)
-    figures = None if settings.metrics is None else Figures()
-    engine = Engine(database, cache, ids, writing, bounds, meter=figures)
-    if figures is not None:
-        figures.watch_queues(engine.waiting)
+    counters = None if settings.metrics is None else Counters()
+    engine = Engine(database, cache, ids, writing, bounds, meter=counters)
+    if counters is not None:
+        counters.watch_queues(engine.waiting)
     sweeper = Sweeper(database, cache, ids, writing)
     quotas = quotas_of(settings)
-    programs, members = ProgramService(desk, ids, quotas), MemberService(desk, ids, quotas)
+    programs, members = ProgramService(admin, ids, quotas), MemberService(admin, ids, quotas)
     credentials = CredentialStore(database, clock, checked)
     engine.start()
     try:
-        books = (programs, members, sweeper, credentials)
-        yield Parts(database, clock, desk, engine, *books, checked, figures)
+        admin_services = (programs, members, sweeper, credentials)
+        yield ServiceParts(database, clock, admin, engine, *admin_services, checked, counters)
     finally:
         engine.stop()
-        desk.close()
+        admin.close()
         sweeper.close()
         credentials.close()
 

@@ -21,9 +21,9 @@ import uvloop
 from points_grpc.cli import database_location
 from points_grpc.cli.commands import serve
 from points_grpc.cli.runtime import lifetime, logs, wiring, worker_protocol
-from points_grpc.clock import SharedHand
+from points_grpc.clock import SharedTime
 from points_grpc.config import Settings
-from points_grpc.metrics.figures import Figures
+from points_grpc.metrics.counters import Counters
 
 _MARGIN_SECONDS = 5.0
 """How much longer than running calls may take a worker without a supervisor may live."""
@@ -39,9 +39,9 @@ class Line:
         self._stream = stream
         self._said = worker_protocol.lines(stream)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._figures: Figures | None = None
+        self._figures: Counters | None = None
 
-    def order(self) -> worker_protocol.Order | None:
+    def order(self) -> worker_protocol.WorkerOrder | None:
         """What to do, which is said first; None where the supervisor is gone already."""
         first = next(self._said, None)
         return None if first is None else worker_protocol.order_of(first)
@@ -57,18 +57,20 @@ class Line:
 
         threading.Thread(target=run, name="supervisor", daemon=True).start()
 
-    def ready(self, port: int, http: str, figures: Figures | None) -> None:
+    def ready(self, port: int, http: str, counters: Counters | None) -> None:
         """Say where the worker serves. Where the event loop runs."""
-        self._loop, self._figures = asyncio.get_running_loop(), figures
-        self._send(worker_protocol.Ready(port, http))
+        self._loop, self._figures = asyncio.get_running_loop(), counters
+        self._send(worker_protocol.WorkerReady(port, http))
 
     def _answer(self, questions: Iterator[bytes]) -> None:
         for line in questions:
-            figures = None
+            counters = None
             if self._figures is not None and self._loop is not None and _turns(self._loop):
-                figures = self._figures.snapshot()
+                counters = self._figures.snapshot()
             try:
-                self._send(worker_protocol.Told(worker_protocol.asked_of(line).number, figures))
+                self._send(
+                    worker_protocol.StatusAnswer(worker_protocol.asked_of(line).number, counters)
+                )
             except OSError:
                 return
 
@@ -95,16 +97,16 @@ def main(descriptor: int) -> None:
     settings = Settings(**order.settings)
     logs.configure(settings, order.number)
     line.attend(settings.grace_seconds)
-    there = database_location.Place(order.url, order.shown)
-    hand = None if order.hand is None else SharedHand(order.hand)
+    there = database_location.DatabaseLocation(order.url, order.shown)
+    shared_time = None if order.shared_time is None else SharedTime(order.shared_time)
     with (
         serve.failures_told(),
-        database_location.opened(there, settings) as database,
-        wiring.parts(settings, database, hand) as parts,
+        database_location.open_database(there, settings) as database,
+        wiring.open_service(settings, database, shared_time) as parts,
     ):
 
         def announce(port: int, http: str) -> None:
-            line.ready(port, http, parts.figures)
+            line.ready(port, http, parts.counters)
 
         uvloop.run(lifetime.live(settings, parts, there, announce))
 

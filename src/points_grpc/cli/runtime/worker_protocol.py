@@ -19,21 +19,21 @@ LINE_BYTES_MAX = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class WorkerOrder:
     """What a worker is to do: the settings, the database, and the memory of the test clock.
 
-    `hand` is a descriptor that the worker inherits, or None where the clock is the machine's.
+    `shared_time` is a descriptor that the worker inherits, or None for the machine's clock.
     """
 
     number: int
     settings: dict[str, Any]
     url: str
     shown: str
-    hand: int | None
+    shared_time: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class WorkerReady:
     """Where a worker serves: gRPC's port, and the line that says where HTTP is, if anywhere."""
 
     port: int
@@ -41,18 +41,18 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class StatusQuery:
     """The supervisor wants to know how the worker fares; the answer has the same number."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StatusAnswer:
     """The answer to a question: the worker's figures."""
 
     number: int
-    figures: dict[str, Any] | None
+    counters: dict[str, Any] | None
 
 
 def lines(stream: socket.socket) -> Iterator[bytes]:
@@ -64,26 +64,26 @@ def lines(stream: socket.socket) -> Iterator[bytes]:
             yield from whole
 
 
-def encoded(message: Order | Ready | Asked | Told) -> bytes:
+def encoded(message: WorkerOrder | WorkerReady | StatusQuery | StatusAnswer) -> bytes:
     """A message as a line."""
     return json.dumps(asdict(message)).encode() + b"\n"
 
 
-def order_of(line: bytes) -> Order:
+def order_of(line: bytes) -> WorkerOrder:
     """The order that a line holds."""
-    return Order(**json.loads(line))
+    return WorkerOrder(**json.loads(line))
 
 
-def ready_of(line: bytes) -> Ready:
+def ready_of(line: bytes) -> WorkerReady:
     """The answer that a line holds."""
-    return Ready(**json.loads(line))
+    return WorkerReady(**json.loads(line))
 
 
-def asked_of(line: bytes) -> Asked:
+def asked_of(line: bytes) -> StatusQuery:
     """The question that a line holds."""
-    return Asked(**json.loads(line))
+    return StatusQuery(**json.loads(line))
 
 
-def told_of(line: bytes) -> Told:
+def told_of(line: bytes) -> StatusAnswer:
     """The answer to a question that a line holds."""
-    return Told(**json.loads(line))
+    return StatusAnswer(**json.loads(line))

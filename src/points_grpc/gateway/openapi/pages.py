@@ -71,7 +71,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class VendorPage:
     """A vendor's page.
 
     `operations` are declared by method and path; None is for what is left out. `bases` are what
@@ -89,7 +89,7 @@ class Page:
     more_schemes: Mapping[str, Json] = field(default_factory=dict)
 
 
-def document(page: Page) -> Json:
+def document(page: VendorPage) -> Json:
     """The document. Raises ValueError where routes and declarations are not the same."""
     served = {(route.method, route.path) for route in page.dialect.routes}
     declared = {(method, base + path) for method, path in page.operations for base in page.bases}

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from points_grpc.gateway.credentials import Form
 from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.errors import Failure, Problem, UpstreamRefusal, no_such_path
-from points_grpc.gateway.request import BODY_BYTES_MAX, JSON, Call, Handler, Route
+from points_grpc.gateway.request import BODY_BYTES_MAX, JSON, Handler, HttpCall, Route
 from points_grpc.gateway.strict_json import answer, read_json_with_floats
 from points_grpc.gateway.transcoding.binding import Binding, bindings
 from points_grpc.gateway.transcoding.printing import to_json
@@ -38,7 +38,7 @@ def all_bindings() -> Iterator[tuple[str, Binding]]:
             yield name, binding
 
 
-def error(failure: Failure, _: Call) -> Response:
+def error(failure: Failure, _: HttpCall) -> Response:
     """The answer to a failure."""
     return Response(error_body(failure), failure.http_status, media_type=JSON)
 
@@ -63,7 +63,7 @@ def _routes() -> Iterator[Route]:
 def _handler(name: str, binding: Binding) -> Handler:
     writes = binding.verb != "GET"
 
-    async def handle(call: Call) -> Response:
+    async def handle(call: HttpCall) -> Response:
         body = read_json_with_floats(call.body) if call.body else {}
         request = binding.request(call.path, call.query, body)
         if writes:
@@ -79,7 +79,7 @@ def _handler(name: str, binding: Binding) -> Handler:
     return handle
 
 
-def _put_request_id(request: Message, method: MethodDescriptor, call: Call) -> None:
+def _put_request_id(request: Message, method: MethodDescriptor, call: HttpCall) -> None:
     """Take the request_id from the header, where the request has none.
 
     A promise to repeat safely that the method cannot keep is refused.

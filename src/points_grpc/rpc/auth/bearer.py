@@ -8,14 +8,14 @@ from points_grpc.domain.auth import Grant
 from points_grpc.errors import TokenInvalid
 from points_grpc.rpc.interceptors import Context
 
-Judge = Callable[[str], Awaitable[Grant]]
+TokenVerifier = Callable[[str], Awaitable[Grant]]
 """What a token allows. Raises TokenInvalid."""
 
 
 class BearerAuthenticator:
     """Hands API tokens and JSON web tokens, which alone have dots, to those who know them."""
 
-    def __init__(self, token: Judge | None, jwt: Judge | None = None) -> None:
+    def __init__(self, token: TokenVerifier | None, jwt: TokenVerifier | None = None) -> None:
         self._token = token
         self._jwt = jwt
 

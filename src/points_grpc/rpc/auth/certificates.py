@@ -47,12 +47,12 @@ _UNREADABLE = (
 FindCaller = Callable[[str, str], Awaitable[Caller]]
 
 
-class BadMap(Exception):
+class InvalidCertificateMap(Exception):
     """The file does not say whose certificates are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class CertificateOwner:
     """Whose a certificate is; `name` is what it is known by."""
 
     name: str
@@ -62,7 +62,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    owner: Owner | None
+    owner: CertificateOwner | None
     ends: float
 
 
@@ -73,7 +73,7 @@ class CertificateMap:
         """Raises BadMap, OSError."""
         self._file = file
         self._text: bytes | None = None
-        self._owners: dict[tuple[str, str], Owner] = {}
+        self._owners: dict[tuple[str, str], CertificateOwner] = {}
         self._known: dict[bytes, _Known] = {}
         self.renew()
 
@@ -84,7 +84,7 @@ class CertificateMap:
             self._owners, self._known = dict(_owners(text)), {}
             self._text = text
 
-    def owner_of(self, der_or_pem: bytes, now: float) -> Owner:
+    def owner_of(self, der_or_pem: bytes, now: float) -> CertificateOwner:
         """Whose a certificate is, at an instant in seconds. Raises TokenInvalid."""
         known = self._known.get(der_or_pem)
         if known is None:
@@ -172,32 +172,34 @@ def _names_of(certificate: x509.Certificate) -> Iterator[tuple[str, str]]:
     yield "subject", certificate.subject.rfc4514_string()
 
 
-def _owners(text: bytes) -> Iterator[tuple[tuple[str, str], Owner]]:
+def _owners(text: bytes) -> Iterator[tuple[tuple[str, str], CertificateOwner]]:
     try:
         listed = json.loads(text)
     except ValueError:
-        raise BadMap("is not JSON") from None
+        raise InvalidCertificateMap("is not JSON") from None
     if not isinstance(listed, list):
-        raise BadMap("is not a list")
+        raise InvalidCertificateMap("is not a list")
     seen = set()
     for place, entry in enumerate(listed):
         key, owner = _owner(place, entry)
         if key in seen:
-            raise BadMap(f"[{place}] names the same certificate as an earlier entry")
+            raise InvalidCertificateMap(f"[{place}] names the same certificate as an earlier entry")
         seen.add(key)
         yield key, owner
 
 
-def _owner(place: int, entry: Any) -> tuple[tuple[str, str], Owner]:
+def _owner(place: int, entry: Any) -> tuple[tuple[str, str], CertificateOwner]:
     kinds = [kind for kind in _KINDS if isinstance(entry, dict) and kind in entry]
     if len(kinds) != 1 or set(entry) != {kinds[0], "tenant", "scopes"}:
-        raise BadMap(f"[{place}] needs tenant, scopes and one of {', '.join(_KINDS)}")
+        raise InvalidCertificateMap(
+            f"[{place}] needs tenant, scopes and one of {', '.join(_KINDS)}"
+        )
     [kind] = kinds
     name, tenant, scopes = entry[kind], entry["tenant"], entry["scopes"]
     if not isinstance(name, str) or not name or not isinstance(tenant, str) or not tenant:
-        raise BadMap(f"[{place}] needs texts")
+        raise InvalidCertificateMap(f"[{place}] needs texts")
     if not isinstance(scopes, list) or not scopes or not set(map(str, scopes)) <= set(SCOPES):
-        raise BadMap(f"[{place}].scopes needs some of {', '.join(SCOPES)}")
+        raise InvalidCertificateMap(f"[{place}].scopes needs some of {', '.join(SCOPES)}")
     if kind == "fingerprint":
         name = name.replace(":", "").lower()
-    return (kind, name), Owner(f"cert:{name}", tenant, frozenset(scopes))
+    return (kind, name), CertificateOwner(f"cert:{name}", tenant, frozenset(scopes))

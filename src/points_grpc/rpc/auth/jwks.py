@@ -35,7 +35,7 @@ _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 log = structlog.get_logger("points_grpc.rpc")
 
 
-class BadKeys(Exception):
+class InvalidKeys(Exception):
     """What should hold public keys does not."""
 
 
@@ -103,7 +103,7 @@ class KeySet:
         return named, unnamed, None if self.for_all is None else self.for_all.content
 
 
-class Keys:
+class KeyLoader:
     """The keys as they were last read. Requests only ever look at them; `renew` reads."""
 
     def __init__(self, read: Callable[[], bytes], interval_s: float) -> None:
@@ -125,7 +125,7 @@ class Keys:
 
     def load(self) -> None:
         """Read them now. Raises BadKeys, OSError."""
-        read = keys_of(self._read())
+        read = parse_keys(self._read())
         if read.content != self._present.content:
             self._present = read
             self.generation += 1
@@ -148,7 +148,7 @@ class Keys:
                 pass
 
 
-def keys_of(text: bytes) -> KeySet:
+def parse_keys(text: bytes) -> KeySet:
     """Return the public keys of a JWK set, or of a PEM file with one key or certificate.
 
     Keys of a set that are not for checking signatures, that are secret, or of a kind or algorithm
@@ -160,13 +160,13 @@ def keys_of(text: bytes) -> KeySet:
     try:
         listed = [key for key in json.loads(text)["keys"] if key.get("kty") in _KINDS]
         if any("d" in key for key in listed):
-            raise BadKeys("a set of keys holds a private one")
+            raise InvalidKeys("a set of keys holds a private one")
         usable = [key for key in listed if _checks_signatures(key)]
         known = [(key.get("kid"), made) for key in usable if (made := _made(key)) is not None]
     except (ValueError, KeyError, TypeError, AttributeError, PyJWTError) as error:
-        raise BadKeys("neither a JWK set nor PEM") from error
+        raise InvalidKeys("neither a JWK set nor PEM") from error
     if usable and not known:
-        raise BadKeys("a set of keys holds none of a known kind")
+        raise InvalidKeys("a set of keys holds none of a known kind")
     named: dict[str, list[SigningKey]] = defaultdict(list)
     for key_id, made in known:
         if key_id is not None:
@@ -202,7 +202,7 @@ def url_reader(url: str) -> Callable[[], bytes]:
     """Reads keys from a URL, which has to be https, or on this machine. Raises BadKeys."""
     split = urlsplit(url)
     if split.scheme != "https" and not (split.scheme == "http" and _is_here(split.hostname)):
-        raise BadKeys("the URL of keys must be https")
+        raise InvalidKeys("the URL of keys must be https")
     opener = urllib.request.build_opener(_NoRedirects)
 
     def read() -> bytes:
@@ -210,7 +210,7 @@ def url_reader(url: str) -> Callable[[], bytes]:
         with opener.open(request, timeout=FETCH_S) as response:
             body: bytes = response.read(BYTES_MAX + 1)
         if len(body) > BYTES_MAX:
-            raise BadKeys("the set of keys is too large")
+            raise InvalidKeys("the set of keys is too large")
         return body
 
     return read
@@ -238,4 +238,4 @@ def _pem_key(text: bytes) -> Any:
             return load_pem_x509_certificate(text).public_key()
         return load_pem_public_key(text)
     except (ValueError, TypeError) as error:
-        raise BadKeys("not a public key or certificate in PEM") from error
+        raise InvalidKeys("not a public key or certificate in PEM") from error

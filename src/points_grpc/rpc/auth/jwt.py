@@ -14,7 +14,7 @@ from points_grpc.clock import Clock
 from points_grpc.domain.auth import SCOPES, Grant
 from points_grpc.domain.commands import Caller
 from points_grpc.errors import TokenInvalid
-from points_grpc.rpc.auth.jwks import Keys
+from points_grpc.rpc.auth.jwks import KeyLoader
 
 LENGTH_MAX = 8192
 _REMEMBERED_MAX = 10_000
@@ -25,7 +25,7 @@ FindCaller = Callable[[str, str], Awaitable[Caller]]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class TokenTerms:
     """What a token must say, and where it says for whom; `leeway_s` for clocks that differ."""
 
     issuer: str
@@ -47,13 +47,15 @@ class _Content:
     ends: float
 
 
-class WebTokens:
+class JwtVerifier:
     """Judges tokens by their signature and claims. A verified one is remembered by its hash.
 
     What is remembered is forgotten when the keys change. The tenant is looked up each time.
     """
 
-    def __init__(self, keys: Keys, terms: Terms, clock: Clock, find_caller: FindCaller) -> None:
+    def __init__(
+        self, keys: KeyLoader, terms: TokenTerms, clock: Clock, find_caller: FindCaller
+    ) -> None:
         self._keys = keys
         self._terms = terms
         self._clock = clock
@@ -111,7 +113,7 @@ class WebTokens:
             raise TokenInvalid from error
 
 
-def _read(claims: Mapping[str, Any], terms: Terms) -> _Content:
+def _read(claims: Mapping[str, Any], terms: TokenTerms) -> _Content:
     tenant, subject = claims.get(terms.tenant_claim), claims["sub"]
     if not isinstance(tenant, str) or not tenant or "\x00" in tenant:
         raise TokenInvalid

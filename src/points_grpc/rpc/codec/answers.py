@@ -209,14 +209,14 @@ def put_expired(message: expire_pb2.ExpireResponse, answer: Expired, tenant: str
         message.replayed = True
 
 
-def put_expiry_moved(message: update_expiry_pb2.ExpiryMoved, answer: ExpiryUpdated) -> None:
+def put_expiry_updated(message: update_expiry_pb2.ExpiryMoved, answer: ExpiryUpdated) -> None:
     """Answer one item of an UpdateExpiry."""
     put_expiry_change(message.change, answer.change)
     if answer.replayed:
         message.replayed = True
 
 
-def put_state_moved(
+def put_state_changed(
     message: (
         transaction_status_pb2.UpdateTransactionStatusResponse | transaction_status_pb2.StateMoved
     ),

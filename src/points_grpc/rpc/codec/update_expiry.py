@@ -30,7 +30,7 @@ _KNOWN_MAX = 2048
 _KNOWN_BYTES_MAX = 512
 
 
-class Terms(NamedTuple):
+class UpdateTerms(NamedTuple):
     """All of an update but its member and lot, in MoveExpiry's order from `expiration` on."""
 
     expiration: Expiration
@@ -44,14 +44,16 @@ class Terms(NamedTuple):
     reinstate: bool
 
 
-Draft: TypeAlias = tuple[int, MemberName, int, Terms, bytes]
+UpdateDraft: TypeAlias = tuple[int, MemberName, int, UpdateTerms, bytes]
 """program_id, member, lot_id, terms, and a digest of the program and the terms."""
 
-_known: dict[bytes, tuple[int, Terms, bytes]] = {}
+_known: dict[bytes, tuple[int, UpdateTerms, bytes]] = {}
 """By the bytes of an update without its member and lot; starts afresh when full."""
 
 
-def draft_moves(message: update_expiry_pb2.UpdateExpiryRequest) -> Iterator[Draft | InvalidField]:
+def draft_updates(
+    message: update_expiry_pb2.UpdateExpiryRequest,
+) -> Iterator[UpdateDraft | InvalidField]:
     """What makes a command of each update, or what is wrong with it alone, one at a time.
 
     Takes the updates' members and lots out of the message.
@@ -59,8 +61,8 @@ def draft_moves(message: update_expiry_pb2.UpdateExpiryRequest) -> Iterator[Draf
     return map(_try_draft, message.updates)
 
 
-def finish_moves(
-    message: update_expiry_pb2.UpdateExpiryRequest, drafts: Sequence[Draft | InvalidField]
+def finish_updates(
+    message: update_expiry_pb2.UpdateExpiryRequest, drafts: Sequence[UpdateDraft | InvalidField]
 ) -> list[UpdateExpiry | InvalidField]:
     """One command per draft, in place of which there may be what is wrong with that item.
 
@@ -77,7 +79,7 @@ def finish_moves(
     ]
 
 
-def _try_draft(update: update_expiry_pb2.ExpiryUpdate) -> Draft | InvalidField:
+def _try_draft(update: update_expiry_pb2.ExpiryUpdate) -> UpdateDraft | InvalidField:
     try:
         member = read_member(update)
         lot_id = read_id(update.lot_id, "lot_id")
@@ -89,7 +91,7 @@ def _try_draft(update: update_expiry_pb2.ExpiryUpdate) -> Draft | InvalidField:
     return program_id, member, lot_id, terms, mark
 
 
-def _rest_of(update: update_expiry_pb2.ExpiryUpdate) -> tuple[int, Terms, bytes]:
+def _rest_of(update: update_expiry_pb2.ExpiryUpdate) -> tuple[int, UpdateTerms, bytes]:
     packed = update.SerializeToString(deterministic=True)
     if (rest := _known.get(packed)) is None:
         program_id = read_optional_id(update.program_id, "program_id")
@@ -102,12 +104,12 @@ def _rest_of(update: update_expiry_pb2.ExpiryUpdate) -> tuple[int, Terms, bytes]
     return rest
 
 
-def _terms(update: update_expiry_pb2.ExpiryUpdate) -> Terms:
+def _terms(update: update_expiry_pb2.ExpiryUpdate) -> UpdateTerms:
     kind, category, reason_type = update.kind, update.category, update.reason_type
     expiration = read_expiration(update)
     if expiration is None:
         raise InvalidField("expiration", "is required")
-    return Terms(
+    return UpdateTerms(
         expiration,
         read_currency(update),
         read_enum(kind, KINDS, "kind") if kind else None,
@@ -120,7 +122,7 @@ def _terms(update: update_expiry_pb2.ExpiryUpdate) -> Terms:
     )
 
 
-def _content(draft: Draft | InvalidField) -> tuple[object, ...]:
+def _content(draft: UpdateDraft | InvalidField) -> tuple[object, ...]:
     """What tells an item of a call from any other."""
     if isinstance(draft, InvalidField):
         return draft.field, draft.problem
@@ -128,7 +130,7 @@ def _content(draft: Draft | InvalidField) -> tuple[object, ...]:
     return member.type, member.value, lot_id, mark
 
 
-def _terms_content(terms: Terms) -> tuple[object, ...]:
+def _terms_content(terms: UpdateTerms) -> tuple[object, ...]:
     """What is at its default does not count, so that fields added later change no fingerprint."""
     content: list[object] = [*_plain(terms.expiration)]
     if terms.currency is not None:

@@ -48,7 +48,7 @@ Handler: TypeAlias = Callable[[Request, Context], Awaitable[bytes]]
 """Answers a call: the bytes of a request with those of a response."""
 
 
-class Ended(Exception):
+class RpcAbort(Exception):
     """Ends a call with a status of gRPC's own, which none of our refusals stands for.
 
     `code` is the name of the status code.

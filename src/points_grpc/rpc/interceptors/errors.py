@@ -12,8 +12,8 @@ import structlog
 from grpc.aio import AbortError
 
 from points_grpc.errors import Refusal
-from points_grpc.rpc.interceptors import Context, Ended, Handler, Request
-from points_grpc.rpc.status import Unforeseen, status_of
+from points_grpc.rpc.interceptors import Context, Handler, Request, RpcAbort
+from points_grpc.rpc.status import InternalError, status_of
 
 DETAILS_KEY = "grpc-status-details-bin"
 
@@ -55,19 +55,19 @@ class Errors:
             status = status_of(error)
             details = ((DETAILS_KEY, status.SerializeToString()),)
             await context.abort(grpc.StatusCode[error.code], status.message, details)
-        if isinstance(error, Ended):
+        if isinstance(error, RpcAbort):
             await context.abort(grpc.StatusCode[error.code], str(error))
         if _is_for_the_runtime(error):
             raise error
         await context.abort(grpc.StatusCode.INTERNAL, str(report(error, method=method)))
 
 
-def report(error: BaseException, **where: str) -> Unforeseen:
+def report(error: BaseException, **where: str) -> InternalError:
     """Log what nobody foresaw, with its traceback and an id for the caller to be told."""
     error_id = uuid.uuid4().hex
     log = structlog.get_logger("points_grpc.rpc")
     log.error("unforeseen", **where, error_id=error_id, exc_info=error)
-    return Unforeseen(error_id)
+    return InternalError(error_id)
 
 
 def _is_for_the_runtime(error: BaseException) -> bool:

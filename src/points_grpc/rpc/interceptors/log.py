@@ -12,7 +12,7 @@ from time import perf_counter
 import structlog
 
 from points_grpc.errors import Refusal
-from points_grpc.rpc.interceptors import Context, Ended, Handler, Request
+from points_grpc.rpc.interceptors import Context, Handler, Request, RpcAbort
 from points_grpc.rpc.interceptors.auth import caller
 
 _ITEMS: ContextVar[int] = ContextVar("items")
@@ -58,7 +58,7 @@ def outcome(error: BaseException) -> tuple[str, str]:
     """The name of the status code that `error` ends a call with, and the reason, if it has one."""
     if isinstance(error, Refusal):
         return error.code, error.reason
-    if isinstance(error, Ended):
+    if isinstance(error, RpcAbort):
         return error.code, ""
     task = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 from points_grpc.errors import Overloaded
-from points_grpc.metrics.figures import Figures
+from points_grpc.metrics.counters import Counters
 from points_grpc.rpc.interceptors import Context, Handler, Request
 from points_grpc.rpc.interceptors.log import outcome
 
@@ -13,17 +13,17 @@ from points_grpc.rpc.interceptors.log import outcome
 class Metrics:
     """Counts every call in the figures of this process."""
 
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
+    def __init__(self, counters: Counters) -> None:
+        self._figures = counters
 
     def wrap(self, method: str, inner: Handler) -> Handler:
         """`inner`, counted when it has ended."""
-        figures, of = self._figures, self._figures.method(method)
+        counters, of = self._figures, self._figures.method(method)
         codes, add = of.codes, of.seconds.add
 
         async def handle(request: Request, context: Context) -> bytes:
             began = perf_counter()
-            figures.running += 1
+            counters.running += 1
             code = "OK"
             try:
                 return await inner(request, context)
@@ -32,7 +32,7 @@ class Metrics:
                 of.shed += isinstance(error, Overloaded)
                 raise
             finally:
-                figures.running -= 1
+                counters.running -= 1
                 codes[code] += 1
                 add(perf_counter() - began)
 

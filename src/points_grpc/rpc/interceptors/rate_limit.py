@@ -11,7 +11,7 @@ from points_grpc.rpc.interceptors import Context, Handler, Request
 from points_grpc.rpc.interceptors.auth import caller
 
 
-class Rates:
+class RateLimit:
     """Gives each tenant a bucket of `burst` tokens into which `per_second` new ones fall.
 
     A call takes one token, whatever it is and however many items it has; one that finds none is

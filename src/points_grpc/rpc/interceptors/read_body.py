@@ -8,7 +8,7 @@ from points_grpc.errors import InvalidField
 from points_grpc.rpc.interceptors import Context, Handler, Request
 
 
-class Arrival:
+class ReadBody:
     """Fills requests with what callers send.
 
     Whatever stands before it is done without: who is refused there has sent nothing for us to keep,

@@ -9,9 +9,9 @@ from typing import TypeVar
 from points_grpc.domain.commands import Caller, Command
 from points_grpc.domain.results import Answer
 from points_grpc.errors import InvalidField, Refusal
-from points_grpc.rpc.backends import Engine
+from points_grpc.rpc.backends import EngineBackend
 from points_grpc.rpc.interceptors.errors import report
-from points_grpc.rpc.status import Unforeseen
+from points_grpc.rpc.status import InternalError
 
 ITEMS_MAX = 1000
 
@@ -20,12 +20,12 @@ STEP = 100
 
 T = TypeVar("T")
 
-Failure = Refusal | Unforeseen
+Failure = Refusal | InternalError
 
 Outcome = Answer | Failure
 
 
-class Steps:
+class Stepper:
     """Goes through many items without keeping the event loop from its other calls, and health.
 
     However many calls do so, it is one of them at a time that goes on by another STEP items.
@@ -34,7 +34,7 @@ class Steps:
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
 
-    async def through(self, things: Iterable[T]) -> AsyncIterator[T]:
+    async def in_steps(self, things: Iterable[T]) -> AsyncIterator[T]:
         """`things`, one by one."""
         for index, thing in enumerate(things):
             if index and index % STEP == 0:
@@ -50,7 +50,7 @@ def check_count(count: int, field: str) -> None:
 
 
 async def write_items(
-    engine: Engine,
+    engine: EngineBackend,
     caller: Caller,
     items: Sequence[Command | InvalidField],
     field: str,
@@ -82,7 +82,7 @@ def _sound(item: Command | InvalidField, path: str) -> Command:
 
 def _placed(outcomes: Sequence[Answer | Exception], field: str) -> list[Outcome]:
     placed: list[Outcome] = []
-    reported: dict[int, Unforeseen] = {}
+    reported: dict[int, InternalError] = {}
     for index, outcome in enumerate(outcomes):
         path = f"{field}[{index}]"
         if isinstance(outcome, Refusal):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from points.v1 import member_service_pb2 as pb
 from points_grpc.errors import Refusal
-from points_grpc.rpc.backends import MemberBook
+from points_grpc.rpc.backends import MemberBackend
 from points_grpc.rpc.codec import members as codec
 from points_grpc.rpc.codec.identifiers import read_member
 from points_grpc.rpc.interceptors.auth import caller
@@ -18,7 +18,7 @@ _ITEM = re.compile(r"identifiers\[([0-9]+)\]")
 class MemberServicer:
     """Hands decoded calls to the book of members. Each method is what the contract says of it."""
 
-    def __init__(self, book: MemberBook) -> None:
+    def __init__(self, book: MemberBackend) -> None:
         self._book = book
 
     # ruff: noqa: N802  # methods and their descriptions are the contract's

@@ -28,14 +28,14 @@ from points_grpc.domain.results import (
     TransactionView,
 )
 from points_grpc.errors import InvalidField, LotNotFound, Refusal
-from points_grpc.rpc.backends import Engine
+from points_grpc.rpc.backends import EngineBackend
 from points_grpc.rpc.codec import answers, commands, queries, reports
 from points_grpc.rpc.codec.short_answers import shorten
-from points_grpc.rpc.codec.update_expiry import draft_moves, finish_moves
+from points_grpc.rpc.codec.update_expiry import draft_updates, finish_updates
 from points_grpc.rpc.interceptors.auth import caller
 from points_grpc.rpc.interceptors.log import count_items
 from points_grpc.rpc.page_token import read_page_token, write_page_token
-from points_grpc.rpc.servicers.batches import Failure, Steps, check_count, write_items
+from points_grpc.rpc.servicers.batches import Failure, Stepper, check_count, write_items
 from points_grpc.rpc.status import status_of
 
 A = TypeVar("A")
@@ -44,9 +44,9 @@ A = TypeVar("A")
 class PointsServicer:
     """Hands decoded calls to the engine. Each method is what the contract says of it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: EngineBackend) -> None:
         self._engine = engine
-        self._steps = Steps()
+        self._steps = Stepper()
 
     # ruff: noqa: N802  # methods and their descriptions are the contract's
     async def Earn(self, request: earn_pb2.EarnRequest) -> earn_pb2.EarnResponse:
@@ -58,7 +58,7 @@ class PointsServicer:
 
     async def BatchEarn(self, request: earn_pb2.BatchEarnRequest) -> earn_pb2.BatchEarnResponse:
         self._admit(len(request.earns), "earns", request.validate_only)
-        items = [item async for item in self._steps.through(map(_try_earn, request.earns))]
+        items = [item async for item in self._steps.in_steps(map(_try_earn, request.earns))]
         deciding = write_items(
             self._engine,
             caller(),
@@ -71,7 +71,7 @@ class PointsServicer:
         outcomes = await deciding
         tenant = caller().tenant
         response = earn_pb2.BatchEarnResponse()
-        async for outcome in self._steps.through(outcomes):
+        async for outcome in self._steps.in_steps(outcomes):
             result = response.results.add()
             if isinstance(outcome, Failure):
                 result.error.CopyFrom(status_of(outcome))
@@ -98,11 +98,11 @@ class PointsServicer:
         self, request: update_expiry_pb2.UpdateExpiryRequest
     ) -> update_expiry_pb2.UpdateExpiryResponse:
         self._admit(len(request.updates), "updates", request.validate_only)
-        drafts = [draft async for draft in self._steps.through(draft_moves(request))]
+        drafts = [draft async for draft in self._steps.in_steps(draft_updates(request))]
         deciding = write_items(
             self._engine,
             caller(),
-            finish_moves(request, drafts),
+            finish_updates(request, drafts),
             "updates",
             partial=request.return_partial_success,
             validate_only=request.validate_only,
@@ -111,14 +111,14 @@ class PointsServicer:
         outcomes = await deciding
         response = update_expiry_pb2.UpdateExpiryResponse()
         zones: dict[int, str] = {}
-        async for outcome in self._steps.through(outcomes):
+        async for outcome in self._steps.in_steps(outcomes):
             result = response.results.add()
             if isinstance(outcome, Failure):
                 result.error.CopyFrom(status_of(outcome))
             else:
                 moved = _as(ExpiryUpdated, outcome)
                 zones[moved.change.owner.program_id] = moved.time_zone
-                answers.put_expiry_moved(result.moved, moved)
+                answers.put_expiry_updated(result.moved, moved)
         shorten(response)
         response.time_zones.update(zones)
         return response
@@ -129,7 +129,7 @@ class PointsServicer:
         command = commands.read_status_update(request)
         answer = await self._write(command, LotStateChanged, request.validate_only)
         response = transaction_status_pb2.UpdateTransactionStatusResponse()
-        answers.put_state_moved(response, answer, caller().tenant)
+        answers.put_state_changed(response, answer, caller().tenant)
         return response
 
     async def ApproveTransactions(
@@ -149,12 +149,12 @@ class PointsServicer:
             raise _at_the_id(refusal) from None
         tenant = caller().tenant
         response = transaction_status_pb2.ApproveTransactionsResponse()
-        async for outcome in self._steps.through(outcomes):
+        async for outcome in self._steps.in_steps(outcomes):
             result = response.results.add()
             if isinstance(outcome, Failure):
                 result.error.CopyFrom(status_of(_at_the_id(outcome)))
             else:
-                answers.put_state_moved(result.moved, _as(LotStateChanged, outcome), tenant)
+                answers.put_state_changed(result.moved, _as(LotStateChanged, outcome), tenant)
         shorten(response)
         return response
 
@@ -204,7 +204,7 @@ class PointsServicer:
         listing = queries.read_list_transactions(request)
         page, token = await self._list(listing, request.page_token)
         response = listing_pb2.ListTransactionsResponse(next_page_token=token)
-        async for view in self._steps.through(page.rows):
+        async for view in self._steps.in_steps(page.rows):
             answers.put_transaction(response.transactions.add(), view)
         return response
 
@@ -212,7 +212,7 @@ class PointsServicer:
         listing = queries.read_list_lots(request)
         page, token = await self._list(listing, request.page_token)
         response = listing_pb2.ListLotsResponse(next_page_token=token)
-        async for view in self._steps.through(page.rows):
+        async for view in self._steps.in_steps(page.rows):
             answers.put_lot(response.lots.add(), view)
         return response
 
@@ -222,7 +222,7 @@ class PointsServicer:
         listing = queries.read_list_expiry_changes(request)
         page, token = await self._list(listing, request.page_token)
         response = listing_pb2.ListExpiryChangesResponse(next_page_token=token)
-        async for view in self._steps.through(page.rows):
+        async for view in self._steps.in_steps(page.rows):
             answers.put_expiry_change(response.expiry_changes.add(), view)
         return response
 
@@ -232,7 +232,7 @@ class PointsServicer:
         listing = queries.read_list_allocations(request)
         page, token = await self._list(listing, request.page_token)
         response = listing_pb2.ListAllocationsResponse(next_page_token=token)
-        async for view in self._steps.through(page.rows):
+        async for view in self._steps.in_steps(page.rows):
             answers.put_allocation(response.allocations.add(), view)
         return response
 

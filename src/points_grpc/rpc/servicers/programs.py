@@ -11,7 +11,7 @@ from points_grpc.domain.commands import CurrencyName
 from points_grpc.domain.limits import CODE_MAX, read_text
 from points_grpc.domain.queries import Cursor
 from points_grpc.errors import InvalidPageToken
-from points_grpc.rpc.backends import ProgramBook
+from points_grpc.rpc.backends import ProgramBackend
 from points_grpc.rpc.codec import policies, programs
 from points_grpc.rpc.codec.audit_events import put_audit_event, read_list_audit_events
 from points_grpc.rpc.codec.identifiers import read_currency, read_optional_id
@@ -44,7 +44,7 @@ class _Policies:
 class ProgramServicer:
     """Hands decoded calls to the book of programs. Each method is what the contract says of it."""
 
-    def __init__(self, book: ProgramBook) -> None:
+    def __init__(self, book: ProgramBackend) -> None:
         self._book = book
 
     # ruff: noqa: N802  # methods and their descriptions are the contract's

@@ -34,8 +34,10 @@ class MemberService:
     InvalidField and RequestIdReused.
     """
 
-    def __init__(self, desk: AdminExecutor, ids: IdSource, quotas: Quotas = DEFAULT_QUOTAS) -> None:
-        self._desk = desk
+    def __init__(
+        self, admin: AdminExecutor, ids: IdSource, quotas: Quotas = DEFAULT_QUOTAS
+    ) -> None:
+        self._executor = admin
         self._ids = ids
         self._quotas = quotas
         self._event_ids = ids.of_series(EVENT_NUMBERS)
@@ -59,11 +61,11 @@ class MemberService:
             ),
             _MEMBER,
         )
-        return await self._desk.run(task)
+        return await self._executor.run(task)
 
     async def get_member(self, caller: Caller, name: MemberName) -> MemberView:
         """One member. MemberNotFound."""
-        return await self._desk.read(lambda at: _find(at, caller.tenant_id, name))
+        return await self._executor.read(lambda at: _find(at, caller.tenant_id, name))
 
     async def link_identifier(self, caller: Caller, change: LinkIdentifier) -> Outcome[MemberView]:
         """One more identifier for a member; one that it has already changes nothing.
@@ -110,7 +112,7 @@ class MemberService:
 
         scope = ("member", change.member.type, change.member.value)
         task = AdminChange(caller.tenant_id, scope, change, decide_at, _MEMBER)
-        return await self._desk.run(task)
+        return await self._executor.run(task)
 
 
 def _find(connection: Connection, tenant_id: int, name: MemberName) -> MemberView:

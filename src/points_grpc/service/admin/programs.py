@@ -52,8 +52,10 @@ class ProgramService:
     changes with InvalidField and RequestIdReused; what adds something, with LimitReached.
     """
 
-    def __init__(self, desk: AdminExecutor, ids: IdSource, quotas: Quotas = DEFAULT_QUOTAS) -> None:
-        self._desk = desk
+    def __init__(
+        self, admin: AdminExecutor, ids: IdSource, quotas: Quotas = DEFAULT_QUOTAS
+    ) -> None:
+        self._executor = admin
         self._ids = ids
         self._quotas = quotas
         self._event_ids = ids.of_series(EVENT_NUMBERS)
@@ -73,7 +75,9 @@ class ProgramService:
         self, caller: Caller, after: int = 0, limit: int = 50
     ) -> list[ProgramView]:
         """The first `limit` of the tenant's programs with a greater id than `after`, by id."""
-        return await self._desk.read(lambda at: programs.page(at, caller.tenant_id, after, limit))
+        return await self._executor.read(
+            lambda at: programs.page(at, caller.tenant_id, after, limit)
+        )
 
     async def update_program(self, caller: Caller, change: UpdateProgram) -> Outcome[ProgramView]:
         """Changes to a program. ProgramNotFound, CurrencyNotFound."""
@@ -196,10 +200,10 @@ class ProgramService:
             events, place = audit_events.page(at, caller.tenant_id, listing, after)
             return Page(tuple(events), write_place(place))
 
-        return await self._desk.read(read)
+        return await self._executor.read(read)
 
     async def _read(self, caller: Caller, work: Callable[[ProgramReader], T]) -> T:
-        return await self._desk.read(lambda at: work(ProgramReader(at, caller)))
+        return await self._executor.read(lambda at: work(ProgramReader(at, caller)))
 
     async def _carry_out(
         self,
@@ -218,4 +222,4 @@ class ProgramService:
         else:
             scope = ("program", str(change.program_id or caller.default_program_id))
         task = AdminChange(caller.tenant_id, scope, change, decide_at, form)
-        return await self._desk.run(task)
+        return await self._executor.run(task)

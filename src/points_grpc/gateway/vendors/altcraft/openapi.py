@@ -9,7 +9,7 @@ from points_grpc.gateway.openapi.pages import (
     Answer,
     Json,
     Operation,
-    Page,
+    VendorPage,
     reference,
     schemas_of,
     told,
@@ -119,7 +119,7 @@ def _error(said: str, number: int, text: str) -> Answer:
     return Answer(said, "Error", example, _xml(reference("Error")))
 
 
-PAGE = Page(
+PAGE = VendorPage(
     dialect=DIALECT,
     title="Altcraft: expiring points for a period",
     version="v1.1",

@@ -18,7 +18,7 @@ from points_grpc.gateway.credentials import Form, find_token
 from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.errors import Failure, Problem, UpstreamRefusal
 from points_grpc.gateway.flat_xml import XML_BYTES_MAX, read_flat_xml
-from points_grpc.gateway.request import BODY_BYTES_MAX, JSON, Call, Route, one_query
+from points_grpc.gateway.request import BODY_BYTES_MAX, JSON, HttpCall, Route, one_query
 from points_grpc.gateway.strict_json import answer, read_json, shaped
 from points_grpc.rfc3339 import NotAnInstant, read_parts
 
@@ -69,7 +69,7 @@ class ExpiringPoints(msgspec.Struct, forbid_unknown_fields=True):
     field_value: str | int | None = None
 
 
-async def expiring_points(call: Call) -> Response:
+async def expiring_points(call: HttpCall) -> Response:
     """How many points will expire in the period."""
     asked, request = read_expiring(call)
     try:
@@ -81,7 +81,7 @@ async def expiring_points(call: Call) -> Response:
     return show_expiring(found, call)
 
 
-def read_expiring(call: Call) -> tuple[ExpiringPoints, expiring_pb2.GetExpiringPointsRequest]:
+def read_expiring(call: HttpCall) -> tuple[ExpiringPoints, expiring_pb2.GetExpiringPointsRequest]:
     """What is asked, and the request for the service. Raises Problem."""
     given = _read_xml(call.body) if call.media_type in XML_TYPES else read_json(call.body)
     if isinstance(given, dict) and given.get("token") in (None, ""):
@@ -93,7 +93,7 @@ def read_expiring(call: Call) -> tuple[ExpiringPoints, expiring_pb2.GetExpiringP
             reason="TOKEN_INVALID",
         )
     if isinstance(given, dict) and isinstance(token := given.get("token"), str):
-        call.bear(find_token((Form.BODY,), {}, in_body=token))
+        call.use_token(find_token((Form.BODY,), {}, in_body=token))
     one_query(call.query)
     asked = shaped(given, ExpiringPoints)
     request = expiring_pb2.GetExpiringPointsRequest(
@@ -180,7 +180,7 @@ def _timestamp(seconds: int, micros: int) -> Timestamp:
     return Timestamp(seconds=seconds + carried, nanos=rest * 1000)
 
 
-def show_expiring(found: expiring_pb2.GetExpiringPointsResponse, call: Call) -> Response:
+def show_expiring(found: expiring_pb2.GetExpiringPointsResponse, call: HttpCall) -> Response:
     """The answer in the form of the question."""
     points = found.expiring_points.value
     if call.media_type in XML_TYPES:
@@ -190,7 +190,7 @@ def show_expiring(found: expiring_pb2.GetExpiringPointsResponse, call: Call) -> 
     return answer({"data": data_in_json, "error": 0, "error_text": "Successful operation"})
 
 
-def error(failure: Failure, call: Call) -> Response:
+def error(failure: Failure, call: HttpCall) -> Response:
     """`error` and `error_text`, in XML where the call was; the HTTP status is `error` again."""
     number = 503 if failure.code == "CANCELLED" else failure.http_status
     said = failure.message

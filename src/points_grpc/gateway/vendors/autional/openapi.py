@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from points_grpc.gateway.openapi.pages import Answer, Json, Operation, Page, schemas_of, told
+from points_grpc.gateway.openapi.pages import Answer, Json, Operation, VendorPage, schemas_of, told
 from points_grpc.gateway.vendors.autional.routes import (
     DIALECT,
     KEY_HEADER,
@@ -88,7 +88,7 @@ def _error(said: str, status: int, message: str) -> Answer:
     )
 
 
-PAGE = Page(
+PAGE = VendorPage(
     dialect=DIALECT,
     title="Autional: points service",
     version="1",

@@ -17,7 +17,7 @@ from points.v1 import account_pb2, expire_pb2, transaction_pb2
 from points_grpc.gateway.credentials import Form
 from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.errors import Failure, Problem, UpstreamRefusal
-from points_grpc.gateway.request import Call, Route, one_query
+from points_grpc.gateway.request import HttpCall, Route, one_query
 from points_grpc.gateway.strict_json import answer, read_json, shaped
 
 KEY_HEADER = "X-Idempotency-Key"
@@ -106,7 +106,7 @@ class Simple(msgspec.Struct, omit_defaults=True):
     timestamp: str = ""
 
 
-async def expire(call: Call) -> Response:
+async def expire(call: HttpCall) -> Response:
     """Settle what there is of the amount, and show the account and the transaction."""
     user_id, request = read_expire(call)
     await _check_whole_points(call, request)
@@ -114,7 +114,7 @@ async def expire(call: Call) -> Response:
     return answer(show_expired(expired, user_id))
 
 
-def read_expire(call: Call) -> tuple[str, expire_pb2.ExpireRequest]:
+def read_expire(call: HttpCall) -> tuple[str, expire_pb2.ExpireRequest]:
     """Whose points, and the request for the service. Raises Problem."""
     one_query(call.query)
     body = shaped(read_json(call.body), ExpirePointsRequest)
@@ -129,7 +129,7 @@ def read_expire(call: Call) -> tuple[str, expire_pb2.ExpireRequest]:
     return user_id, request
 
 
-async def _check_whole_points(call: Call, request: expire_pb2.ExpireRequest) -> None:
+async def _check_whole_points(call: HttpCall, request: expire_pb2.ExpireRequest) -> None:
     trial = expire_pb2.ExpireRequest()
     trial.CopyFrom(request)
     trial.validate_only = True
@@ -197,7 +197,7 @@ def show_transaction(transaction: transaction_pb2.Transaction, user_id: str) -> 
     )
 
 
-def error(failure: Failure, call: Call) -> Response:
+def error(failure: Failure, call: HttpCall) -> Response:
     """`SimpleResponse` with one of the page's statuses."""
     status = failure.http_status
     if status not in _STATUSES:

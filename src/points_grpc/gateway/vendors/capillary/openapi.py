@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from points_grpc.gateway.openapi.pages import Answer, Json, Operation, Page, reference
+from points_grpc.gateway.openapi.pages import Answer, Json, Operation, VendorPage, reference
 from points_grpc.gateway.vendors.capillary import decode, errors
 from points_grpc.gateway.vendors.capillary.routes import DIALECT
 
@@ -212,7 +212,7 @@ _IN_DAYS = {**_ITEM, "expiryDate": {"expiryType": "FIXED_DAYS", "expiryValue": "
 _NO_POINTS = errors.SAYING[errors.POINTS].format(kind="POINT_AWARDED", lot_id=1175219)
 _CODES = "\n".join(f"- {code}: {said}" for code, said in errors.SAYING.items())
 
-PAGE = Page(
+PAGE = VendorPage(
     dialect=DIALECT,
     title="Capillary: update currency expiry",
     version="v2",

@@ -6,7 +6,7 @@ from points_grpc.gateway.openapi.pages import (
     Answer,
     Json,
     Operation,
-    Page,
+    VendorPage,
     reference,
     schemas_of,
     told,
@@ -16,8 +16,8 @@ from points_grpc.gateway.vendors.crowdtwist.routes import (
     ID_TYPES,
     PATH,
     PATH_WITHOUT_USER,
+    CrowdTwistError,
     PointsExpiration,
-    Said,
 )
 
 # The page's first sample, month by month: expired, expiring, redeemed, and when.
@@ -51,7 +51,7 @@ def _found(periods: list[dict[str, object]], idle: list[dict[str, object]]) -> J
 
 
 def _schemas() -> dict[str, Json]:
-    found = schemas_of(PointsExpiration, Said)
+    found = schemas_of(PointsExpiration, CrowdTwistError)
     found["PointsExpiration"] = told(
         found["PointsExpiration"],
         redemption_period_points_expiration="Three trailing months, the current month and six"
@@ -81,23 +81,23 @@ def _schemas() -> dict[str, Json]:
         days_until_expiry="Number of days left after which points will be expired",
         points_expiring="Number of points that expire if no qualifying activity is performed",
     )
-    found["Said"] = told(
-        found["Said"],
+    found["CrowdTwistError"] = told(
+        found["CrowdTwistError"],
         error="This is a short form of the error.",
         message="What is wrong, as specifically as possible",
     )
     # Without a configuration the page answers 200 with an error.
-    either = [reference("PointsExpiration"), reference("Said")]
+    either = [reference("PointsExpiration"), reference("CrowdTwistError")]
     return {**found, "Answer": {"oneOf": either}}
 
 
 def _error(said: str, error: str, message: str) -> Answer:
-    return Answer(said, "Said", {"example": {"error": error, "message": message}})
+    return Answer(said, "CrowdTwistError", {"example": {"error": error, "message": message}})
 
 
 _WRONG = "An error has occurred."
 
-PAGE = Page(
+PAGE = VendorPage(
     dialect=DIALECT,
     title="CrowdTwist: points expiration",
     version="v2",

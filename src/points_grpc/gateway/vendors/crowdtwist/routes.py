@@ -12,7 +12,7 @@ from points.v1 import expiring_pb2, member_pb2
 from points_grpc.gateway.credentials import Form
 from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.errors import Failure, Problem
-from points_grpc.gateway.request import Call, Route, one_query
+from points_grpc.gateway.request import HttpCall, Route, one_query
 from points_grpc.gateway.strict_json import answer
 from points_grpc.gateway.vendors.instants import with_milliseconds
 
@@ -65,14 +65,14 @@ class PointsExpiration(msgspec.Struct):
     inactivity_points_expiration: list[Inactivity]
 
 
-class Said(msgspec.Struct):
+class CrowdTwistError(msgspec.Struct):
     """An error."""
 
     error: str
     message: str
 
 
-async def points_expiration(call: Call) -> Response:
+async def points_expiration(call: HttpCall) -> Response:
     """The expirations of the user in the path."""
     # The key in the query was looked at already: twice or empty it is a wrong credential.
     query = tuple(pair for pair in call.query if pair[0] != "api_key")
@@ -91,7 +91,7 @@ async def points_expiration(call: Call) -> Response:
     )
 
 
-async def no_user(_: Call) -> Response:
+async def no_user(_: HttpCall) -> Response:
     """The same path with nothing where the user's id belongs."""
     raise Problem("user_id", "must not be empty")
 
@@ -166,11 +166,11 @@ _KNOWN = {
 }
 
 
-def error(failure: Failure, _: Call) -> Response:
+def error(failure: Failure, _: HttpCall) -> Response:
     """A failure as the page words it."""
     known = _KNOWN.get(failure.reason) or _KNOWN.get(failure.code)
     status, word, message = known or _unlisted(failure)
-    return answer(Said(word, message), status)
+    return answer(CrowdTwistError(word, message), status)
 
 
 def _unlisted(failure: Failure) -> tuple[int, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from points_grpc.gateway.openapi.pages import Answer, Json, Operation, Page, schemas_of, told
+from points_grpc.gateway.openapi.pages import Answer, Json, Operation, VendorPage, schemas_of, told
 from points_grpc.gateway.vendors.tbns.routes import (
     BASE,
     DIALECT,
@@ -10,7 +10,7 @@ from points_grpc.gateway.vendors.tbns.routes import (
     UPDATES,
     Creation,
     Points,
-    Said,
+    TbnsError,
     Update,
 )
 
@@ -33,7 +33,7 @@ _CLOSED = {**_POINT, "status": "Closed"}
 
 
 def _schemas() -> dict[str, Json]:
-    found = schemas_of(Creation, Update, Points, Said)
+    found = schemas_of(Creation, Update, Points, TbnsError)
     found["Creation"] = told(
         found["Creation"],
         subid={"description": "External reference ID", "minLength": 1, "maxLength": 256},
@@ -64,12 +64,12 @@ def _schemas() -> dict[str, Json]:
         points="The largest amount first; at most 1000",
         next_page_token={"description": "Where the next page begins; empty: this was the last one"},
     )
-    found["Said"] = told(found["Said"], error="What is wrong, as a sentence")
+    found["TbnsError"] = told(found["TbnsError"], error="What is wrong, as a sentence")
     return found
 
 
 def _error(said: str, text: str) -> Answer:
-    return Answer(said, "Said", {"example": {"error": text}})
+    return Answer(said, "TbnsError", {"example": {"error": text}})
 
 
 _COMMON = {
@@ -113,7 +113,7 @@ _FILTERS: tuple[Json, ...] = (
     },
 )
 
-PAGE = Page(
+PAGE = VendorPage(
     dialect=DIALECT,
     title="TBNS: points management",
     version="1",

@@ -21,7 +21,7 @@ from points.v1 import (
 from points_grpc.gateway.credentials import Form
 from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.errors import Failure, Problem
-from points_grpc.gateway.request import JSON, Call, Query, Route, one_query, read_pairs
+from points_grpc.gateway.request import JSON, HttpCall, Query, Route, one_query, read_pairs
 from points_grpc.gateway.strict_json import answer, read_json, shaped
 from points_grpc.gateway.vendors.instants import with_milliseconds
 
@@ -89,13 +89,13 @@ class Points(msgspec.Struct):
     next_page_token: str
 
 
-class Said(msgspec.Struct):
+class TbnsError(msgspec.Struct):
     """An error."""
 
     error: str
 
 
-async def create(call: Call) -> Response:
+async def create(call: HttpCall) -> Response:
     """A new transaction, which is open."""
     creation = shaped(read_json(call.body), Creation)
     for field in ("subid", "user_view_text", "user_id"):
@@ -113,7 +113,7 @@ async def create(call: Call) -> Response:
     return _written(_point(earned.transaction))
 
 
-async def update(call: Call) -> Response:
+async def update(call: HttpCall) -> Response:
     """Another status for an open transaction."""
     change = shaped(read_json(call.body), Update)
     _check_given("point_id", change.point_id)
@@ -128,18 +128,18 @@ async def update(call: Call) -> Response:
     return _written(_point(moved.transaction))
 
 
-async def points(call: Call) -> Response:
+async def points(call: HttpCall) -> Response:
     """The transactions that the query asks for, the largest first."""
     return await _listed(call, call.query)
 
 
-async def points_without_question_mark(call: Call) -> Response:
+async def points_without_question_mark(call: HttpCall) -> Response:
     """The same for `/api/user/points&status=Closed`, as the page has it once."""
     filters = read_pairs(call.raw_path["filters"], "path")
     return await _listed(call, (*filters, *call.query))
 
 
-async def _listed(call: Call, query: Query) -> Response:
+async def _listed(call: HttpCall, query: Query) -> Response:
     request = _listing(one_query(query, "user_id", "status", "next_page_token"))
     # A page may be short for the work it took; these clients take the first for the whole.
     enough = monotonic() + call.inbound.timeout_s / 2
@@ -217,11 +217,11 @@ _KNOWN = {
 }
 
 
-def error(failure: Failure, _: Call) -> Response:
+def error(failure: Failure, _: HttpCall) -> Response:
     """A failure as a status and a sentence."""
     known = _KNOWN.get(failure.reason) or _KNOWN.get(failure.code)
     status, text = known or (failure.http_status, _sentence(failure))
-    return answer(Said(text), 503 if status == 499 else status)
+    return answer(TbnsError(text), 503 if status == 499 else status)
 
 
 def _sentence(failure: Failure) -> str:

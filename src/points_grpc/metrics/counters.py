@@ -58,7 +58,7 @@ class LaneFigures:
     oversized: int = 0
 
 
-class Figures:
+class Counters:
     """Everything that one process counts. `running` is how many calls run now.
 
     `sweep_lag_seconds` is how long ago the oldest lapse happened that is not recorded; None where
@@ -79,11 +79,11 @@ class Figures:
 
     def batch(self, lane: str, items: int, seconds: float, locked_out: int, oversized: int) -> None:
         """Count a batch of a lane."""
-        figures = self._lanes.get(lane) or self._lanes.setdefault(lane, LaneFigures())
-        figures.items.add(items)
-        figures.seconds.add(seconds)
-        figures.locked_out += locked_out
-        figures.oversized += oversized
+        counters = self._lanes.get(lane) or self._lanes.setdefault(lane, LaneFigures())
+        counters.items.add(items)
+        counters.seconds.add(seconds)
+        counters.locked_out += locked_out
+        counters.oversized += oversized
 
     def watch_queues(self, waiting: Callable[[], Mapping[str, int]]) -> None:
         """Ask `waiting` for the number of items in each lane's queue whenever figures are shown."""
@@ -118,18 +118,18 @@ class Figures:
 class WorkerStatus:
     """One worker: its process while it has one, how often it was replaced, and its figures.
 
-    `figures` are those of `Figures.snapshot`, or None where it does not answer.
+    `counters` are those of `Counters.snapshot`, or None where it does not answer.
     """
 
     number: int
     pid: int | None
     restarts: int
-    figures: dict[str, Any] | None
+    counters: dict[str, Any] | None
 
     @property
     def serving(self) -> bool:
         """Whether it can do its work: it answers, and so does the database."""
-        return self.figures is not None and bool(self.figures["serving"])
+        return self.counters is not None and bool(self.counters["serving"])
 
 
 def resident_bytes() -> int:
