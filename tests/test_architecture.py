@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,7 +88,35 @@ ALLOWED = {
     },
 }
 
+# What the rooms of a part may import of each other; what is not listed imports none.
+ROOMS: dict[str, dict[str, set[str]]] = {
+    "points_grpc.domain": {"admin": set(), "imports": set()},
+    "points_grpc.service": {
+        "shared": set(),
+        "admin": {"shared"},
+        "audit": set(),
+        "reads": {"shared"},
+        "sweep": {"shared", "writes"},
+        "transfer": {"shared"},
+        "writes": {"shared"},
+    },
+    "points_grpc.storage": {
+        "tables": set(),
+        "core": {"tables"},
+        "migrations": {"core", "tables"},
+        "embedded": {"core"},
+        "ledger": {"core", "tables"},
+        "reads": {"core", "ledger", "tables"},
+        "admin": {"core", "reads", "tables"},
+        "transfer": {"core", "ledger", "tables"},
+        "audit": {"core", "tables"},
+    },
+}
+
 LINES_MAX = 400
+MODULES_MAX = 20
+# One module for each proto of the contract.
+MODULES_UNBOUNDED = {"points_grpc/rpc/codec"}
 FUNCTION_LINES_MAX = 50
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "managers", "misc"}
 
@@ -128,6 +157,54 @@ def test_imports_go_one_way(part: str) -> None:
         if not standard(name) and not any(is_in(name, friend) for friend in allowed)
     ]
     assert strangers == []
+
+
+@pytest.mark.parametrize(
+    ("part", "room"), [(part, room) for part, rooms in ROOMS.items() for room in rooms]
+)
+def test_rooms_import_one_way(part: str, room: str) -> None:
+    """A room of a part imports only those rooms of the part that its journey needs."""
+    rooms = ROOMS[part]
+    allowed = rooms[room] | {room}
+    strangers = [
+        f"{module_of(path)} imports {name}"
+        for path in SOURCES
+        if is_in(module_of(path), f"{part}.{room}")
+        for name in imports_of(path)
+        for other in rooms
+        if other not in allowed and is_in(name, f"{part}.{other}")
+    ]
+    assert strangers == []
+
+
+@pytest.mark.parametrize("part", ROOMS)
+def test_every_room_has_its_rule(part: str) -> None:
+    """A folder added to a part gets a rule about which other rooms it may import."""
+    folder = ROOT / "src" / part.replace(".", "/")
+    assert {path.parent.name for path in folder.glob("*/*.py")} == ROOMS[part].keys()
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    """A public class is found by its name alone."""
+    places: dict[str, list[str]] = {}
+    for path in SOURCES:
+        if is_in(module_of(path), MIGRATIONS):
+            continue
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(module_of(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_folders_are_small() -> None:
+    """A folder of the sources has at most 20 modules beside its own."""
+    sizes = Counter(
+        str(path.parent.relative_to(ROOT / "src"))
+        for path in SOURCES
+        if path.name != "__init__.py" and not is_in(module_of(path), MIGRATIONS)
+    )
+    found = {folder: size for folder, size in sizes.items() if size > MODULES_MAX}
+    assert found.keys() <= MODULES_UNBOUNDED
 
 
 def test_every_part_has_its_rule() -> None:
