@@ -53,7 +53,7 @@ class ReloadingCertificates:
         self.present = read(files)
 
     def renew(self) -> Certificates | None:
-        """What the files hold now; None where nothing has changed.
+        """Return the files' present content; None if nothing has changed.
 
         Raises BadCertificates, once for each change, as long as new files do not go together;
         what was there before stays `present`.
@@ -75,7 +75,7 @@ class ReloadingCertificates:
 
 
 def read(files: Files) -> Certificates:
-    """What the files hold. Raises BadCertificates."""
+    """Return the files' content. Raises BadCertificates."""
     context(files)
     try:
         authorities = files.client_authorities

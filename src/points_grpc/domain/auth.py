@@ -72,7 +72,7 @@ def written(secret: bytes) -> str:
 
 
 def digest(token: str) -> bytes:
-    """What is kept of a token."""
+    """Return the SHA-256 that is stored of a token."""
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 

@@ -109,7 +109,7 @@ def at_local(zone: ZoneInfo, naive_local: datetime) -> datetime:
 
 
 def local_time(zone: ZoneInfo, at: datetime) -> datetime:
-    """What clocks in `zone` show at an instant, naive. Raises ValueError if `at` is naive."""
+    """Return the naive local time in `zone`. Raises ValueError if `at` is naive."""
     return _naive(_in_zone(zone, at))
 
 
@@ -169,7 +169,7 @@ def add_months(zone: ZoneInfo, at: datetime, n: int) -> datetime:
 
 
 def days_between(zone: ZoneInfo, from_at: datetime, to_at: datetime) -> int:
-    """How many calendar days `to_at` lies after `from_at` in `zone`; negative if before.
+    """Return the calendar days from `from_at` to `to_at` in `zone`; negative if before.
 
     What lies beyond the calendar counts as its nearest day.
     """

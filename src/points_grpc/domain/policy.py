@@ -107,7 +107,7 @@ def resolve_expiration(expiration: Expiration, zone: ZoneInfo, base: datetime) -
 
 
 def fixed_expiry(policy: Policy, zone: ZoneInfo, earned_at: datetime) -> datetime | None:
-    """When a lot earned at `earned_at` under `policy` expires, in UTC; None for never.
+    """Return when a lot earned at `earned_at` under `policy` expires, in UTC; None: never.
 
     A PERIOD keeps the local time of the earn and is then rounded. Rounding only ever moves
     forward: where the end of the day, month, quarter or year lies before the unrounded
@@ -130,7 +130,7 @@ def fixed_expiry(policy: Policy, zone: ZoneInfo, earned_at: datetime) -> datetim
 
 
 def inactivity_expiry(policy: Policy, zone: ZoneInfo, since: datetime) -> datetime:
-    """When a lot under an INACTIVITY policy expires if nothing has happened after `since`.
+    """Return when a lot under an INACTIVITY policy expires without activity after `since`.
 
     That is `since` plus the period, rounded as in `fixed_expiry`, except that a later `since`
     never gives an earlier expiry. Plain calendar arithmetic would (30 January 23:00 and

@@ -122,7 +122,7 @@ def expiring_within(
     fixed: tuple[int, int],
     projected: Iterable[ProjectedLots],
 ) -> Expiring:
-    """What expires in a live part of a period.
+    """Return what expires in the part of a period that is still to come.
 
     `fixed` are the points and the number of the fixed lots that do.
     """

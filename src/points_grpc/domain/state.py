@@ -193,7 +193,7 @@ class AccountState:
 
     @property
     def owner(self) -> Owner:
-        """Whose the account's lots and transactions are."""
+        """Return the owner that the account's lots and transactions show."""
         return Owner(
             self.account.account_id, self.account.program_id, self.currency, self.member.label
         )
@@ -209,7 +209,7 @@ class AccountState:
         return self.projected_expiry(lot.rule, lot.earned_at)
 
     def projected_expiry(self, rule: int, earned_at: datetime) -> datetime:
-        """When a lot under the inactivity policy version `rule` lapses if nothing happens."""
+        """Return when a lot of inactivity policy version `rule` lapses without further activity."""
         since = self.last_qualified_at(rule)
         if since is None or since < earned_at:
             since = earned_at
@@ -328,7 +328,7 @@ class ChangeSet:
             self._added.append((self.batch_state.vendor_lots, key))
 
     def commit(self) -> None:
-        """Let the group's work stand."""
+        """Add the group's entries and tracked objects to the batch."""
         entries = self.batch_state.entries
         entries.transactions += self.entries.transactions
         entries.allocations += self.entries.allocations

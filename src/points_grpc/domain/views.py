@@ -28,7 +28,7 @@ _OF_A_LOT = (TransactionType.SUBMIT, TransactionType.APPROVE, TransactionType.CL
 
 
 def balance_change(transaction: Transaction) -> int:
-    """By how much a transaction changed the balance (available plus held)."""
+    """Return by how much a transaction changed the balance (available plus held)."""
     match transaction.type:
         case TransactionType.EARN:
             return transaction.amount if transaction.first_state is LotState.APPROVED else 0

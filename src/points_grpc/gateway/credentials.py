@@ -81,7 +81,7 @@ def _given(
 
 
 def challenge_of(forms: Sequence[Form]) -> str:
-    """What a 401 says in WWW-Authenticate: the scheme of the form that is looked for first.
+    """Return WWW-Authenticate for a 401: the scheme of the form that is looked for first.
 
     Never Basic, at which a browser would ask its user for a password.
     """

@@ -100,7 +100,7 @@ class _Protocol(HttpToolsProtocol):
         self._in_head, self._bare_bytes = True, 0
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP has no dialect. It must not be taken for another call's answer."""
+        """Answer what is not HTTP, unless another call's answer would be mistaken for it."""
         if not self._is_next_answer():
             self.transport.close()
             return

@@ -22,7 +22,7 @@ class PathTemplate:
     names: tuple[str, ...]
 
     def route(self, method: str) -> Route | None:
-        """Who answers `method`; HEAD is answered like GET, without the body."""
+        """Return the route for `method`; HEAD is answered like GET, without the body."""
         return self.routes.get("GET" if method == "HEAD" else method)
 
     @property

@@ -68,7 +68,7 @@ class Inbound:
     certificate: str = ""
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """As gRPC metadata."""
+        """Return it as gRPC metadata."""
         if self.certificate and not self.token:
             passed = [(FORWARDED, self.certificate)]
         else:

@@ -74,7 +74,7 @@ class Counters:
         self._waiting: Callable[[], Mapping[str, int]] = dict
 
     def method(self, name: str) -> MethodFigures:
-        """Those of a method, by its full name; made when first asked for."""
+        """Return the counters of a method by its full name; create them at first use."""
         return self._methods.setdefault(name, MethodFigures())
 
     def batch(self, lane: str, items: int, seconds: float, locked_out: int, oversized: int) -> None:

@@ -49,7 +49,7 @@ class Job(Generic[P]):
         return self.done is not None and self.done.done()
 
     def withdraw(self) -> bool:
-        """Let it never be executed; False where that is too late."""
+        """Withdraw it, so that it is never executed; return False if it is too late."""
         with _CLAIMS:
             self.withdrawn = not self.taken
         return self.withdrawn
@@ -128,7 +128,7 @@ class Lane(Generic[P]):
 
     @property
     def waiting(self) -> int:
-        """How many items are in the queue."""
+        """Return the number of items in the queue."""
         return self._items
 
     async def submit(self, job: Job[P]) -> P:
@@ -246,7 +246,7 @@ class Lane(Generic[P]):
 
 
 def deliver(jobs: Sequence[Job[P]]) -> None:
-    """Let every coroutine that awaits one of the jobs go on; one call per event loop."""
+    """Wake every coroutine that awaits one of the jobs; one call per event loop."""
     loops: dict[asyncio.AbstractEventLoop, list[Job[P]]] = {}
     for job in jobs:
         if job.done is not None:

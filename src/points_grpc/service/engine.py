@@ -137,7 +137,7 @@ class Engine:
             link.close()
 
     def waiting(self) -> dict[str, int]:
-        """How many items are in each lane's queue."""
+        """Return the number of items in each lane's queue."""
         return {lane.name: lane.waiting for lane in self._lanes}
 
     async def write(

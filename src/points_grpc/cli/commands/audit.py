@@ -35,7 +35,7 @@ def audit(
 
 
 def _look(database: Database) -> tuple[int, int]:
-    """How many accounts there are, and how many things are wrong; they are shown as found."""
+    """Print findings as they are found; return the counts of accounts and of findings."""
     auditor = Auditor(database)
     accounts = rows = wrong = 0
     try:

@@ -98,7 +98,7 @@ class _Tally:
 
     @property
     def done(self) -> int:
-        """How many accounts were looked at."""
+        """Return how many accounts were examined."""
         return self.swept + self.skipped + len(self.failures)
 
     def add(self, chunk: Swept) -> None:

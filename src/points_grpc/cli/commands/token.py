@@ -116,7 +116,7 @@ def _line(token: Token, state: str) -> str:
 
 
 def _settings(token: Token) -> dict[str, object]:
-    """What the log tells of a token, which is nothing of its secret."""
+    """Return what the audit log records of a token, which is nothing of its secret."""
     expires_at = None if token.expires_at is None else token.expires_at.isoformat()
     return {"name": token.name, "scopes": " ".join(token.scopes), "expire_time": expires_at}
 

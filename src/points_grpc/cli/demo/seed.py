@@ -69,7 +69,7 @@ async def everything(demo: bool, database: Database, clock: Clock, book: Program
 
 
 async def programs(book: ProgramService, caller: Caller) -> None:
-    """What the demo needs of programs, currencies and policies. What is there already stays."""
+    """Create the demo's programs, currencies and policies; what exists stays as it is."""
     for program in _PROGRAMS:
         try:
             await book.get_program(caller, program.program_id)

@@ -66,7 +66,7 @@ class Stage:
         self.say(f"The clock stands at {shown(self.at(instant))} UTC.")
 
     def move_clock(self, instant: str) -> None:
-        """Let time go on to an instant of the examples."""
+        """Set the test clock to an instant of the examples."""
         self.service.call(f"{CLOCK}/SetClock", {"time": self.at(instant)})
 
     def table(self, *columns: str, rows: Sequence[tuple[str, ...]], numbers: str = "") -> None:

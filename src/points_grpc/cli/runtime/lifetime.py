@@ -80,7 +80,7 @@ async def live(
 
 
 def _upstream(settings: Settings, server: Server) -> str:
-    """Where the gateway finds this very process."""
+    """Return the address at which the gateway reaches this process."""
     if server.own_port:
         return joined_address(OWN_HOST, server.own_port)
     return joined_address(split_address(settings.grpc)[0], server.port)
@@ -150,7 +150,7 @@ async def _report_health(server: Server, parts: ServiceParts, place: DatabaseLoc
 
 
 def probe(database: Database, place: DatabaseLocation) -> str:
-    """What is wrong with the database, if anything is; an embedded one of ours is started again."""
+    """Return the database's problem, if any; restart an embedded server of ours first."""
     try:
         database.run(read_server_info)
     except Exception as error:

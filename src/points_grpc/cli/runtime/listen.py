@@ -44,7 +44,7 @@ def tls(settings: Settings) -> ReloadingCertificates | None:
 
 
 def upstream_credentials(settings: Settings) -> grpc.ChannelCredentials | None:
-    """How a gateway of its own speaks to its upstream; None: in plaintext."""
+    """Return the credentials of a gateway's channel to its upstream; None: plaintext."""
     if settings.upstream_ca_file is None:
         return None
     try:

@@ -81,7 +81,7 @@ def _reserved(settings: Settings) -> Iterator[Settings]:
 def make_order(
     settings: Settings, there: DatabaseLocation, shared_time: SharedTime | None, number: int
 ) -> worker_protocol.WorkerOrder:
-    """What worker `number`, from 1 on, is to do."""
+    """Return the order for worker `number`, counted from 1."""
     changed = {
         # What is done once has been done, but for the sweep, of which one is enough.
         "sweep": settings.sweep and number == 1,
@@ -156,7 +156,7 @@ class Worker:
         return process, ours
 
     async def status(self) -> WorkerStatus:
-        """How it fares."""
+        """Return the worker's status."""
         counters = None
         async with self._asking:
             with contextlib.suppress(OSError, TimeoutError, ValueError):
@@ -201,7 +201,7 @@ class WorkerPool:
         self._keeping: list[asyncio.Task[None]] = []
 
     async def statuses(self) -> list[WorkerStatus]:
-        """How all workers fare."""
+        """Return the status of every worker."""
         return await asyncio.gather(*(worker.status() for worker in self.workers))
 
     async def start(self) -> int:

@@ -54,7 +54,7 @@ credentials and the sweep, and up to four brief ones, for ids and for its health
 
 
 def connections_needed(workers: int) -> int:
-    """How many connections so many server processes open at most, with a few for people."""
+    """Return the most connections that so many processes open, and a few for people."""
     return workers * CONNECTIONS + 4
 
 
@@ -64,7 +64,7 @@ def clock_of(settings: Settings, shared_time: SharedTime | None = None) -> Clock
 
 
 def quotas_of(settings: Settings) -> Quotas:
-    """How much a tenant may keep."""
+    """Return the tenants' quotas."""
     return Quotas(
         identifiers=settings.identifiers_max,
         programs=settings.programs_max,
@@ -78,7 +78,7 @@ def quotas_of(settings: Settings) -> Quotas:
 def open_program_service(
     settings: Settings, database: Database, clock: Clock
 ) -> Iterator[ProgramService]:
-    """What keeps programs, and nothing else."""
+    """Yield a ProgramService and nothing else."""
     admin = AdminExecutor(database, clock)
     try:
         yield ProgramService(admin, IdSource(database.run), quotas_of(settings))
@@ -119,7 +119,7 @@ def open_service(
 
 @contextmanager
 def sweeping(database: Database, clock: Clock) -> Iterator[tuple[Sweeper, DryRun]]:
-    """What a sweep needs."""
+    """Yield a sweeper with its clock."""
     needs = (database, ProgramCache(), IdSource(database.run))
     sweeper, forecaster = Sweeper(*needs, clock), DryRun(*needs, SystemClock())
     try:

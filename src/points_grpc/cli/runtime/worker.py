@@ -42,7 +42,7 @@ class Line:
         self._figures: Counters | None = None
 
     def order(self) -> worker_protocol.WorkerOrder | None:
-        """What to do, which is said first; None where the supervisor is gone already."""
+        """Return the order, which is the first line; None if the supervisor is already gone."""
         first = next(self._said, None)
         return None if first is None else worker_protocol.order_of(first)
 

@@ -80,7 +80,7 @@ def differences(
 
 
 def program_settings(view: ProgramView) -> dict[str, object]:
-    """What of a program can be chosen, by the contract's names."""
+    """Return a program's settings by the names of the contract."""
     return {
         "name": view.name,
         "time_zone": view.time_zone,
@@ -90,7 +90,7 @@ def program_settings(view: ProgramView) -> dict[str, object]:
 
 
 def currency_settings(view: CurrencyView) -> dict[str, object]:
-    """What of a currency can be chosen, by the contract's names."""
+    """Return a currency's settings by the names of the contract."""
     return {
         "currency_code": view.code,
         "scale": view.scale,
@@ -101,7 +101,7 @@ def currency_settings(view: CurrencyView) -> dict[str, object]:
 
 
 def policy_settings(view: PolicyView) -> dict[str, object]:
-    """What of a policy's version can be chosen, and the version."""
+    """Return the settings of a policy's version, and the version."""
     policy: Policy = view.policy
     return {
         "version": policy.version,

@@ -106,7 +106,7 @@ def _check(account_state: AccountState, row: HistoryRow) -> None:
 def _activity_in(
     account_state: AccountState, row: HistoryRow
 ) -> list[tuple[TransactionType, datetime]]:
-    """What the row counts as for inactivity policies."""
+    """Return the activity that the row counts as for inactivity policies."""
     if row.type is TransactionType.EXPIRE or (row.type is TransactionType.CLOSE and row.lapse):
         return []
     if row.type is TransactionType.REDEEM:

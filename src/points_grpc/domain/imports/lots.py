@@ -75,7 +75,7 @@ def split_amount(
     expired: int | None,
     rest_expired: bool = False,
 ) -> tuple[int, int, int]:
-    """What remains, was redeemed and has expired, where some of these are not told.
+    """Return (remaining, redeemed, expired), of which the row may leave some out.
 
     What remains is all that is not told to be gone. What is gone and not told how was redeemed,
     or expired with `rest_expired`, or where only the other one is told. Refuses (InvalidField)
@@ -116,7 +116,7 @@ def can_hold(account: Account, amount: int) -> bool:
 
 
 def recording_time(account: Account, now: datetime, stated: datetime | None = None) -> datetime:
-    """When a row is recorded: as it tells itself, else now, but never before what was last.
+    """Return when a row is recorded: as it states, else now; never before the last row.
 
     A new account begins with it.
     """
@@ -210,7 +210,7 @@ def open_lot(
 
 
 def _end_parts(change_set: ChangeSet, account_state: ImportAccount, row: LotRow, lot: Lot) -> None:
-    """What is gone of a lot that was just earned."""
+    """Post what is already gone of a lot that was just earned."""
     if row.state is LotState.CLOSED:
         close_lot(change_set, account_state, lot, effective_at=row.closed_at or row.earned_at)
     if row.redeemed:
@@ -254,7 +254,7 @@ def lapse_before(
 
 @contextmanager
 def recording(change_set: ChangeSet, account_state: ImportAccount) -> Iterator[None]:
-    """What is posted in the block is no row of the file: it happens as the file is read."""
+    """Post within the block as the import: now, and with its own principal."""
     before = change_set.principal, account_state.now
     change_set.principal = account_state.recorder
     account_state.now = max(account_state.read_at, account_state.account.last_at)

@@ -99,7 +99,7 @@ def of(description: str, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_the_frame() -> dict[str, dict[str, Any]]:
-    """What any operation of /v1 may answer, whatever it is about, by name."""
+    """Return the answers that any operation of /v1 may give, by name."""
     said = {**_WITH_BODY, **_ANYWHERE}
     found = {_name(at): of(text, {JSON: {"schema": AIP_193_REF}}) for at, text in said.items()}
     for status in (429, 503):

@@ -70,7 +70,7 @@ def schemes(forms: Iterable[Form]) -> dict[str, Any]:
 
 
 def any_of(forms: Iterable[Form], scopes: Iterable[str] = ()) -> list[dict[str, list[str]]]:
-    """What a call needs: one of them, with one of `scopes` where there are any."""
+    """Return the security requirement of a call: any scheme, with one of `scopes`."""
     roles = [[scope] for scope in scopes] or [[]]
     return [{name: role} for name in schemes(forms) for role in roles]
 

@@ -67,11 +67,11 @@ class Schemas:
         self._found: dict[tuple[str, bool], Schema] = {}
 
     def comment(self, name: str) -> str:
-        """What the contract says about anything in it."""
+        """Return the contract's comment on an element."""
         return self._comments.get(name, "")
 
     def sent(self, message: Descriptor, left_out: frozenset[str] = frozenset()) -> Schema:
-        """What a request may be; `left_out` are fields that stand elsewhere, such as in the path.
+        """Return a request's schema without the fields in `left_out`, which are in the path.
 
         A field that excludes one of those is left out with it.
         """
@@ -82,7 +82,7 @@ class Schemas:
         return self._object(message, True, out)
 
     def answered(self, message: Descriptor) -> Schema:
-        """What an answer is."""
+        """Return a response's schema."""
         return self._reference(message, False)
 
     def field(self, field: FieldDescriptor, is_sent: bool) -> Schema:
@@ -171,7 +171,7 @@ def _long(is_sent: bool, name: str) -> Schema:
 
 
 def _only_choices(message: Descriptor, fields: list[FieldDescriptor]) -> Schema:
-    """That of each oneof's fields one can be given at most; of a MemberRef just one."""
+    """Return the rule that at most one field of each oneof is set; of a MemberRef just one."""
     choices = [
         [field.json_name for field in oneof.fields]
         for oneof in message.oneofs

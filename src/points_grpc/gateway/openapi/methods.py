@@ -66,7 +66,7 @@ def document(comments: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _by(binding: Binding) -> str:
-    """What tells a further route of a method from its first."""
+    """Return what distinguishes a further route of a method from its first."""
     last = binding.names[-1] if binding.names else "query"
     return "By" + last.title().replace("_", "")
 
@@ -107,7 +107,7 @@ def _keys(binding: Binding) -> set[str]:
 
 
 def _refusals(binding: Binding, schemas: Schemas) -> dict[str, Any]:
-    """What is answered to the reasons that the method's comment names, and to all methods'."""
+    """Return the answers to the reasons in the method's comment, and to every method's."""
     by_status: dict[int, list[str]] = {}
     for reason in dict.fromkeys((*_EVERYWHERE, *_reasons(binding.method, schemas))):
         status = Failure(_CODE_OF[reason], reason, "").http_status

@@ -34,7 +34,7 @@ class Answer:
     headers: Mapping[str, Json] = field(default_factory=dict)
 
     def shown(self) -> Json:
-        """As the document has it."""
+        """Return it as the document contains it."""
         content = {JSON: _content(self.schema, self.examples), **self.media}
         made = answers.of(self.description, content)
         return {**made, "headers": dict(self.headers)} if self.headers else made
@@ -58,7 +58,7 @@ class Operation:
     media: Mapping[str, Json] = field(default_factory=dict)
 
     def shown(self) -> Json:
-        """As the document has it."""
+        """Return it as the document contains it."""
         made: Json = {"operationId": self.id, "tags": ["Points"], "summary": self.summary}
         needs = credentials.scopes_said(credentials.scopes_of(POINTS.methods_by_name[self.asks]))
         made["description"] = f"{self.description}\n\n{needs}".lstrip()

@@ -65,7 +65,7 @@ def _fields_writer(descriptor: Descriptor) -> Writer:
 
 
 def _row(field: FieldDescriptor) -> tuple[str, str, bool, Writer | None]:
-    """Its name, its key, whether it may be unset, and its writer (None: as it is)."""
+    """Return a field's name, key, whether it may be unset, and its writer (None: as it is)."""
     return field.name, field.json_name, field.has_presence, _field_writer(field)
 
 

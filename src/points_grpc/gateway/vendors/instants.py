@@ -13,7 +13,7 @@ _MINUTES = tuple(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(144
 
 
 def with_milliseconds(at: Timestamp) -> str:
-    """As in `2022-06-30T11:00:00.000Z`; what is finer than a millisecond is cut off."""
+    """Format as `2022-06-30T11:00:00.000Z`; truncate to milliseconds."""
     # By hand it takes half of the time that datetime does, and an answer may have thousands.
     day, second = divmod(at.seconds, _DAY_S)
     millis = at.nanos // 1_000_000

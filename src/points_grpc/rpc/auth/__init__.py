@@ -13,7 +13,7 @@ class Authenticator(Protocol):
     """Knows credentials."""
 
     async def authenticate(self, context: Context) -> Grant:
-        """What the call's credential allows. Raises TokenInvalid, also where there is none."""
+        """Return what the call's credential allows. Raises TokenInvalid, also for none."""
         ...
 
 

@@ -20,7 +20,7 @@ class BearerAuthenticator:
         self._jwt = jwt
 
     async def authenticate(self, context: Context) -> Grant:
-        """What the call's one bearer token allows. Raises TokenInvalid."""
+        """Return what the call's one bearer token allows. Raises TokenInvalid."""
         bearer = bearer_of(context)
         judge = self._jwt if bearer is not None and "." in bearer else self._token
         if bearer is None or judge is None:

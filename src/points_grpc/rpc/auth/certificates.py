@@ -85,7 +85,7 @@ class CertificateMap:
             self._text = text
 
     def owner_of(self, der_or_pem: bytes, now: float) -> CertificateOwner:
-        """Whose a certificate is, at an instant in seconds. Raises TokenInvalid."""
+        """Return a certificate's owner at an instant in seconds. Raises TokenInvalid."""
         known = self._known.get(der_or_pem)
         if known is None:
             known = self._look_up(der_or_pem)
@@ -131,7 +131,7 @@ class CertificateAuthenticator:
         self._voucher = voucher.encode()
 
     async def authenticate(self, context: Context) -> Grant:
-        """What the call's credential allows. Raises TokenInvalid."""
+        """Return what the call's certificate allows. Raises TokenInvalid."""
         forwarded, voucher, has_bearer = None, b"", False
         for key, value in context.invocation_metadata() or ():
             if key == "authorization":

@@ -64,7 +64,7 @@ class JwtVerifier:
         self._generation = keys.generation
 
     async def grant_of(self, token: str) -> Grant:
-        """What the token allows. Raises TokenInvalid, whatever is wrong with it."""
+        """Return what the token allows. Raises TokenInvalid, whatever is wrong with it."""
         content = self._content(token)
         now = self._clock.now().timestamp()
         leeway = self._terms.leeway_s

@@ -28,7 +28,7 @@ class _NamesMember(Protocol):
 
 
 def read_member(message: _NamesMember) -> MemberName:
-    """Whom the message's `member` names, which is required. Raises InvalidField."""
+    """Return the member that the message names. Raises InvalidField, also for none."""
     ref = message.member
     way = ref.WhichOneof("ref")
     if way == "external_id":
@@ -45,7 +45,7 @@ def read_member(message: _NamesMember) -> MemberName:
 
 
 def read_optional_member(message: _NamesMember) -> MemberName | None:
-    """Whom the message's `member` names; None if it is not set. Raises InvalidField."""
+    """Return the member that the message names, None for none. Raises InvalidField."""
     return read_member(message) if message.HasField("member") else None
 
 
@@ -68,7 +68,7 @@ class _NamesCurrency(Protocol):
 
 
 def read_currency(message: _NamesCurrency) -> CurrencyName:
-    """Which currency the message names; None for the default. Raises InvalidField."""
+    """Return the currency that the message names, None: default. Raises InvalidField."""
     way = message.WhichOneof("currency")
     if way is None:
         return None

@@ -184,7 +184,7 @@ def read_list_allocations(message: listing_pb2.ListAllocationsRequest) -> ListAl
 
 
 def read_page_size(page_size: int) -> int:
-    """How many rows to list: the default for 0, at most PAGE_SIZE_MAX. Raises InvalidField."""
+    """Return the page size: the default for 0, at most PAGE_SIZE_MAX. Raises InvalidField."""
     if page_size < 0:
         raise InvalidField("page_size", "must not be negative")
     return min(page_size, PAGE_SIZE_MAX) or PAGE_SIZE_DEFAULT

@@ -54,7 +54,7 @@ _known: dict[bytes, tuple[int, UpdateTerms, bytes]] = {}
 def draft_updates(
     message: update_expiry_pb2.UpdateExpiryRequest,
 ) -> Iterator[UpdateDraft | InvalidField]:
-    """What makes a command of each update, or what is wrong with it alone, one at a time.
+    """Yield for each update what makes its command, or its own refusal.
 
     Takes the updates' members and lots out of the message.
     """
@@ -123,7 +123,7 @@ def _terms(update: update_expiry_pb2.ExpiryUpdate) -> UpdateTerms:
 
 
 def _content(draft: UpdateDraft | InvalidField) -> tuple[object, ...]:
-    """What tells an item of a call from any other."""
+    """Return what distinguishes an item of a call from any other."""
     if isinstance(draft, InvalidField):
         return draft.field, draft.problem
     _, member, lot_id, _, mark = draft
@@ -131,7 +131,7 @@ def _content(draft: UpdateDraft | InvalidField) -> tuple[object, ...]:
 
 
 def _terms_content(terms: UpdateTerms) -> tuple[object, ...]:
-    """What is at its default does not count, so that fields added later change no fingerprint."""
+    """Return the fields that are not at their default; later fields change no fingerprint."""
     content: list[object] = [*_plain(terms.expiration)]
     if terms.currency is not None:
         content.append(("currency", terms.currency))

@@ -18,7 +18,7 @@ _GRANT: ContextVar[Grant] = ContextVar("grant", default=NOBODY)
 
 
 def caller() -> Caller:
-    """Who makes the present call; nobody before the call is authenticated."""
+    """Return who makes the present call; nobody before the call is authenticated."""
     return _GRANT.get().caller
 
 

@@ -23,7 +23,7 @@ class Shedding:
 
     @property
     def running(self) -> int:
-        """How many calls run now."""
+        """Return the number of calls that run now."""
         return self._running
 
     def wrap(self, method: str, inner: Handler) -> Handler:  # noqa: ARG002  # the same for all

@@ -53,7 +53,7 @@ class CredentialStore:
         self._worker.close()
 
     async def grant_of(self, token: str) -> Grant:
-        """What an API token allows. Raises TokenInvalid: unknown, expired and revoked are one."""
+        """Return what an API token allows. Raises TokenInvalid if unknown, expired or revoked."""
         key = digest(token)
         known = self._tokens.knows(key) or is_token(token)
         held = await self._tokens.get(key) if known else None

@@ -85,7 +85,7 @@ class AdminExecutor:
         self._reads.close()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """What `work` reads in one snapshot; tried again where the connection was lost."""
+        """Return what `work` reads in one snapshot; retry after a lost connection."""
         return await self._reads.run(work)
 
     async def run(self, task: AdminChange[T]) -> Outcome[T]:

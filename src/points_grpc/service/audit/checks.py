@@ -146,7 +146,7 @@ def _is_right_of_fixed(debit: SuspectDebit, earn: EarnExpiry, program: Program) 
 def _ends(
     debit: SuspectDebit, activity: dict[TransactionType, datetime], program: Program
 ) -> Iterator[datetime]:
-    """When the lot would lapse that has followed this activity."""
+    """Return when a lot with this activity lapses."""
     policy = program.versions[debit.policy_version_id]
     # A CLOSE is activity where a caller asked for it, and none where a lapse did.
     for counted in (policy.qualifying, policy.qualifying - {TransactionType.CLOSE}):

@@ -83,7 +83,7 @@ class AccountLoader:
     def empty(
         self, tenant_id: int, member_id: int, program: Program, currency: Currency
     ) -> AccountState:
-        """What a member without an account has: nothing. Its label must have been loaded."""
+        """Return the state of a member without an account. Its label must have been loaded."""
         label = self._labels[tenant_id, member_id]
         account = Account(
             tenant_id=tenant_id,

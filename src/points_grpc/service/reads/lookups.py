@@ -68,7 +68,7 @@ class _Lookup:
 
     @property
     def tenant_id(self) -> int:
-        """Whose data it may see."""
+        """Return the tenant whose data the lookup may read."""
         return self.caller.tenant_id
 
     @property
@@ -275,7 +275,7 @@ def _find_transactions(connection: Connection, lookups: Sequence[_Lookup]) -> No
 
 
 def _load_labels(account_states: AccountLoader, lookups: Sequence[_Lookup]) -> None:
-    """How the members are called that are shown, or have no account."""
+    """Load the labels of members that are shown, or have no account."""
     shown = {
         lookup.key
         for lookup in _open(lookups)

@@ -19,7 +19,7 @@ ProgramKey = tuple[int, int]
 
 
 def program_key(caller: Caller, program_id: int) -> ProgramKey:
-    """Where the program that a request names is found; 0 names the credential's default."""
+    """Return the key of the program that a request names; 0 names the credential's default."""
     return caller.tenant_id, program_id or caller.default_program_id
 
 
@@ -63,7 +63,7 @@ def member_ids(connection: Connection, named: Iterable[NamedMember]) -> dict[Nam
 
 
 def finding(named: Collection[NamedMember]) -> Query[dict[members.Name, Known]]:
-    """What the identifiers among these names stand for."""
+    """Return the query for the members of these names' identifiers."""
     return members.finding(
         [(tenant, name.type, name.value) for tenant, name in named if name.type != MEMBER_ID]
     )

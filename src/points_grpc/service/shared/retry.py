@@ -40,7 +40,7 @@ _log = structlog.get_logger("points_grpc.service")
 
 
 def run_with_retries(link: Link, clock: Clock, work: Callable[[Connection], T]) -> T:
-    """What `work` returned in the attempt that was committed.
+    """Run `work` until an attempt is committed; return what that attempt returned.
 
     Its unit of work has an id, by which a COMMIT whose answer was lost is known to have
     succeeded. Raises Unreachable when the database stays away, and whatever `work` raised that

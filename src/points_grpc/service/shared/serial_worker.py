@@ -34,7 +34,7 @@ class SerialWorker:
         self._link.close()
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns; it is attempted again after a conflict or a lost connection."""
+        """Run `work` and return its result; retry after a conflict or a lost connection."""
         if not self._places.acquire(blocking=False):
             raise Overloaded
         future = self._thread.submit(self._persist, work)

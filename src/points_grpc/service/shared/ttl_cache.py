@@ -48,7 +48,7 @@ class TtlCache(Generic[K, V]):
         return key in self._known
 
     async def get(self, key: K) -> V | None:
-        """What `key` stands for, None where there is none. Raises Overloaded and `look_up`'s."""
+        """Return the value of `key`, None for none. Raises Overloaded and `look_up`'s errors."""
         if (entry := self._known.get(key)) is not None:
             value, asked_at = entry
             age = self._ticks() - asked_at

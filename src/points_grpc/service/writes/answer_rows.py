@@ -57,7 +57,7 @@ class AnswerRows:
         return self._rows
 
     def _keep_moved(self, home: RequestKey, pairs: Sequence[tuple[WorkItem, Answer]]) -> None:
-        """What one member's items were answered: under one row, but for those that came later."""
+        """Add one member's answers: in one row, except those that were decided later."""
         item = pairs[0][0]
         call, mark = item.call_id, item.fingerprint
         since = None if call is None else call.since

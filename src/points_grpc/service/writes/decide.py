@@ -93,7 +93,7 @@ def _refuse_other_content(of_call: Sequence[WorkItem], answer_rows: AnswerRows) 
 def _decide_group(
     batch: Batch, items: Sequence[WorkItem], new_id: Callable[[int], int], known: Known
 ) -> list[tuple[WorkItem, Answer]]:
-    """What was kept under request ids, with their items; nothing if the group was dropped."""
+    """Decide a group; return its items with their answers, none if it was rolled back."""
     group = items[0].group
     batch_state = batch.gathered.batch_state
     while True:

@@ -104,7 +104,7 @@ class NamedIds:
         give_answers(connection, programs, hits)
 
     def rows(self, first: Iterable[tuple[WorkItem, Answer]]) -> list[KeptAnswer]:
-        """What servers of the release before have to find of one call's first answers."""
+        """Return the rows by which servers of the previous release find a call's first answers."""
         if not self.is_keeping:
             return []
         rows: list[KeptAnswer] = []

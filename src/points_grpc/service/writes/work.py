@@ -37,7 +37,7 @@ class Group:
         self.failure = None
 
     def fail(self, failure: Exception, at: int = 0) -> None:
-        """Let every command of the group come to nothing."""
+        """Set the outcome of every command of the group to `failure`."""
         self.results = []
         self.failure = failure
         self.refused_at = at
@@ -73,7 +73,7 @@ class LedgerCall:
 
     @property
     def size(self) -> int:
-        """How many commands it has."""
+        """Return the number of commands."""
         return sum(len(group.commands) for group in self.groups)
 
     @property

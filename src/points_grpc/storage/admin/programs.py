@@ -67,7 +67,7 @@ def every_tenant(connection: Connection) -> list[Tenant]:
 
 
 def tenant_names(connection: Connection) -> dict[int, str]:
-    """What every tenant is called, by id."""
+    """Return the names of all tenants, by id."""
     return {row.tenant_id: row.name for row in connection.execute(_tenant_names)}
 
 

@@ -96,7 +96,7 @@ def create(connection: Connection, tenant_id: int, digest: bytes, token: Token) 
 
 
 def find(connection: Connection, digests: Sequence[bytes]) -> dict[bytes, Bearer]:
-    """Whose tokens these are; unknown and revoked ones are absent, expired ones are not."""
+    """Return the tokens' owners; expired tokens are present, unknown and revoked are not."""
     found = connection.execute(_find, fill("asked", ("digest",), [(digest,) for digest in digests]))
     return {
         bytes(digest): Bearer(token_id, tenant_id, tenant, default, tuple(scopes.split()), until)

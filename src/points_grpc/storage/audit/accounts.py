@@ -61,7 +61,7 @@ def page(connection: Connection, after: AuditCursor, most: int) -> list[AuditCur
 
 
 def count_of_bucket(connection: Connection) -> int:
-    """How many accounts the first of the buckets has."""
+    """Return the number of accounts in the first of the buckets."""
     return int(connection.execute(_about).scalar_one())
 
 
@@ -309,7 +309,7 @@ _following = (
 
 
 def following(connection: Connection, accounts_asked: Sequence[AuditCursor]) -> list[FollowedRule]:
-    """Of each account and inactivity policy version, what bounds its lots."""
+    """Return, by account and inactivity policy version, the bounds of its lots."""
     found = connection.execute(_following, of_accounts(accounts_asked))
     return [FollowedRule._make((*facts, dict_of(instants))) for *facts, instants in split(found, 6)]
 

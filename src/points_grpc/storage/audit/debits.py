@@ -169,7 +169,7 @@ _past: dict[str, Any] = {
 
 
 def _at(kind: TransactionType) -> ColumnElement[Any]:
-    """When a row counts as activity: a REVERSE takes effect when the lapse did."""
+    """Return when a row counts as activity: a REVERSE counts when the lapse did."""
     return _row.c.created_at if kind in (T.REVERSE, T.CLOSE) else _row.c.effective_at
 
 
@@ -249,7 +249,7 @@ def suspect_debits(connection: Connection, page: Sequence[AuditCursor]) -> Itera
 def earn_expiries(
     connection: Connection, page: Sequence[AuditCursor], lot_ids: Collection[int]
 ) -> dict[int, EarnExpiry]:
-    """How these lots of the accounts were earned, by their ids."""
+    """Return how these lots of the accounts were earned, by lot id."""
     params = of_accounts(page) | {"lot_ids": list(lot_ids)}
     found = split(connection.execute(_foretold, params), 2)
     return {lot_id: EarnExpiry(at, dict_of(instants)) for lot_id, at, instants in found}

@@ -63,7 +63,7 @@ class AuditCheck:
     broken: Select[Any]
 
     def ask(self, connection: Connection, params: Params) -> Iterable[Finding]:
-        """What breaks the rule, at most FINDINGS_MAX of a page."""
+        """Return what breaks the rule, at most FINDINGS_MAX of a page."""
         found = connection.execute(self.broken.limit(FINDINGS_MAX), params)
         return [Finding(self.rule, self.noun, tenant_id, number) for tenant_id, number in found]
 
@@ -84,7 +84,7 @@ def of_accounts(page: Sequence[AuditCursor]) -> Params:
 
 
 def of_asked(table: Any, name: str = "account_id") -> ColumnElement[bool]:
-    """That a row of `table` belongs to one of the accounts that are asked about."""
+    """Return the condition that a row of `table` belongs to an account that is asked for."""
     return and_(
         table.c.bucket == asked.c.bucket,
         table.c.tenant_id == asked.c.tenant_id,
@@ -93,7 +93,7 @@ def of_asked(table: Any, name: str = "account_id") -> ColumnElement[bool]:
 
 
 def same(table: Any, name: str, other: Any, other_name: str = "") -> ColumnElement[bool]:
-    """That two rows of one bucket and tenant have the same id."""
+    """Return the condition that two rows of one bucket and tenant have the same id."""
     return and_(
         table.c.bucket == other.c.bucket,
         table.c.tenant_id == other.c.tenant_id,

@@ -81,7 +81,7 @@ _OF_A_LOT = (T.SUBMIT, T.APPROVE, T.CLOSE)
 
 
 def _like_its_account(row: Any, *more: Any) -> Any:
-    """That its account exists and agrees with it."""
+    """Return the condition that a row's account exists and agrees with it."""
     agrees = _account.c.currency_id == row.c.currency_id
     return _is_there(_account, "account_id", row, "", agrees, *more)
 
@@ -233,7 +233,7 @@ class Pager:
         self.at_end = False
 
     def next(self, connection: Connection) -> list[Finding]:
-        """What is wrong with the next rows."""
+        """Return the findings in the next rows."""
         bounds = {f"after_{name}": value for name, value in self._after._asdict().items()}
         row = connection.execute(_ENDS[self._table], {**bounds, "most": self._most}).one_or_none()
         end = _BEYOND_ALL if row is None else AuditCursor(*row)

@@ -100,7 +100,7 @@ class Database:
 
 
 def _flush_before(connection: Connection, *_: object) -> None:
-    """What waits on the wire goes before whatever SQLAlchemy executes."""
+    """Flush the pipeline before SQLAlchemy executes anything."""
     flush(connection)
 
 

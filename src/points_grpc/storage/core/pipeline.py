@@ -54,7 +54,7 @@ class Query(Generic[T]):
     read: Callable[[Sequence[Row]], T]
 
     def run(self, connection: Connection) -> T:
-        """Its answer, in a round trip of its own."""
+        """Return the result, in a round trip of its own."""
         answer: T = run_all(connection, self)[0]
         return answer
 
@@ -116,7 +116,7 @@ class _Prepared:
 
 
 def open_wire(connection: Connection, begin: bytes) -> None:
-    """Let units of work that begin on the wire begin with the command `begin`."""
+    """Open a pipeline on the connection; its units of work begin with the command `begin`."""
     connection.info[_WIRE] = _Wire(begin)
 
 
@@ -285,7 +285,7 @@ def _receive(connection: Connection, commit: bool = False) -> None:
 def _exchange(
     connection: Connection, commit: bool = False
 ) -> tuple[list[tuple[_Prepared, _Take | None] | None], list[Any]]:
-    """What has been sent, with the result of each."""
+    """Receive the result of each statement that was sent."""
     wire, driver = _wire_of(connection), _driver_of(connection)
     pgconn = driver.pgconn
     try:

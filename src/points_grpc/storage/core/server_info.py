@@ -18,7 +18,7 @@ class ServerInfo:
 
 
 def connections_allowed(connection: Connection) -> int:
-    """How many connections the server allows roles that are not set above the others."""
+    """Return the number of connections that the server allows to ordinary roles."""
 
     def number(name: str) -> int:
         return int(connection.scalar(select(func.current_setting(name, True))) or 0)

@@ -31,7 +31,7 @@ class Statement:
         self.formats = [parameter.format for parameter in self._parameters]
 
     def __len__(self) -> int:
-        """How many parameters it has."""
+        """Return the number of parameters."""
         return len(self._parameters)
 
     def values(self, params: Params) -> list[bytes | None]:
@@ -51,7 +51,7 @@ class _Parameter:
         self.format = Format.TEXT
 
     def write(self, params: Params) -> bytes | None:
-        """Its value of these."""
+        """Return its value among `params`, encoded."""
         return _encode(self._write(params[self._name]))
 
 
@@ -66,7 +66,7 @@ class _PackedParameter:
         self.format = Format.BINARY
 
     def write(self, params: Params) -> bytes | None:
-        """Its value of these."""
+        """Return its value among `params`, encoded."""
         return self._pack(params[self._name])
 
 

@@ -85,7 +85,7 @@ def _writer(write: Callable[[Any], str]) -> Callable[[Sequence[Any]], str]:
 
 
 def _write_numbers(values: Sequence[int | None]) -> str:
-    """As `_writer`'s, but without a call of ours for each number (an enum's text is its number)."""
+    """Write numbers like `_writer`'s, without a call of ours for each (an enum is its number)."""
     first = values[0] if values else None
     if values.count(first) == len(values):
         text = ",".join([str(first)] * len(values))

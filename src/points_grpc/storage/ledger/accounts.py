@@ -157,7 +157,7 @@ def reading(keys: Iterable[AccountKey]) -> Query[list[Account]]:
 
 
 def read(connection: Connection, keys: Iterable[AccountKey]) -> list[Account]:
-    """As `reading`, in a round trip of its own."""
+    """Read like `reading`, in a round trip of its own."""
     return reading(keys).run(connection)
 
 
@@ -171,7 +171,7 @@ def locking(keys: Iterable[AccountKey], wait: bool) -> Query[list[Account]]:
 
 
 def lock(connection: Connection, keys: Iterable[AccountKey], wait: bool) -> list[Account]:
-    """As `locking`, in a round trip of its own."""
+    """Lock like `locking`, in a round trip of its own."""
     return locking(keys, wait).run(connection)
 
 
@@ -229,7 +229,7 @@ def due(
 
 
 def count_due(connection: Connection, places: Sequence[DuePlace], until: datetime) -> int:
-    """How many accounts of these places, from their beginning, may have lots due by `until`."""
+    """Count the accounts of these places that may have lots due by `until`."""
     if not places:
         return 0
     params = fill("places", _PLACES, [(*place, until) for place in places])

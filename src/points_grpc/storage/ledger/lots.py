@@ -176,7 +176,7 @@ def by_vendor_id(connection: Connection, names: Collection[tuple[int, int, int]]
 def possibly_due(
     connection: Connection, accounts: Sequence[tuple[int, int, datetime]], limit: int | None
 ) -> dict[int, Lot]:
-    """Of each (tenant_id, account_id, now) every unfinished lot that may be due.
+    """Return for each (tenant_id, account_id, now) every unfinished lot that may be due.
 
     Those are the fixed ones whose expiry has come and all inactivity lots; at most `limit` an
     account where there is a limit.
@@ -188,7 +188,7 @@ def possibly_due(
 def following(
     connection: Connection, accounts: Sequence[tuple[int, int, datetime]]
 ) -> dict[int, Lot]:
-    """Of each (tenant_id, account_id, now) every unfinished lot that follows its activity."""
+    """Return for each (tenant_id, account_id, now) every unfinished lot of an inactivity policy."""
     return fetch(connection, _following, "checked", _CHECKED, with_bucket(accounts))
 
 

@@ -174,7 +174,7 @@ class Known:
 
 
 def finding(names: Collection[Name]) -> Query[dict[Name, Known]]:
-    """Whose each identifier is; unknown ones are absent.
+    """Return the query for each identifier's member; unknown ones are absent.
 
     A name of the type `member_id` is not an identifier: ask `labels` for it.
     """
@@ -192,7 +192,7 @@ class FoundMember:
 
 
 def finding_with_former(names: Collection[Name]) -> Query[FoundMember]:
-    """Whose each identifier is, and whose it was while request ids are remembered."""
+    """Return the query for each identifier's member, present and former."""
     ask = finding(names)
     return Query(_find_with_former if names else None, ask.params, _found)
 
@@ -237,7 +237,7 @@ def resolve(connection: Connection, names: Collection[Name]) -> dict[Name, int]:
 
 
 def labels(connection: Connection, keys: Collection[MemberKey]) -> dict[MemberKey, MemberLabel]:
-    """How each member is shown; unknown ones are absent."""
+    """Return each member's label; unknown ones are absent."""
     if not keys:
         return {}
     asked = [(bucket_of_id(member_id), tenant_id, member_id) for tenant_id, member_id in keys]

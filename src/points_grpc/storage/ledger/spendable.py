@@ -92,7 +92,7 @@ def _following_statement(limit: int) -> Select[Any]:
 def first(
     connection: Connection, streams: Sequence[tuple[int, int, int]], limit: int | None
 ) -> dict[int, Lot]:
-    """Of each (tenant_id, account_id, rule) the first `limit` approved lots in spending order."""
+    """Return for each (tenant_id, account_id, rule) the first `limit` lots in spending order."""
     statement = statement_of("spendable", limit, _first_statement)
     return fetch(connection, statement, "streams", _STREAM, with_bucket(streams))
 
@@ -100,7 +100,7 @@ def first(
 def following(
     connection: Connection, streams: Sequence[tuple[int, int, int, LotCursor]], limit: int
 ) -> dict[int, Lot]:
-    """Of each (tenant_id, account_id, rule, key) the next `limit` approved lots behind that key."""
+    """Return for each (tenant_id, account_id, rule, key) the next `limit` lots after the key."""
     statement = statement_of("spendable_after", limit, _following_statement)
     values = [
         (bucket_of_id(account), tenant, account, rule, *key, key[2] if key[1] is None else _ALWAYS)

@@ -90,7 +90,7 @@ class StoredAnswer:
 
     @property
     def read_until(self) -> int:
-        """How many allocations by lot id have those that are shown among them."""
+        """Return how many allocations, by lot id, contain those that are shown."""
         return max(self.order[:ALLOCATIONS_MAX], default=ALLOCATIONS_MAX - 1) + 1
 
 

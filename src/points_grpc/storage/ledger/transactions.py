@@ -149,7 +149,7 @@ def by_id(connection: Connection, keys: Iterable[tuple[int, int]]) -> dict[int, 
 
 
 def existing(connection: Connection, keys: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Those of these (tenant_id, transaction_id) that there are."""
+    """Return which of these (tenant_id, transaction_id) exist."""
     return {(row[0], row[1]) for row in _by_transaction(connection, _existing, keys)}
 
 

@@ -98,7 +98,7 @@ def changes(
     quota: int,
     ascending: bool = False,
 ) -> ChangeRun:
-    """Of the `quota` expiry changes of (account_id, lot_id) after a version, those in a period.
+    """Read `quota` expiry changes of (account_id, lot_id) after a version; keep a period's.
 
     lot_id 0 means all of the account. Newest first, or oldest with `ascending`.
     """

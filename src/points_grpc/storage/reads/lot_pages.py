@@ -223,7 +223,7 @@ def unfinished(
     period: tuple[datetime | None, datetime | None],
     quota: int,
 ) -> list[tuple[Stream, Lot]]:
-    """Of each stream of the (tenant_id, account_id) the first `quota` lots after its place.
+    """Return the first `quota` lots of each stream of the account after its place.
 
     Dated streams have only the lots that expire in the period, half open; undated ones run by
     earn, then lot id.

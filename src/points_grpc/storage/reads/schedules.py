@@ -106,7 +106,7 @@ _fixed = (
 
 
 def fixed_lots(asked: Iterable[tuple[int, int, int, datetime]]) -> Query[dict[int, FixedLots]]:
-    """How the fixed lots of each (tenant_id, account_id, state, now) stand, by account.
+    """Return the query for the fixed lots of each (tenant_id, account_id, state, now).
 
     An account without unfinished fixed lots in the states that are asked for is absent.
     """

@@ -153,7 +153,7 @@ def measured(
 
 
 def _columns(row: Any) -> list[ColumnElement[Any]]:
-    """What is read of a run: the transaction, how far the run was read, whether it is wanted."""
+    """Return the columns of a run: the transaction, how far was read, whether it is wanted."""
     shown = [row[column.name] for column in TRANSACTION_COLUMNS]
     return [*shown, row.text_bytes, row.examined, _is_wanted(row).label("is_wanted")]
 
@@ -193,7 +193,7 @@ def history(
     quota: int,
     ascending: bool = False,
 ) -> Run:
-    """Of the (tenant_id, account_id)'s `quota` transactions after a version, the wanted ones.
+    """Read `quota` transactions of the account after a version; return the wanted ones.
 
     Newest first, or oldest with `ascending`; `after` is the version to continue from.
     """
@@ -269,7 +269,7 @@ def newest(
     after: int,
     quota: int,
 ) -> list[Run]:
-    """Of each bucket's `quota` transactions below an id, highest first, the wanted ones."""
+    """Read `quota` transactions of each bucket below an id, newest first; return the wanted."""
     most = READ_BYTES_MAX // len(buckets)
     params = {"of_tenant": tenant_id, "after": after, "quota": quota, "most_text": most}
     places = fill("places", ("bucket",), [(bucket,) for bucket in buckets])
@@ -285,7 +285,7 @@ def largest(
     after: tuple[int, int],
     quota: int,
 ) -> list[Run]:
-    """Of each bucket's `quota` EARNs of a currency after an (amount, id), the wanted ones.
+    """Read `quota` EARNs of each bucket of a currency after (amount, id); return the wanted.
 
     The largest first, of equal ones the highest id. `wanted` must name the currency.
     """

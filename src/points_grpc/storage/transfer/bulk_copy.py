@@ -210,7 +210,7 @@ class CopyBuffer:
         ]
 
     def lot_writer(self, account: Account, principal: str) -> AccountLotWriter:
-        """Where lots of one account are added without being made first."""
+        """Return a writer that adds lots of one account without creating objects."""
         return AccountLotWriter(self, account, principal)
 
     @property

@@ -85,13 +85,13 @@ def _of(key: FileKey) -> dict[str, Any]:
 
 
 def progress(connection: Connection, key: FileKey) -> Progress | None:
-    """How far the file has come; None for one that was never begun."""
+    """Return the file's progress; None for a file that was never begun."""
     row = connection.execute(_progress, _of(key)).one_or_none()
     return Progress(*row) if row is not None else None
 
 
 def lock_progress(connection: Connection, key: FileKey) -> Progress | None:
-    """As `progress`; until the unit of work ends nobody else goes on with the file."""
+    """Return the file's progress, and lock it until the unit of work ends."""
     row = connection.execute(_lock, _of(key)).one_or_none()
     return Progress(*row) if row is not None else None
 
@@ -157,7 +157,7 @@ _insert_keys = insert_rows(import_keys, _COLUMNS)
 def targets(
     connection: Connection, tenant_id: int, keys: Collection[ImportKey]
 ) -> dict[ImportKey, Target]:
-    """What the rows with these keys became; those that were never imported are absent."""
+    """Return what the rows with these keys became; rows never imported are absent."""
     if not keys:
         return {}
     values = [(bucket_of_id(member), tenant_id, member, name) for member, name in keys]

@@ -70,7 +70,7 @@ class ExpiringPoints(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def expiring_points(call: HttpCall) -> Response:
-    """How many points will expire in the period."""
+    """Answer how many points expire in the period."""
     asked, request = read_expiring(call)
     try:
         found = await call.ask(_GET_EXPIRING, request)
@@ -82,7 +82,7 @@ async def expiring_points(call: HttpCall) -> Response:
 
 
 def read_expiring(call: HttpCall) -> tuple[ExpiringPoints, expiring_pb2.GetExpiringPointsRequest]:
-    """What is asked, and the request for the service. Raises Problem."""
+    """Return the body as read and the request for the service. Raises Problem."""
     given = _read_xml(call.body) if call.media_type in XML_TYPES else read_json(call.body)
     if isinstance(given, dict) and given.get("token") in (None, ""):
         raise Problem(
@@ -156,7 +156,7 @@ def _first_instant(text: str) -> Timestamp:
 
 
 def _instant_after(text: str) -> Timestamp:
-    """Where the period is over that includes `text`: a whole second to its end."""
+    """Return the end of a period that includes `text`: a whole second is included."""
     seconds, fraction = _read_instant(text, "date_to")
     micros, finer = _micros(fraction)
     return _timestamp(seconds, micros + 1 if micros or finer else 1_000_000)

@@ -115,7 +115,7 @@ async def expire(call: HttpCall) -> Response:
 
 
 def read_expire(call: HttpCall) -> tuple[str, expire_pb2.ExpireRequest]:
-    """Whose points, and the request for the service. Raises Problem."""
+    """Return the member's id and the request for the service. Raises Problem."""
     one_query(call.query)
     body = shaped(read_json(call.body), ExpirePointsRequest)
     key = call.idempotency_key(KEY_HEADER)

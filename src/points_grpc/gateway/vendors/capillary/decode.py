@@ -66,7 +66,7 @@ _EXTEND = expiry_change_pb2.REASON_TYPE_EXTEND_EXPIRY
 
 
 def read_request(body: bytes, request_id: str) -> UpdateExpiryRequest:
-    """What the body asks for, whose items are each to be refused for itself. Raises Problem."""
+    """Return the request, of which each item may be refused alone. Raises Problem."""
     items = _items(read_json_with_floats(body))
     request = UpdateExpiryRequest(request_id=request_id, return_partial_success=True)
     for place, item in enumerate(items):

@@ -115,7 +115,7 @@ def of_item(failure: Failure, kind: str, lot_id: int) -> tuple[int, str]:
 
 
 def _detail(failure: Failure) -> str:
-    """What is wrong, in the page's names."""
+    """Return the problem in the names of the vendor's documentation."""
     if failure.reason != "INVALID_FIELD":
         return failure.message.removesuffix(".")
     path = failure.field.partition("].")[2] or failure.field

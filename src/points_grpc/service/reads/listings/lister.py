@@ -79,7 +79,7 @@ class _Asked:
         self._holdings = AccountLoader(connection, programs, {}, clock, {})
 
     def transactions(self, listing: ListTransactions) -> Page[TransactionView]:
-        """Of one account, or across the currency."""
+        """List the transactions of one account, or of the whole currency."""
         listing = resume(listing)
         program = self._program(listing.program_id)
         currency = currency_of(program, listing.currency)
@@ -102,7 +102,7 @@ class _Asked:
         return Page(tuple(rows), subject.begin(cursor))
 
     def lots(self, listing: ListLots) -> Page[LotView]:
-        """Of one account."""
+        """List the lots of one account."""
         listing = resume(listing)
         currency = currency_of(self._program(listing.program_id), listing.currency)
         account_state = self._account_state(self._member_id(listing.member), currency)
@@ -112,7 +112,7 @@ class _Asked:
         return Page(tuple(rows), _subject_of(account_state).begin(cursor))
 
     def changes(self, listing: ListExpiryChanges) -> Page[ExpiryChangeView]:
-        """Of one account, or of one lot."""
+        """List the expiry changes of one account, or of one lot."""
         listing = resume(listing)
         lot = self._lot(listing) if listing.lot_id else None
         if lot is not None:
@@ -129,7 +129,7 @@ class _Asked:
         return Page(tuple(rows), _subject_of(account_state, lot_id).begin(cursor))
 
     def allocations(self, listing: ListAllocations) -> Page[AllocationView]:
-        """Of one transaction."""
+        """List the allocations of one transaction."""
         key = (self._tenant_id, listing.transaction_id)
         row = transactions.by_id(self._connection, [key]).get(listing.transaction_id)
         account_state = None if row is None else self._account_state_of(row.account_id)

@@ -79,7 +79,7 @@ def find_lapsed_lots(
 
 
 def find_ends(connection: Connection, tenant_id: int, ended: Sequence[Lot]) -> set[LotEnd]:
-    """Which stored lapses of these lots no row of a file has posted; sets each lot's `lapsed`."""
+    """Return the stored lapses that no row of a file has posted; set each lot's `lapsed`."""
     keys = {(tenant_id, lot.lapse_id, lot.lot_id) for lot in ended}
     amounts = transactions.parts(connection, keys)
     numbers = {number for lot in ended for number in (lot.lapse_id, lot.lot_id)}

@@ -79,7 +79,7 @@ class ChunkLookup:
     ends: set[LotEnd] = field(default_factory=set)
 
     def add_lot(self, lot: Lot) -> None:
-        """Let the lot be found."""
+        """Add a lot, so that later rows find it."""
         self.lots[lot.lot_id] = lot
         if lot.vendor_id:
             self.vendor_lots[lot.member_id, lot.vendor_id] = lot
@@ -227,7 +227,7 @@ class Finder:
             self.lookup.add_lot(lot)
 
     def _find_ends(self) -> None:
-        """Which of the lots have been ended by servers."""
+        """Find which of the lots servers have ended."""
         for lookup in self._before:
             self.lookup.ends |= lookup.ends
         ended = [lot for lot in self.lookup.lots.values() if lot.lapse_id and not lot.lapsed]

@@ -34,7 +34,7 @@ V = TypeVar("V")
 
 
 def one_of(known: Mapping[str, V], text: str, field: str) -> V:
-    """What `text` stands for."""
+    """Return the member of the enum that `text` names."""
     try:
         return known[text]
     except KeyError:
@@ -99,7 +99,7 @@ def lot_named(vendor_id: str, import_id: str, prefix: str = "lot_") -> LotRef:
 
 
 def allocations_in(value: Any, scale: int) -> list[tuple[LotRef, int]]:
-    """Which lots a transaction took from, or gave back to, and how much of each."""
+    """Return the lots of a transaction, and how much it took from or gave back to each."""
     found = read_json(value, "allocations")
     if not isinstance(found, list) or not 1 <= len(found) <= ALLOCATIONS_MAX:
         raise InvalidField("allocations", f"must be a list of 1 to {ALLOCATIONS_MAX}")
@@ -122,7 +122,7 @@ _ALLOCATION = {"amount", "lot_vendor_id", "lot_import_id"}
 
 
 def texts_of(row: LotFields | HistoryFields) -> TransactionTexts:
-    """What was written on a transaction."""
+    """Return the texts of a transaction."""
     texts = TransactionTexts()
     if row.reference:
         texts["reference"] = read_text(row.reference, "reference", REFERENCE_MAX)

@@ -143,7 +143,7 @@ class Preparer:
         return True
 
     def _lot_writer(self, pair: Pair) -> bulk_copy.AccountLotWriter | None:
-        """Where plain lots are posted, unless an earn may have to end something first."""
+        """Return the writer of plain lots; None if an earn may have to end something first."""
         account = self._lookup.accounts.get(pair)
         if account is None:
             account = self._lookup.accounts[pair] = self._new_account(*pair)

@@ -105,7 +105,7 @@ def _check_header(names: Sequence[str]) -> None:
 
 
 def _getter(names: Sequence[str], kind: type[Fields]) -> Callable[[Sequence[str]], Fields]:
-    """What makes a row of a record's cells, of which an empty one is added at the end."""
+    """Return what makes a row of a record's cells; an empty cell is appended to them."""
     places = (names.index(f) if f in names else len(names) for f in kind._fields)
     pick, make = itemgetter(*places), kind._make
     return lambda cells: make(pick(cells))

@@ -57,7 +57,7 @@ class Source:
         return found.digest()
 
     def size(self) -> int | None:
-        """How many bytes there are to read; None where that is not known beforehand."""
+        """Return the number of bytes to read; None if it is not known beforehand."""
         if self.compressed:
             return None
         with self._path.open("rb") as file:

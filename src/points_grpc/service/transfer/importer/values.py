@@ -29,7 +29,7 @@ def read_amount(text: str, scale: int, field: str) -> int:
 
 
 def read_part(text: str, scale: int, field: str) -> int | None:
-    """As `read_amount`, but zero is one, too, and None is what is not given."""
+    """Read an amount like `read_amount`, but zero is allowed and "" is None."""
     if not text:
         return None
     units = plain_units(text, scale)
@@ -74,7 +74,7 @@ def _end_of(text: str, zone: ZoneInfo, field: str) -> datetime:
 
 
 def read_past(text: str, zone: ZoneInfo, field: str, now: datetime) -> datetime:
-    """As `read_instant`; what lies in the future is refused."""
+    """Read an instant like `read_instant`, but refuse one in the future."""
     at = read_instant(text, zone, field)
     if at > now:
         raise InvalidField(field, "must not lie in the future")
@@ -82,7 +82,7 @@ def read_past(text: str, zone: ZoneInfo, field: str, now: datetime) -> datetime:
 
 
 def read_expiry(text: str, zone: ZoneInfo, field: str) -> datetime | None:
-    """As `read_instant`, or `never`, which is None."""
+    """Read an instant like `read_instant`, or `never`, which is None."""
     return None if text == NEVER else read_instant(text, zone, field)
 
 
@@ -92,7 +92,7 @@ def read_vendor_id(text: str, field: str) -> int:
 
 
 def read_json(value: Any, field: str) -> Any:
-    """What a structured field holds; CSV has it as text. None where nothing is given."""
+    """Return the value of a structured field, which CSV has as text; None for none."""
     if not isinstance(value, str):
         return value
     if not value:
