@@ -28,7 +28,7 @@ LOCK_ARGS ?=
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-faults model demo bench bench-quick fuzz corpus golden audit-dependencies mutation lint format types check lock clean \
-        protos protos-check protos-lint protos-breaking openapi openapi-check docs-assets
+        protos protos-check protos-lint protos-breaking openapi openapi-check reference reference-check docs-picture docs-assets
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,7 +109,7 @@ format: $(STAMP) ## put the code into shape
 types: $(STAMP) ## check types
 	$(PY) -m mypy
 
-check: lint types protos-lint protos-check openapi-check ## everything that is checked besides the tests
+check: lint types protos-lint protos-check openapi-check reference-check ## everything that is checked besides the tests
 
 # lock(file, arguments): versions that are in the file already are kept where they can be.
 define lock
@@ -210,6 +210,29 @@ openapi-check: ## fail if the OpenAPI documents are not those of the contract an
 	$(call documents,build/openapi)
 	@diff -r build/openapi/indented $(OPENAPI) >&2 && diff -rq build/openapi/compact $(OPENAPI_SERVED) >&2 \
 	  || { echo 'stale: run make openapi' >&2; exit 1; }
+
+# The reference pages, generated from the contract, the settings, the counters and the commands.
+REFERENCE = docs/reference
+
+# reference(folder): all of them, as things are now.
+define reference
+@rm -rf $(1) && mkdir -p $(1)/pages
+@$(PROTOC) -Iprotos $(IMAGE) -o $(1)/image.binpb $(PROTOS)
+@$(PY) -m points_grpc.cli.reference $(1)/image.binpb $(1)/pages
+endef
+
+reference: ## build the reference pages: methods, errors, configuration, metrics, command line
+	$(call reference,build/reference)
+	@rm -rf $(REFERENCE) && mv build/reference/pages $(REFERENCE)
+
+reference-check: ## fail if the reference pages are not those of the code
+	$(call reference,build/reference)
+	@diff -r build/reference/pages $(REFERENCE) >&2 || { echo 'stale: run make reference' >&2; exit 1; }
+
+docs-picture: ## draw docs/architecture.svg anew; needs npm
+	@rm -rf build/viz && mkdir -p build/viz
+	@npm install --silent --no-fund --no-audit --prefix build/viz @viz-js/viz@3
+	@node docs/draw.mjs docs/architecture.dot docs/architecture.svg $(CURDIR)/build/viz
 
 # The page at /docs is made of a package of npm's, of which the version is in the file VERSION.
 SWAGGER = src/points_grpc/gateway/docs_ui/swagger-ui

@@ -1,9 +1,10 @@
-"""The README tells the truth: what there is stands in it, and what stands in it there is."""
+"""The documents tell the truth: what there is stands in them, and what they name exists."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,19 @@ from typer.main import get_command
 from points.dev.v1 import test_clock_pb2
 from points.v1 import errors_pb2, member_service_pb2, points_service_pb2, program_service_pb2
 from points_grpc.cli.main import app
-from points_grpc.config import Settings, variable
 from points_grpc.errors import Refusal
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *DOCS]
+METHODS_PAGE = (ROOT / "docs/reference/methods.md").read_text()
+TUTORIAL = (ROOT / "docs/tutorial.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
+
+README_LINES_MAX = 200
+GLOSSARY_MAX = 40
 
 FILES: tuple[FileDescriptor, ...] = (
     points_service_pb2.DESCRIPTOR,
@@ -52,28 +60,24 @@ COMMANDS = commands_of(get_command(app))
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
-def test_every_method_is_in_the_readme(method: str) -> None:
-    """Every method of the contract is in the README."""
-    assert f"`{method.rpartition('/')[2]}`" in README
+def test_every_method_is_documented(method: str) -> None:
+    """Every method of the contract is in the reference, the test clock's in the tutorial."""
+    page = TUTORIAL if method.startswith("points.dev.") else METHODS_PAGE
+    assert f"`{method.rpartition('/')[2]}`" in page
 
 
-@pytest.mark.parametrize("reason", sorted(REASONS))
-def test_every_reason_is_in_the_readme(reason: str) -> None:
-    """Every error reason has a row in the README."""
-    assert f"| `{reason}` |" in README
-
-
-def test_reasons_have_the_codes_that_the_readme_says() -> None:
-    """The README's table gives each reason the gRPC code with which it is sent."""
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `([A-Z_]+)` \|", README, re.MULTILINE))
+def test_every_reason_is_in_the_reference() -> None:
+    """The reference gives each reason of the contract the gRPC code with which it is sent."""
+    page = (ROOT / "docs/reference/errors.md").read_text()
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `([A-Z_]+)` \|", page, re.MULTILINE))
     assert rows == {kind.reason: kind.code for kind in Refusal.__subclasses__()}
     assert rows.keys() == REASONS
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
-def test_every_make_target_is_in_the_readme(target: str) -> None:
-    """Everything that make can make is in the README."""
-    assert f"make {target}" in README
+def test_every_make_target_is_documented(target: str) -> None:
+    """Everything that make can make is in CONTRIBUTING.md."""
+    assert f"make {target}" in CONTRIBUTING
 
 
 def test_every_make_target_says_what_it_is_for() -> None:
@@ -82,16 +86,18 @@ def test_every_make_target_says_what_it_is_for() -> None:
     assert silent == set()
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_what_a_page_says_to_make_there_is(page: str) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_says_to_make_there_is(page: Path) -> None:
     """No page names a make target that does not exist."""
-    said = re.findall(r"\bmake ([a-z][a-z-]*)\b", code_of((ROOT / page).read_text()))
+    said = re.findall(r"\bmake ([a-z][a-z-]*)\b", code_of(page.read_text()))
     assert set(said) <= TARGETS
 
 
-def test_commands_in_the_readme_exist() -> None:
-    """Every points-grpc command line in the README is one, with options that it has."""
-    lines = re.findall(r"points-grpc ([^`\n#|]*)", code_of(README))
+@pytest.mark.parametrize("page", ["README.md", "docs/operations.md", "docs/tutorial.md"])
+def test_commands_of_a_page_exist(page: str) -> None:
+    """Every points-grpc command line of a page is one, with options that it has."""
+    lines = re.findall(r"^ *points-grpc ([^`\n#|]*)", (ROOT / page).read_text(), re.MULTILINE)
+    lines += re.findall(r"`points-grpc ([^`\n]*)`", (ROOT / page).read_text())
     for line in lines:
         words = line.split()
         name = "points-grpc"
@@ -102,26 +108,53 @@ def test_commands_in_the_readme_exist() -> None:
         assert {word for word in words if word.startswith("--")} <= known, line
 
 
-def test_methods_called_in_the_readme_exist() -> None:
-    """Every method that the README calls is in the contract."""
-    called = set(re.findall(r"points\.(?:dev\.)?v1\.\w+/\w+", README))
+def test_methods_that_pages_call_exist() -> None:
+    """Every method that the README or the tutorial calls is in the contract."""
+    called = set(re.findall(r"points\.(?:dev\.)?v1\.\w+/\w+", README + TUTORIAL))
     assert called <= METHODS
 
 
-@pytest.mark.parametrize("field", sorted(Settings.model_fields))
-def test_every_setting_is_in_the_readme_with_its_default(field: str) -> None:
-    """Every setting is in the README's table with the default that it has."""
-    default = Settings.model_fields[field].default
-    # By their text: 1 is equal to True.
-    said = {"None": "none", "True": "yes", "False": "no"}.get(str(default), f"`{default}`")
-    assert f"| `{variable(field)}` | {said} |" in README
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every file that a page links to exists, and so does every page that it names."""
+    text = page.read_text()
+    linked = [page.parent / path for path in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", text)]
+    named = [ROOT / path for path in re.findall(r"`((?:docs|protos)/[\w/.]+)`", text)]
+    assert [str(path) for path in linked + named if not path.exists()] == []
 
 
-def test_links_lead_somewhere() -> None:
-    """Every page of the project that the README links to or names exists."""
-    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    named = re.findall(r"`((?:docs|protos)/[\w/.]+)`", README)
-    assert [path for path in linked + named if not (ROOT / path).exists()] == []
+def test_the_readme_is_short() -> None:
+    """The README has at most 200 lines."""
+    assert len(README.splitlines()) <= README_LINES_MAX
+
+
+def test_modules_in_the_documents_exist() -> None:
+    """Every module that these three pages name exists."""
+    pages = [ROOT / name for name in ("docs/architecture.md", "SECURITY.md", "CONTRIBUTING.md")]
+    found = {
+        path
+        for page in pages
+        for path in re.findall(r"`((?:src/points_grpc/)?[a-z_]+/[\w/]+\.py)`", page.read_text())
+    }
+    missing = {
+        path
+        for path in found
+        if not (ROOT / path).exists() and not (ROOT / "src/points_grpc" / path).exists()
+    }
+    assert missing == set()
+
+
+def test_the_picture_is_of_its_source() -> None:
+    """The picture in the architecture was drawn from the source beside it."""
+    digest = sha256((ROOT / "docs/architecture.dot").read_bytes()).hexdigest()
+    assert f"<!-- source sha256:{digest} -->" in (ROOT / "docs/architecture.svg").read_text()
+
+
+def test_the_glossary_is_short() -> None:
+    """The glossary of the architecture has at most 40 entries."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    section = text.partition("## Glossary")[2].partition("\n## ")[0]
+    assert 1 < len(re.findall(r"^\| ", section, re.MULTILINE)) - 1 <= GLOSSARY_MAX
 
 
 def test_the_lock_file_names_no_index() -> None:
