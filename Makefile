@@ -74,10 +74,10 @@ demo: $(STAMP) ## play the demo against the server that make run started
 BENCH_ARGS ?=
 
 bench: $(STAMP) ## measure speed and memory in under 8 minutes, and write it into docs/performance.*
-	$(PY) benchmarks/run.py --page $(BENCH_ARGS)
+	$(PY) -m benchmarks.run --page $(BENCH_ARGS)
 
 bench-quick: $(STAMP) ## the same with small numbers in under 90 seconds, to see that it works
-	$(PY) benchmarks/run.py --quick $(BENCH_ARGS)
+	$(PY) -m benchmarks.run --quick $(BENCH_ARGS)
 
 # How long all targets of make fuzz together take. With a seed and a number of inputs for each target,
 # as in FUZZ_ARGS='1 20000', an empty build/fuzz gives the same inputs each time.
@@ -88,7 +88,7 @@ fuzz: $(STAMP) ## fuzz the methods' handlers and the gateway for FUZZ_SECONDS, g
 	@mkdir -p build/fuzz
 	@for target in methods dialects routes; do \
 	  echo "fuzzing $$target"; \
-	  PYTHONHASHSEED=0 $(PY) tests/fuzzing/fuzz.py $$target $$(($(FUZZ_SECONDS) / 3)) $(FUZZ_ARGS) >build/fuzz/$$target.log 2>&1 \
+	  PYTHONHASHSEED=0 $(PY) -m tests.support.fuzzing.fuzz $$target $$(($(FUZZ_SECONDS) / 3)) $(FUZZ_ARGS) >build/fuzz/$$target.log 2>&1 \
 	    || { tail -40 build/fuzz/$$target.log >&2; exit 1; }; \
 	  grep -e 'executed_units' -e 'not installed' build/fuzz/$$target.log; done
 

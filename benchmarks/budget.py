@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from figures import Case
-from scale import Scale
+from benchmarks.figures import Case
+from benchmarks.scale import Scale
 
 SETUP_SECONDS = 4.0
 """For a server and what makes load on it."""

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
-from calls import BATCH, POOL, Load
+from benchmarks.calls import BATCH, POOL, Load
 
 from points_grpc.storage.core.ids import BUCKETS
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from calls import BATCH, POOL, Call, Load, Next, member_name
+from benchmarks.calls import BATCH, POOL, Call, Load, Next, member_name
 
 EARN = b"POST /v1/points:earn"
 UPDATE_EXPIRY = b"POST /v2/points/updateExpiry"

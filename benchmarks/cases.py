@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ghz
-from calls import Load
-from figures import Case, Figure
-from peers import CLIENTS
-from places import WORKERS
-from scale import Scale
+from benchmarks.calls import Load
+from benchmarks.figures import Case, Figure
+from benchmarks.peers import CLIENTS
+from benchmarks.places import WORKERS
+from benchmarks.scale import Scale
+
+from benchmarks import ghz
 
 UNARY = {
     "earn": "Earn",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from calls import Load
-from figures import Case, Figure
-from scale import Scale
+from benchmarks.calls import Load
+from benchmarks.figures import Case, Figure
+from benchmarks.scale import Scale
 
 WRITES = 200
 """Earns a second beside the sweep."""

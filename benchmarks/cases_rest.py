@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from calls import Load
-from dialect_costs import NAMES
-from figures import Case, Figure
-from scale import Scale
+from benchmarks.calls import Load
+from benchmarks.dialect_costs import NAMES
+from benchmarks.figures import Case, Figure
+from benchmarks.scale import Scale
 
 
 def cases(scale: Scale, lots: str) -> list[Case]:

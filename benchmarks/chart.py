@@ -7,7 +7,7 @@ from html import escape
 from math import log2
 from typing import Any
 
-from report import Facts, shown
+from benchmarks.report import Facts, shown
 
 WIDTH, LABELS, RIGHT = 960, 360, 120
 BAR, GAP, TITLE = 15, 7, 46

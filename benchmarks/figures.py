@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from statistics import median
 
-from calls import Load
-from measure import Sample
+from benchmarks.calls import Load
+from benchmarks.measure import Sample
 
 Samples = dict[str, list[Sample]]
 

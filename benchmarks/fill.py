@@ -14,7 +14,7 @@ from itertools import repeat
 from pathlib import Path
 
 import psycopg
-from calls import member_name
+from benchmarks.calls import member_name
 
 from points_grpc.storage.core.ids import BUCKETS, bucket_of_name
 

@@ -8,10 +8,10 @@ import subprocess
 import tempfile
 import uuid
 
-from calls import Load
+from benchmarks.calls import Load
+from benchmarks.measure import Counted
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from measure import Counted
 
 from points.v1 import points_service_pb2
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import cast
 from urllib.parse import urlsplit
 
-from http2 import Done
+from benchmarks.http2 import Done
 
 TOKEN = "demo"
 

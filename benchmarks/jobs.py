@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import import_file
 import psutil
 import psycopg
-from measure import Counted, Meter, Sample
-from server import Cluster, plain_environment, stop
+from benchmarks.measure import Counted, Meter, Sample
+from benchmarks.server import Cluster, plain_environment, stop
+
+from benchmarks import import_file
 
 LOOK_SECONDS = 0.05
 JOB_SECONDS_MAX = 120.0

@@ -17,11 +17,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import calls_rest
 import uvloop
-from calls import Load, Next, calls_of
-from http1 import Http1
-from http2 import Http2
+from benchmarks.calls import Load, Next, calls_of
+from benchmarks.http1 import Http1
+from benchmarks.http2 import Http2
+
+from benchmarks import calls_rest
 
 CONNECTIONS = 8
 """Several workers that share a port share connections, not calls."""

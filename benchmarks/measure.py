@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import psutil
-from server import Cluster, cpu_seconds, machine_seconds, memory_mb
+from benchmarks.server import Cluster, cpu_seconds, machine_seconds, memory_mb
 
 
 @dataclass(frozen=True)

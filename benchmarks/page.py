@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import chart
-from report import FIGURE_HEADINGS, LOAD_HEADINGS, Facts, figure_row, load_row
+from benchmarks.report import FIGURE_HEADINGS, LOAD_HEADINGS, Facts, figure_row, load_row
+
+from benchmarks import chart
 
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 

@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 import psycopg
-from calls import Load
-from measure import Counted
+from benchmarks.calls import Load
+from benchmarks.measure import Counted
 
 CLIENTS = 32
 """Connections of pgbench: with more, or half of them, it is slower on two processors."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import peers
-from fill import fill
-from scale import Scale
-from server import Cluster, Server, running, serving
-from stand import Stand
+from benchmarks.fill import fill
+from benchmarks.scale import Scale
+from benchmarks.server import Cluster, Server, running, serving
+from benchmarks.stand import Stand
 
-ORM_PROGRAM = Path(__file__).with_name("orm_server.py")
+from benchmarks import peers
+
+ORM_PROGRAM = ("-m", "benchmarks.orm_server")
 WORKERS = 2
 """Processes of the server called `workers`, which is on the database of `spread`."""
 
@@ -67,7 +67,7 @@ class Places:
         if name == "orm":
             if is_new:
                 peers.create(cluster.conninfo(name), self._scale.spread.members)
-            command = [sys.executable, str(ORM_PROGRAM), cluster.url(name, "postgresql+psycopg")]
+            command = [sys.executable, *ORM_PROGRAM, cluster.url(name, "postgresql+psycopg")]
             with running(command, cluster.folder / "orm.log") as server:
                 yield server
             return

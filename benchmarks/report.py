@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from figures import Case, Figure, Samples
-from measure import Sample
+from benchmarks.figures import Case, Figure, Samples
+from benchmarks.measure import Sample
 from rich.console import Console
 from rich.table import Table
 

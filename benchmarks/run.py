@@ -17,19 +17,19 @@ from pathlib import Path
 from statistics import median
 from typing import NoReturn
 
-import cases_jobs
-import cases_rest
-from budget import Budget
-from calls import Load
-from cases import cases
-from environment import environment
-from figures import Case, Samples
-from page import write_page
-from places import Places
-from report import Result, show, write_json
+from benchmarks.budget import Budget
+from benchmarks.calls import Load
+from benchmarks.cases import cases
+from benchmarks.environment import environment
+from benchmarks.figures import Case, Samples
+from benchmarks.page import write_page
+from benchmarks.places import Places
+from benchmarks.report import Result, show, write_json
+from benchmarks.scale import FULL, QUICK, Scale
+from benchmarks.server import Cluster, cluster
 from rich.console import Console
-from scale import FULL, QUICK, Scale
-from server import Cluster, cluster
+
+from benchmarks import cases_jobs, cases_rest
 
 LEEWAY_SECONDS = 8
 """So long after the limit of the scale what runs is broken off."""
@@ -89,7 +89,7 @@ def _options() -> argparse.Namespace:
 
 def _command(options: argparse.Namespace) -> str:
     """What makes the same measurements again."""
-    words = ["python benchmarks/run.py"]
+    words = ["python -m benchmarks.run"]
     words += [f"--{name}" for name in ("quick", "page") if getattr(options, name)]
     words += [f"--only {name}" for name in options.only]
     words += [f"--lots {options.lots}"] if options.lots else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fill import Filling
+from benchmarks.fill import Filling
 
 
 @dataclass(frozen=True)

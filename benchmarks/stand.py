@@ -13,22 +13,18 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import dialect_costs
-import ghz
-import jobs
-import peers
 import psutil
-from by_hand import Mover
-from calls import BATCH, Load
-from measure import Counted, Meter, Sample
-from server import Cluster, Server, stop
+from benchmarks.by_hand import Mover
+from benchmarks.calls import BATCH, Load
+from benchmarks.measure import Counted, Meter, Sample
+from benchmarks.server import Cluster, Server, stop
+
+from benchmarks import dialect_costs, ghz, jobs, peers
 
 REPLY_SECONDS = 40.0
 POLL_SECONDS = 0.1
-LOAD_PROGRAM = Path(__file__).with_name("load.py")
 
 
 class Generator:
@@ -36,7 +32,7 @@ class Generator:
 
     def __init__(self, server: Server) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(LOAD_PROGRAM), server.said["gRPC"], server.said["HTTP"]],
+            [sys.executable, "-m", "benchmarks.load", server.said["gRPC"], server.said["HTTP"]],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

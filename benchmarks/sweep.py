@@ -14,15 +14,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median, quantiles
 
 import grpc
 import psutil
 import psycopg
-from calls import member_name
-from fill import INSTANTS, Filling, fill
-from server import Cluster, Server, cluster, cpu_seconds, serving
+from benchmarks.calls import member_name
+from benchmarks.fill import INSTANTS, Filling, fill
+from benchmarks.server import Cluster, Server, cluster, cpu_seconds, serving
 
 from points.v1 import points_service_pb2_grpc
 from points.v1.earn_pb2 import EarnRequest
@@ -193,5 +192,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     main()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -28,12 +27,9 @@ from sqlalchemy import (
     select,
     table,
 )
+from tests.support import tenant_isolation
 
 from points_grpc.storage.embedded import EmbeddedPostgres
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import isolation  # only found through the line above
 
 _WORKER_KEY = "points_run"
 
@@ -79,7 +75,7 @@ _RUN = pytest.StashKey[_Run]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tell every process of the run which server to use, and watch what it is asked."""
-    isolation.watch()
+    tenant_isolation.watch()
     if hasattr(config, "workerinput"):
         config.stash[_RUN] = _Run(**config.workerinput[_WORKER_KEY])
     else:
@@ -102,8 +98,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def every_statement_is_about_a_tenant() -> Iterator[None]:
     """Fails a test in which the project read or wrote facts without saying whose."""
     yield
-    if found := list(dict.fromkeys(isolation.offenders)):
-        isolation.offenders.clear()
+    if found := list(dict.fromkeys(tenant_isolation.offenders)):
+        tenant_isolation.offenders.clear()
         pytest.fail("about no tenant:\n" + "\n\n".join(found))
 
 

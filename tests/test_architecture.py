@@ -15,6 +15,7 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 # A migration is as long as what it does to the tables, and never changes afterwards.
 MIGRATIONS = "points_grpc.storage.migrations.versions"
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 
 # What each part may import beside itself and the standard library. `cli` wires everything
 # together, so it may import whatever it likes but the generated code.
@@ -288,6 +289,20 @@ def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     if not body:
         return 0
     return (body[-1].end_lineno or 0) - body[0].lineno + 1
+
+
+def test_no_file_changes_where_modules_are_found() -> None:
+    """What tests and benchmarks share is imported from packages, never by a changed sys.path."""
+    changes = {"insert", "append", "extend"}
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in [*SOURCES, *TESTS, *BENCHMARKS]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in changes
+        and ast.unparse(node.value) == "sys.path"
+    ]
+    assert found == []
 
 
 def test_modules_are_named_for_what_they_do() -> None:

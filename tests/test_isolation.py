@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Table, column, select, table, text, update
+from tests.support import tenant_isolation
 
-import isolation
 from points_grpc.storage.core import pipeline
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import (
@@ -55,20 +55,20 @@ UNSCOPED = (
 
 def test_facts_are_what_belongs_to_a_tenant() -> None:
     """Every table whose rows are a tenant's in a bucket is watched."""
-    assert {"accounts", "lots", "transactions", "members", "requests"} <= isolation.FACTS
-    assert "tenants" not in isolation.FACTS
+    assert {"accounts", "lots", "transactions", "members", "requests"} <= tenant_isolation.FACTS
+    assert "tenants" not in tenant_isolation.FACTS
 
 
 @pytest.mark.parametrize("statement", SCOPED, ids=str)
 def test_a_statement_that_says_whose_is_let_pass(statement: Any) -> None:
     """A statement that compares the tenant of each fact table, or writes it, is well."""
-    assert isolation.unscoped(str(statement)) == ()
+    assert tenant_isolation.unscoped(str(statement)) == ()
 
 
 @pytest.mark.parametrize(("statement", "tables"), UNSCOPED, ids=str)
 def test_a_statement_that_does_not_is_found(statement: Any, tables: tuple[str, ...]) -> None:
     """A fact table of which the tenant is only shown, or another's compared, is found."""
-    assert isolation.unscoped(str(statement)) == tables
+    assert tenant_isolation.unscoped(str(statement)) == tables
 
 
 def test_changes_of_history_are_found() -> None:
@@ -79,13 +79,13 @@ def test_changes_of_history_are_found() -> None:
         allocations.delete().where(allocations.c.tenant_id == 7),
         text("TRUNCATE TABLE expiry_changes"),
     ):
-        assert isolation.changes_history(str(wrong))
+        assert tenant_isolation.changes_history(str(wrong))
     for right in (
         select(transactions.c.version).where(tenant).with_for_update(),
         text("INSERT INTO expiry_changes (tenant_id) VALUES (7)"),
         update(lots).where(lots.c.tenant_id == 7).values(held=0),
     ):
-        assert not isolation.changes_history(str(right))
+        assert not tenant_isolation.changes_history(str(right))
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -93,7 +93,7 @@ def test_statements_are_seen_on_both_ways(
     database: Database, monkeypatch: pytest.MonkeyPatch, together: bool
 ) -> None:
     """Neither what SQLAlchemy sends nor what is sent in one round trip is missed."""
-    monkeypatch.setattr(isolation, "_is_ours", lambda: True)
+    monkeypatch.setattr(tenant_isolation, "_is_ours", lambda: True)
     table: Table = lots
     statement = select(table.c.lot_id)
 
@@ -104,8 +104,8 @@ def test_statements_are_seen_on_both_ways(
             at.execute(statement)
 
     database.run(work)
-    assert len(isolation.offenders) == 1
-    isolation.offenders.clear()
+    assert len(tenant_isolation.offenders) == 1
+    tenant_isolation.offenders.clear()
 
 
 @pytest.fixture

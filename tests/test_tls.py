@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from tests.support.certificate_authority import Authority
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from authority import Authority
 from points_grpc.tls import BadCertificates, Files, ReloadingCertificates, read
 
 AUTHORITY = Authority()

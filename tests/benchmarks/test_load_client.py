@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
-from http2 import Http2
+from benchmarks.http2 import Http2
 
 WAIT_SECONDS = 20.0
 LARGE = 3_000_000

@@ -6,14 +6,15 @@ import asyncio
 import json
 from itertools import pairwise
 
-import budget
 import pytest
-from budget import Budget
-from calls import Load
-from figures import Case, Figure
-from load import Closed, Open
-from measure import Sample
-from scale import QUICK
+from benchmarks.budget import Budget
+from benchmarks.calls import Load
+from benchmarks.figures import Case, Figure
+from benchmarks.load import Closed, Open
+from benchmarks.measure import Sample
+from benchmarks.scale import QUICK
+
+from benchmarks import budget
 
 RATE = 500.0
 ROUND_SECONDS = 5.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import page
 import pytest
+
+from benchmarks import page
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = ("performance.md", "performance.svg")

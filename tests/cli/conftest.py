@@ -6,22 +6,16 @@ Tests of this folder may import `proxy`, the network of the service's tests.
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from tests.support.cli import servers
+from tests.support.cli.servers import Running
 
 from points_grpc.config import Settings, variable
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
-
-import servers  # only found through the line above
-from servers import Running
 
 START = "2022-01-01T00:00:00Z"
 

@@ -15,7 +15,7 @@ import grpc
 import psutil
 import pytest
 from google.protobuf.message import Message
-from proxy import Failure, Proxy
+from tests.support.service.proxy import Failure, Proxy
 
 from points.v1 import points_service_pb2_grpc
 from points.v1.earn_pb2 import EarnRequest

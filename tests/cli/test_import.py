@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ledger_audit import audit
 from sqlalchemy import func, select
+from tests.support.service.ledger_audit import audit
 from typer.testing import CliRunner
 
 from points_grpc.cli.demo import seed

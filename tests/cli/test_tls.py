@@ -17,11 +17,9 @@ from typing import Any
 import grpc
 import pytest
 from cryptography import x509
+from tests.support.certificate_authority import Authority, Identity
 from typer.testing import CliRunner, Result
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from authority import Authority, Identity
 from points.v1 import program_pb2, program_service_pb2_grpc
 from points_grpc.cli.main import app
 

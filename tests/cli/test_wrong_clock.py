@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-import servers
 from sqlalchemy import func, select
+from tests.support.cli import servers
 from typer.testing import CliRunner, Result
 
 from points_grpc.cli import clocks
@@ -17,7 +17,7 @@ from points_grpc.storage.core.database import Database
 from points_grpc.storage.tables import imports
 from points_grpc.storage.tables.setting_table import settings
 
-PROGRAM = (str(Path(__file__).with_name("settable_clock.py")),)
+PROGRAM = (str(Path(__file__).parents[1] / "support" / "cli" / "settable_clock.py"),)
 
 
 class _Ahead(SystemClock):

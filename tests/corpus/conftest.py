@@ -5,17 +5,11 @@ Tests of this folder may import its other modules.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "gateway"))
-sys.path.insert(0, str(Path(__file__).parent))
-
-from live import Live, living  # only found through the lines above
-from stocked import stock
+from tests.support.corpus.fixtures import stock
+from tests.support.gateway.live import Live, living
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from asked import base, variants
-from calling import Caller
-from live import Live, living
-from stocked import stock
-from values import INSTANTS
-from wire import malformed
+from tests.support.corpus.fixtures import stock
+from tests.support.corpus.grpc_calls import Caller
+from tests.support.corpus.requests import base, variants
+from tests.support.corpus.values import INSTANTS
+from tests.support.corpus.wire import malformed
+from tests.support.gateway.live import Live, living
 
 from points.dev.v1 import test_clock_pb2
 from points_grpc.gateway.upstream import METHODS

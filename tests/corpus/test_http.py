@@ -8,10 +8,18 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import pytest
-from browsing import Sent, status_of, unfit
-from live import Live
-from routes import CREDENTIALS, Example, example, names
-from texts import IN_HEADERS, IN_PATHS, IN_QUERIES, JSON_TEXTS, NO_JSON, placed, twice
+from tests.support.corpus.http_calls import Sent, status_of, unfit
+from tests.support.corpus.routes import CREDENTIALS, Example, example, names
+from tests.support.corpus.texts import (
+    IN_HEADERS,
+    IN_PATHS,
+    IN_QUERIES,
+    JSON_TEXTS,
+    NO_JSON,
+    placed,
+    twice,
+)
+from tests.support.gateway.live import Live
 
 ROUTES = [pytest.param(*name, id=" ".join(name)) for name in names()]
 # A clock that was set far away would be that of all tests after it.

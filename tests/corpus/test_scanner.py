@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scanner import leaks
+from tests.support.corpus.scanner import leaks
 
 TOLD = (
     b'Traceback (most recent call last):\n  File "/srv/app.py", line 3, in f',

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
 from hypothesis import Phase, settings
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 # Of a mutant that fails a test, nobody needs the smallest example.
 if "MUTANT_UNDER_TEST" in os.environ:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from stories import MEMBER_ID, TICK, Story, instant
+from tests.support.domain.account_scenario import MEMBER_ID, TICK, AccountScenario, instant
 
 from points_grpc.domain.model import LotState, ReasonType, TransactionType
 from points_grpc.domain.state import Account, BatchState, ChangeSet
@@ -16,111 +16,111 @@ from points_grpc.errors import (
 )
 
 
-def busy() -> Story:
+def busy() -> AccountScenario:
     """A story with a lot of every sort, of which `due` lapses on 2025-02-01."""
-    story = Story().earn(100, "due", expires="2025-02-01").earn(50, "forever")
-    story.earn(7, "open", initial_state=LotState.OPEN, expires="2025-03-01")
-    return story.earn(20, "idle", policy="idle", vendor_id=5).at("2025-01-20")
+    scenario = AccountScenario().earn(100, "due", expires="2025-02-01").earn(50, "forever")
+    scenario.earn(7, "open", initial_state=LotState.OPEN, expires="2025-03-01")
+    return scenario.earn(20, "idle", policy="idle", vendor_id=5).at("2025-01-20")
 
 
-def everything(story: Story) -> None:
+def everything(scenario: AccountScenario) -> None:
     """One step of every kind."""
-    story.earn(5, "new", vendor_id=77, expires="2025-01-25").redeem(10).expire(5)
-    story.move("forever", "2025-06-01", reason_type=ReasonType.EARLY_EXPIRY).approve("open")
-    story.move("idle", "2025-05-01").earn(3, initial_state=LotState.PENDING)
+    scenario.earn(5, "new", vendor_id=77, expires="2025-01-25").redeem(10).expire(5)
+    scenario.move("forever", "2025-06-01", reason_type=ReasonType.EARLY_EXPIRY).approve("open")
+    scenario.move("idle", "2025-05-01").earn(3, initial_state=LotState.PENDING)
 
 
 @pytest.mark.parametrize("day", ["2025-01-20", "2025-02-01", "2025-03-01"])
 def test_dropped_group(day: str) -> None:
     """A dropped group leaves accounts, lots, vendor ids and facts as they were, lapses included."""
-    story = busy().at(day)
-    with story.together():
-        before = story.snapshot()
-        with story.grouped(keep=False):
-            story.earn(5, vendor_id=77).redeem(30).expire(10).move("forever", "2025-06-01")
-            story.lapse()
-            assert story.snapshot() != before
-        assert story.snapshot() == before
+    scenario = busy().at(day)
+    with scenario.together():
+        before = scenario.snapshot()
+        with scenario.grouped(keep=False):
+            scenario.earn(5, vendor_id=77).redeem(30).expire(10).move("forever", "2025-06-01")
+            scenario.lapse()
+            assert scenario.snapshot() != before
+        assert scenario.snapshot() == before
 
 
 def test_kept_group() -> None:
     """A kept group's facts join those of the batch, in order."""
-    story = busy()
-    known = len(story.ledger)
-    with story.together(), story.grouped():
-        everything(story)
-    assert [line.split()[1] for line in story.ledger[known:]] == [
+    scenario = busy()
+    known = len(scenario.ledger)
+    with scenario.together(), scenario.grouped():
+        everything(scenario)
+    assert [line.split()[1] for line in scenario.ledger[known:]] == [
         *("EARN", "REDEEM", "EXPIRE", "APPROVE", "EARN")
     ]
-    assert [change.lot_id for change in story.entries.changes] == [
-        *(story.names["forever"], story.names["idle"])
+    assert [change.lot_id for change in scenario.entries.changes] == [
+        *(scenario.names["forever"], scenario.names["idle"])
     ]
 
 
 def test_groups_of_a_batch() -> None:
     """A dropped group takes nothing from the groups around it."""
-    story = busy()
-    with story.together():
-        story.redeem(5)
-        with story.grouped(keep=False):
-            everything(story)
-        story.redeem(30)
-    assert story.left("due", "forever", "open", "idle") == [70, 50, 7, 15]
-    assert story.expiry("forever") is None
+    scenario = busy()
+    with scenario.together():
+        scenario.redeem(5)
+        with scenario.grouped(keep=False):
+            everything(scenario)
+        scenario.redeem(30)
+    assert scenario.left("due", "forever", "open", "idle") == [70, 50, 7, 15]
+    assert scenario.expiry("forever") is None
 
 
 def test_second_group_dropped() -> None:
     """A dropped group goes back to what the kept group before it left, not to the start."""
-    story = busy()
-    with story.together():
-        story.earn(5, "new", vendor_id=77)
-        before = story.snapshot()
-        with story.grouped(keep=False):
-            story.redeem(30).move("new", "2025-06-01").expire(10)
-        assert story.snapshot() == before
-    assert story.left("new") == [5]
+    scenario = busy()
+    with scenario.together():
+        scenario.earn(5, "new", vendor_id=77)
+        before = scenario.snapshot()
+        with scenario.grouped(keep=False):
+            scenario.redeem(30).move("new", "2025-06-01").expire(10)
+        assert scenario.snapshot() == before
+    assert scenario.left("new") == [5]
 
 
 def test_dropped_vendor_id_is_free() -> None:
     """A vendor's lot id that a dropped group used can be used again in the same batch."""
-    story = Story()
-    with story.together():
-        with story.grouped(keep=False):
-            story.earn(5, vendor_id=77)
-        story.earn(6, "kept", vendor_id=77)
-        with pytest.raises(IdentifierTaken), story.grouped():
-            story.earn(7, vendor_id=77)
-    assert story.left("kept") == [6]
+    scenario = AccountScenario()
+    with scenario.together():
+        with scenario.grouped(keep=False):
+            scenario.earn(5, vendor_id=77)
+        scenario.earn(6, "kept", vendor_id=77)
+        with pytest.raises(IdentifierTaken), scenario.grouped():
+            scenario.earn(7, vendor_id=77)
+    assert scenario.left("kept") == [6]
 
 
 def test_dropped_activity() -> None:
     """Activity of a dropped group moves no inactivity lot."""
-    story = Story().earn(20, "idle", policy="idle")
-    with story.at("2025-01-20").together(), story.grouped(keep=False):
-        story.redeem(1)
-        assert story.expiry("idle") == "2025-02-19"
-    assert story.expiry("idle") == "2025-01-31"
+    scenario = AccountScenario().earn(20, "idle", policy="idle")
+    with scenario.at("2025-01-20").together(), scenario.grouped(keep=False):
+        scenario.redeem(1)
+        assert scenario.expiry("idle") == "2025-02-19"
+    assert scenario.expiry("idle") == "2025-01-31"
 
 
 def test_dropped_lapse() -> None:
     """A lapse is recorded only with a group that is kept, and again found due by the next."""
-    story = busy().at("2025-02-01")
-    with story.refused(InsufficientPoints):
-        story.redeem(1000)
-    assert story.left("due", "idle") == [100, 20]
-    assert story.due == "2025-01-31"
-    story.redeem(1)
-    assert story.left("due", "idle") == [0, 0]
+    scenario = busy().at("2025-02-01")
+    with scenario.refused(InsufficientPoints):
+        scenario.redeem(1000)
+    assert scenario.left("due", "idle") == [100, 20]
+    assert scenario.due == "2025-01-31"
+    scenario.redeem(1)
+    assert scenario.left("due", "idle") == [0, 0]
 
 
 def test_lapse_dropped_then_kept_in_one_batch() -> None:
     """What a dropped group lapsed is lapsed by the next group of the batch, once."""
-    story = busy().at("2025-02-01")
-    with story.together():
-        with story.refused(InsufficientPoints), story.grouped():
-            story.redeem(1000)
-        story.redeem(1).redeem(1)
-    assert [line for line in story.ledger if "EXPIRE" in line] == [
+    scenario = busy().at("2025-02-01")
+    with scenario.together():
+        with scenario.refused(InsufficientPoints), scenario.grouped():
+            scenario.redeem(1000)
+        scenario.redeem(1).redeem(1)
+    assert [line for line in scenario.ledger if "EXPIRE" in line] == [
         "2025-01-31 EXPIRE 20 idle:20",
         "2025-02-01 EXPIRE 100 due:100",
     ]
@@ -128,34 +128,34 @@ def test_lapse_dropped_then_kept_in_one_batch() -> None:
 
 def test_refused_move_records_no_lapse() -> None:
     """Moving a lot that has just lapsed is refused, and its lapse stays unrecorded with it."""
-    story = busy().at("2025-02-01")
-    with story.refused(LotNotLive):
-        story.move("due", "2025-06-01")
-    assert story.left("due") == [100]
+    scenario = busy().at("2025-02-01")
+    with scenario.refused(LotNotLive):
+        scenario.move("due", "2025-06-01")
+    assert scenario.left("due") == [100]
 
 
 def test_dropped_enrolment() -> None:
     """A member that only a dropped group enrolled is not found by the next."""
-    story = Story(enrolled=False)
-    with story.together():
-        with story.grouped(keep=False):
-            story.earn(5)
-            story.redeem(1)
-        assert not story.member.exists
+    scenario = AccountScenario(enrolled=False)
+    with scenario.together():
+        with scenario.grouped(keep=False):
+            scenario.earn(5)
+            scenario.redeem(1)
+        assert not scenario.member.exists
         with pytest.raises(MemberNotFound):
-            story.redeem(1)
-        story.earn(5).redeem(1)
-        assert story.member.exists
+            scenario.redeem(1)
+        scenario.earn(5).redeem(1)
+        assert scenario.member.exists
 
 
 def test_lot_of_a_dropped_group() -> None:
     """A lot that a dropped group earned cannot be moved."""
-    story = Story()
-    with story.together():
-        with story.grouped(keep=False):
-            story.earn(5, vendor_id=77)
+    scenario = AccountScenario()
+    with scenario.together():
+        with scenario.grouped(keep=False):
+            scenario.earn(5, vendor_id=77)
         with pytest.raises(LotNotFound):
-            story.move("unknown", "2025-06-01")
+            scenario.move("unknown", "2025-06-01")
 
 
 def test_touched() -> None:
@@ -179,17 +179,24 @@ def test_touched() -> None:
 
 def test_last_qualified() -> None:
     """The last qualified activity is the latest of the policy's types, None without any."""
-    story = Story().earn(10, policy="idle").at("2025-01-05").redeem(1).at("2025-01-09").expire(1)
-    account_state = story.account_state
+    scenario = (
+        AccountScenario()
+        .earn(10, policy="idle")
+        .at("2025-01-05")
+        .redeem(1)
+        .at("2025-01-09")
+        .expire(1)
+    )
+    account_state = scenario.account_state
     assert account_state.last_qualified_at(3) == instant("2025-01-05")
     assert account_state.last_qualified_at(4) == instant("2025-01-05")
-    story.account.activity = {TransactionType.EARN: instant("2025-01-01")}
+    scenario.account.activity = {TransactionType.EARN: instant("2025-01-01")}
     assert account_state.last_qualified_at(4) is None
 
 
 def test_projection_never_before_own_earn() -> None:
     """A lot earned after the last activity counts from its own earn."""
-    account_state = Story().earn(10, policy="idle").account_state
+    account_state = AccountScenario().earn(10, policy="idle").account_state
     later = instant("2025-01-10")
     assert account_state.projected_expiry(3, later) == instant("2025-02-09")
     assert account_state.projected_expiry(3, instant("2025-01-01") - TICK) == instant("2025-01-31")
@@ -198,17 +205,17 @@ def test_projection_never_before_own_earn() -> None:
 @pytest.mark.parametrize("move_first", [True, False])
 def test_dropped_move(move_first: bool) -> None:
     """A dropped group's change of an expiry is undone, whatever else it did before or after."""
-    story = busy().at("2025-01-20")
-    with story.together():
-        story.move("idle", "2025-05-01")
-        before = story.snapshot()
-        with story.grouped(keep=False):
+    scenario = busy().at("2025-01-20")
+    with scenario.together():
+        scenario.move("idle", "2025-05-01")
+        before = scenario.snapshot()
+        with scenario.grouped(keep=False):
             if move_first:
-                story.move("due", "2025-06-01").move("idle", "2025-07-01").redeem(130)
+                scenario.move("due", "2025-06-01").move("idle", "2025-07-01").redeem(130)
             else:
-                story.redeem(30).move("forever", "2025-06-01").move("idle", "2025-07-01")
-            assert story.snapshot() != before
-        assert story.snapshot() == before
+                scenario.redeem(30).move("forever", "2025-06-01").move("idle", "2025-07-01")
+            assert scenario.snapshot() != before
+        assert scenario.snapshot() == before
 
 
 def test_dates_alone() -> None:

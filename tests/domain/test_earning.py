@@ -6,7 +6,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from stories import MEMBER_ID, NAME, PROGRAM_ID, TICK, Story, instant
+from tests.support.domain.account_scenario import (
+    MEMBER_ID,
+    NAME,
+    PROGRAM_ID,
+    TICK,
+    AccountScenario,
+    instant,
+)
 
 from points_grpc.domain.amounts import AMOUNT_MAX
 from points_grpc.domain.commands import Earn
@@ -35,23 +42,23 @@ FUTURE = "2025-02-01"
 
 def test_approved() -> None:
     """Points are approved and available at once unless the earn says otherwise."""
-    story = Story().earn(10, "a")
-    assert (story.available, story.pending, story.account.total_earned) == (10, 0, 10)
-    assert story.lot("a").state is LotState.APPROVED
+    scenario = AccountScenario().earn(10, "a")
+    assert (scenario.available, scenario.pending, scenario.account.total_earned) == (10, 0, 10)
+    assert scenario.lot("a").state is LotState.APPROVED
 
 
 @pytest.mark.parametrize("state", [LotState.OPEN, LotState.PENDING])
 def test_unapproved(state: LotState) -> None:
     """Unapproved points are pending and nothing else."""
-    story = Story().earn(10, "a", initial_state=state)
-    assert (story.available, story.pending, story.account.total_earned) == (0, 10, 0)
-    assert story.entries.transactions[0].first_state is state
+    scenario = AccountScenario().earn(10, "a", initial_state=state)
+    assert (scenario.available, scenario.pending, scenario.account.total_earned) == (0, 10, 0)
+    assert scenario.entries.transactions[0].first_state is state
 
 
 def test_answer() -> None:
     """The answer has the EARN, whose id is the lot's, with the lot and account as they are."""
-    story = (
-        Story(scale=2)
+    scenario = (
+        AccountScenario(scale=2)
         .earn(5)
         .at("2025-01-02")
         .earn(
@@ -65,7 +72,7 @@ def test_answer() -> None:
             },
         )
     )
-    answer = story.answer
+    answer = scenario.answer
     assert isinstance(answer, Earned)
     row, lot = answer.transaction, answer.lot
     assert (row.balance_before, row.amount, row.balance_after) == (500, 1050, 1550)
@@ -81,51 +88,53 @@ def test_answer() -> None:
 @pytest.mark.parametrize(("scale", "amount"), [(0, 10**15), (2, 10**13), (6, 10**9)])
 def test_largest_amount(scale: int, amount: int) -> None:
     """An earn can be of 10^15 of the smallest unit, and not of one more."""
-    story = Story(scale=scale).earn(amount)
-    assert story.available == AMOUNT_MAX
+    scenario = AccountScenario(scale=scale).earn(amount)
+    assert scenario.available == AMOUNT_MAX
     more = f"{amount}.{1:0{scale}d}" if scale else amount + 1
-    with story.refused(InvalidField) as refusal:
-        story.earn(more)
+    with scenario.refused(InvalidField) as refusal:
+        scenario.earn(more)
     assert refusal.value.field == "amount"
 
 
 @pytest.mark.parametrize("state", [LotState.OPEN, LotState.APPROVED])
 def test_fullest_account(state: LotState) -> None:
     """All that an account ever earned and may yet, together, is at most 2^62."""
-    story = Story().having_earned(BALANCE_MAX - 30).earn(20, initial_state=LotState.PENDING)
-    with story.refused(InvalidField) as refusal:
-        story.earn(11, initial_state=state)
+    scenario = (
+        AccountScenario().having_earned(BALANCE_MAX - 30).earn(20, initial_state=LotState.PENDING)
+    )
+    with scenario.refused(InvalidField) as refusal:
+        scenario.earn(11, initial_state=state)
     assert (refusal.value.field, bool(refusal.value.problem)) == ("amount", True)
-    story.earn(10, initial_state=state)
-    assert story.account.total_earned + story.pending == BALANCE_MAX
+    scenario.earn(10, initial_state=state)
+    assert scenario.account.total_earned + scenario.pending == BALANCE_MAX
 
 
 def test_due_promises_make_room() -> None:
     """Pending points that have lapsed no longer count for what an account can hold."""
-    story = Story().earn(20, expires=FUTURE, initial_state=LotState.OPEN)
-    story.having_earned(BALANCE_MAX - 20).at(FUTURE).earn(20)
-    assert (story.account.total_earned, story.pending) == (BALANCE_MAX, 0)
+    scenario = AccountScenario().earn(20, expires=FUTURE, initial_state=LotState.OPEN)
+    scenario.having_earned(BALANCE_MAX - 20).at(FUTURE).earn(20)
+    assert (scenario.account.total_earned, scenario.pending) == (BALANCE_MAX, 0)
 
 
 def test_default_policy() -> None:
     """Without a policy the currency's default gives the expiry, else the one that is named."""
-    story = Story().earn(10, "default").earn(10, "named", policy="monthly")
-    assert [story.expiry(name) for name in ("default", "named")] == [None, FUTURE]
-    assert story.lot("named").policy_version_id == 2
+    scenario = AccountScenario().earn(10, "default").earn(10, "named", policy="monthly")
+    assert [scenario.expiry(name) for name in ("default", "named")] == [None, FUTURE]
+    assert scenario.lot("named").policy_version_id == 2
 
 
 def test_policies_of_one_batch() -> None:
     """Each earn of a batch gets the expiry of its own policy, at the same instant too."""
-    with Story().together() as story:
-        story.earn(10, "default").earn(10, "named", policy="monthly").earn(10, "again")
-    assert [story.expiry(name) for name in ("default", "named", "again")] == [None, FUTURE, None]
+    with AccountScenario().together() as scenario:
+        scenario.earn(10, "default").earn(10, "named", policy="monthly").earn(10, "again")
+    assert [scenario.expiry(name) for name in ("default", "named", "again")] == [None, FUTURE, None]
 
 
 def test_unknown_policy() -> None:
     """An unknown policy is refused."""
-    story = Story()
-    with story.refused(PolicyNotFound) as refusal:
-        story.earn(10, policy="other")
+    scenario = AccountScenario()
+    with scenario.refused(PolicyNotFound) as refusal:
+        scenario.earn(10, policy="other")
     assert refusal.value.field == "policy"
 
 
@@ -141,13 +150,18 @@ def test_unknown_policy() -> None:
 )
 def test_explicit_expiry(expiration: object, expected: str | None) -> None:
     """An explicit expiry beats the policy's; a date means the end of that day."""
-    assert Story().earn(10, "a", policy="monthly", expires=expiration).expiry("a") == expected
+    assert (
+        AccountScenario().earn(10, "a", policy="monthly", expires=expiration).expiry("a")
+        == expected
+    )
 
 
 def test_explicit_expiry_of_inactivity() -> None:
     """An explicit expiry makes a lot of an inactivity policy fixed."""
-    story = Story().earn(10, "a", policy="idle", expires=FUTURE).at("2025-01-20").redeem(1)
-    assert (story.lot("a").rule, story.expiry("a")) == (0, FUTURE)
+    scenario = (
+        AccountScenario().earn(10, "a", policy="idle", expires=FUTURE).at("2025-01-20").redeem(1)
+    )
+    assert (scenario.lot("a").rule, scenario.expiry("a")) == (0, FUTURE)
 
 
 @pytest.mark.parametrize(
@@ -162,42 +176,46 @@ def test_explicit_expiry_of_inactivity() -> None:
 )
 def test_days_end_in_the_programs_zone(zone: str, earned: str, expected: str) -> None:
     """Days count from the earn's date in the program's zone, across daylight saving."""
-    assert Story(zone).at(earned).earn(10, "a", expires=InDays(29)).expiry("a") == expected
+    assert (
+        AccountScenario(zone).at(earned).earn(10, "a", expires=InDays(29)).expiry("a") == expected
+    )
 
 
 def test_period_keeps_local_time() -> None:
     """A period keeps the local time of the earn across daylight saving."""
-    story = Story("Europe/Berlin").at("2025-03-01 11:00").earn(10, "a", policy="monthly")
-    assert story.expiry("a") == "2025-04-01 10:00:00"
+    scenario = (
+        AccountScenario("Europe/Berlin").at("2025-03-01 11:00").earn(10, "a", policy="monthly")
+    )
+    assert scenario.expiry("a") == "2025-04-01 10:00:00"
 
 
 def test_expiry_after_the_earn() -> None:
     """An expiry must lie after the earn, if only by a microsecond."""
-    story = Story().at("2025-01-10")
+    scenario = AccountScenario().at("2025-01-10")
     for expiry in ("2025-01-10", "2025-01-09 23:59:59.999999"):
-        with story.refused(ExpiryInPast) as refusal:
-            story.earn(10, expires=expiry)
+        with scenario.refused(ExpiryInPast) as refusal:
+            scenario.earn(10, expires=expiry)
         assert refusal.value.field == "expire_time"
-    assert story.earn(10, expires="2025-01-10 00:00:00.000001").available == 10
+    assert scenario.earn(10, expires="2025-01-10 00:00:00.000001").available == 10
 
 
 def test_last_second_of_a_day() -> None:
     """In a day's last second that day is no expiry any more."""
-    story = Story().at("2025-01-10 23:59:59")
-    with story.refused(ExpiryInPast) as refusal:
-        story.earn(10, expires=InDays(0))
+    scenario = AccountScenario().at("2025-01-10 23:59:59")
+    with scenario.refused(ExpiryInPast) as refusal:
+        scenario.earn(10, expires=InDays(0))
     assert refusal.value.field == "days"
-    with story.refused(ExpiryInPast) as refusal:
-        story.earn(10, expires=ExpireOn(date(2025, 1, 10)))
+    with scenario.refused(ExpiryInPast) as refusal:
+        scenario.earn(10, expires=ExpireOn(date(2025, 1, 10)))
     assert refusal.value.field == "expire_date"
-    assert story.earn(10, "a", expires=InDays(1)).expiry("a") == "2025-01-11 23:59:59"
+    assert scenario.earn(10, "a", expires=InDays(1)).expiry("a") == "2025-01-11 23:59:59"
 
 
 def test_immediate_is_no_expiry() -> None:
     """Nothing can be earned that expires immediately."""
-    story = Story()
-    with story.refused(InvalidField) as refusal:
-        story.earn(10, expires=Immediate())
+    scenario = AccountScenario()
+    with scenario.refused(InvalidField) as refusal:
+        scenario.earn(10, expires=Immediate())
     assert (refusal.value.field, bool(refusal.value.problem)) == ("immediate", True)
 
 
@@ -205,20 +223,20 @@ def test_an_earn_slightly_ahead_is_now() -> None:
     """An earn time up to five seconds ahead counts as now, in every instant that is kept."""
     now = instant("2025-01-01")
     for ahead in (timedelta(0), TICK, timedelta(seconds=5)):
-        story = Story().earn(10, "a", earned=now + ahead, expires=InDays(1))
-        answer = story.answer
+        scenario = AccountScenario().earn(10, "a", earned=now + ahead, expires=InDays(1))
+        answer = scenario.answer
         assert isinstance(answer, Earned)
         assert (answer.lot.earned_at, answer.transaction.effective_at) == (now, now)
-        assert story.lot("a").earned_at == now
-        assert story.account.activity[TransactionType.EARN] == now
-        assert story.expiry("a") == "2025-01-02 23:59:59"
+        assert scenario.lot("a").earned_at == now
+        assert scenario.account.activity[TransactionType.EARN] == now
+        assert scenario.expiry("a") == "2025-01-02 23:59:59"
 
 
 def test_an_earn_further_ahead_is_refused() -> None:
     """An earn time a microsecond more than five seconds ahead is refused."""
-    story = Story()
-    with story.refused(InvalidField) as refusal:
-        story.earn(10, earned=instant("2025-01-01") + timedelta(seconds=5) + TICK)
+    scenario = AccountScenario()
+    with scenario.refused(InvalidField) as refusal:
+        scenario.earn(10, earned=instant("2025-01-01") + timedelta(seconds=5) + TICK)
     assert (refusal.value.field, bool(refusal.value.problem)) == ("earn_time", True)
 
 
@@ -227,41 +245,45 @@ def test_nothing_expires_before_the_earn_time_that_was_sent(past: timedelta) -> 
     """An earn that counts as now must expire after the time that was sent, not only after now."""
     now = instant("2025-01-01")
     sent = now + timedelta(seconds=5)
-    story = Story()
-    with story.refused(ExpiryInPast) as refusal:
-        story.earn(10, earned=sent, expires=ExpireAt(sent - past))
+    scenario = AccountScenario()
+    with scenario.refused(ExpiryInPast) as refusal:
+        scenario.earn(10, earned=sent, expires=ExpireAt(sent - past))
     assert refusal.value.field == "expire_time"
-    story.earn(10, "a", earned=sent, expires=ExpireAt(sent + TICK))
-    assert (story.lot("a").earned_at, story.lot("a").expires_at) == (now, sent + TICK)
+    scenario.earn(10, "a", earned=sent, expires=ExpireAt(sent + TICK))
+    assert (scenario.lot("a").earned_at, scenario.lot("a").expires_at) == (now, sent + TICK)
 
 
 @pytest.mark.parametrize("past", [timedelta(0), TICK])
 def test_the_last_second_of_a_day_counts(past: timedelta) -> None:
     """A date whose end lies at or before the time that was sent is refused as well."""
     end = instant("2025-01-01 23:59:59")
-    story = Story().at(end - timedelta(seconds=3))
-    with story.refused(ExpiryInPast) as refusal:
-        story.earn(10, earned=end + past, expires=ExpireOn(date(2025, 1, 1)))
+    scenario = AccountScenario().at(end - timedelta(seconds=3))
+    with scenario.refused(ExpiryInPast) as refusal:
+        scenario.earn(10, earned=end + past, expires=ExpireOn(date(2025, 1, 1)))
     assert refusal.value.field == "expire_date"
-    story.earn(10, "a", earned=end - TICK, expires=ExpireOn(date(2025, 1, 1)))
-    assert story.expiry("a") == "2025-01-01 23:59:59"
+    scenario.earn(10, "a", earned=end - TICK, expires=ExpireOn(date(2025, 1, 1)))
+    assert scenario.expiry("a") == "2025-01-01 23:59:59"
 
 
 def test_backdated() -> None:
     """An earn of the past takes effect then, and days count from its date."""
-    story = Story().at("2025-01-20").earn(10, "a", earned="2025-01-10 12:00", expires=InDays(20))
-    assert story.ledger == ["2025-01-10 12:00:00 EARN 10"]
-    assert story.expiry("a") == "2025-01-30 23:59:59"
-    assert story.entries.transactions[0].created_at == instant("2025-01-20")
+    scenario = (
+        AccountScenario()
+        .at("2025-01-20")
+        .earn(10, "a", earned="2025-01-10 12:00", expires=InDays(20))
+    )
+    assert scenario.ledger == ["2025-01-10 12:00:00 EARN 10"]
+    assert scenario.expiry("a") == "2025-01-30 23:59:59"
+    assert scenario.entries.transactions[0].created_at == instant("2025-01-20")
 
 
 @pytest.mark.parametrize("expiry", ["2025-01-15", "2025-01-20"])
 def test_backdated_lapses_at_once(expiry: str) -> None:
     """An earn of the past that has expired by now is recorded and lapses in the same unit."""
-    story = Story().at("2025-01-20").earn(10, "a", earned="2025-01-10", expires=expiry)
-    assert story.ledger == ["2025-01-10 EARN 10", f"{expiry} EXPIRE 10 a:10"]
-    assert (story.available, story.account.total_expired, story.due) == (0, 10, None)
-    answer = story.answer
+    scenario = AccountScenario().at("2025-01-20").earn(10, "a", earned="2025-01-10", expires=expiry)
+    assert scenario.ledger == ["2025-01-10 EARN 10", f"{expiry} EXPIRE 10 a:10"]
+    assert (scenario.available, scenario.account.total_expired, scenario.due) == (0, 10, None)
+    answer = scenario.answer
     assert isinstance(answer, Earned)
     assert (answer.lot.remaining, answer.account.available) == (0, 0)
     assert (answer.lot.state, answer.transaction.state) == (LotState.APPROVED,) * 2
@@ -271,92 +293,92 @@ def test_backdated_lapses_at_once(expiry: str) -> None:
 def test_backdated_is_live_before_its_expiry() -> None:
     """An earn of the past that expires a microsecond from now can be spent."""
     soon = instant("2025-01-20") + TICK
-    story = Story().at("2025-01-20").earn(10, earned="2025-01-10", expires=soon)
-    assert story.redeem(10).available == 0
+    scenario = AccountScenario().at("2025-01-20").earn(10, earned="2025-01-10", expires=soon)
+    assert scenario.redeem(10).available == 0
 
 
 @pytest.mark.parametrize("state", [LotState.OPEN, LotState.PENDING])
 def test_backdated_unapproved_closes_at_once(state: LotState) -> None:
     """An unapproved earn of the past that has expired by now closes in the same unit."""
-    story = Story().at("2025-03-20")
-    story.earn(10, "a", earned="2025-01-10", policy="monthly", initial_state=state)
-    assert story.ledger == ["2025-01-10 EARN 10", "2025-02-10 CLOSE 10"]
-    assert (story.pending, story.account.total_expired, story.due) == (0, 0, None)
-    assert story.answer.lot.state is LotState.CLOSED  # type: ignore[union-attr]
+    scenario = AccountScenario().at("2025-03-20")
+    scenario.earn(10, "a", earned="2025-01-10", policy="monthly", initial_state=state)
+    assert scenario.ledger == ["2025-01-10 EARN 10", "2025-02-10 CLOSE 10"]
+    assert (scenario.pending, scenario.account.total_expired, scenario.due) == (0, 0, None)
+    assert scenario.answer.lot.state is LotState.CLOSED  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("state", [LotState.OPEN, LotState.PENDING, LotState.APPROVED])
 def test_backdated_inactivity(state: LotState) -> None:
     """A backdated inactivity earn lapses at once if nothing kept it alive since."""
     kind = "EXPIRE 10 a:10" if state is LotState.APPROVED else "CLOSE 10"
-    story = Story().at("2025-03-20")
-    story.earn(10, "a", earned="2025-01-10", policy="idle", initial_state=state)
-    assert story.ledger == ["2025-01-10 EARN 10", f"2025-02-09 {kind}"]
-    assert story.lot("a").expires_at == instant("2025-02-09")
-    story.earn(1)
-    assert story.left("a") == [0]
+    scenario = AccountScenario().at("2025-03-20")
+    scenario.earn(10, "a", earned="2025-01-10", policy="idle", initial_state=state)
+    assert scenario.ledger == ["2025-01-10 EARN 10", f"2025-02-09 {kind}"]
+    assert scenario.lot("a").expires_at == instant("2025-02-09")
+    scenario.earn(1)
+    assert scenario.left("a") == [0]
 
 
 def test_backdated_inactivity_kept_alive() -> None:
     """Activity after a backdated inactivity earn keeps it alive."""
-    story = Story().earn(10).at("2025-03-01").redeem(1).at("2025-03-20")
-    story.earn(10, "a", earned="2025-01-10", policy="idle")
-    assert (story.left("a"), story.expiry("a"), story.due) == ([10], *("2025-03-31",) * 2)
+    scenario = AccountScenario().earn(10).at("2025-03-01").redeem(1).at("2025-03-20")
+    scenario.earn(10, "a", earned="2025-01-10", policy="idle")
+    assert (scenario.left("a"), scenario.expiry("a"), scenario.due) == ([10], *("2025-03-31",) * 2)
 
 
 def test_backdated_earn_is_activity_then() -> None:
     """A backdated earn counts as activity at its own time, and never sets the clock back."""
-    story = Story().earn(10, "idle", policy="idle").at("2025-01-20")
-    assert story.earn(1, earned="2025-01-05").expiry("idle") == "2025-02-04"
-    assert story.earn(1, earned="2025-01-02").expiry("idle") == "2025-02-04"
-    assert story.earn(1).expiry("idle") == "2025-02-19"
+    scenario = AccountScenario().earn(10, "idle", policy="idle").at("2025-01-20")
+    assert scenario.earn(1, earned="2025-01-05").expiry("idle") == "2025-02-04"
+    assert scenario.earn(1, earned="2025-01-02").expiry("idle") == "2025-02-04"
+    assert scenario.earn(1).expiry("idle") == "2025-02-19"
 
 
 def test_backdated_earn_revives_nothing() -> None:
     """A lot that has lapsed stays so, although an earn of before its lapse comes in later."""
-    story = Story().earn(10, "idle", policy="idle").at("2025-02-10")
-    story.earn(1, earned="2025-01-25")
-    assert story.left("idle") == [0]
+    scenario = AccountScenario().earn(10, "idle", policy="idle").at("2025-02-10")
+    scenario.earn(1, earned="2025-01-25")
+    assert scenario.left("idle") == [0]
 
 
 def test_unapproved_earn_is_no_activity() -> None:
     """An unapproved earn keeps no other inactivity lot alive."""
-    story = Story().earn(10, "idle", policy="idle").at("2025-01-20")
-    story.earn(1, initial_state=LotState.OPEN)
-    assert story.expiry("idle") == "2025-01-31"
+    scenario = AccountScenario().earn(10, "idle", policy="idle").at("2025-01-20")
+    scenario.earn(1, initial_state=LotState.OPEN)
+    assert scenario.expiry("idle") == "2025-01-31"
 
 
 def test_lapsing_earn_leaves_the_bound() -> None:
     """An earn that lapses at once hides no lot that the batch has not loaded."""
-    story = Story().earn(10, "unseen", expires="2025-06-01").at("2025-03-01")
-    with story.together():
-        story.earn(5, earned="2025-01-05", expires=FUTURE)
-        story.earn(5)
-    assert story.due == "2025-06-01"
-    assert story.at("2025-06-01").lapse().left("unseen") == [0]
+    scenario = AccountScenario().earn(10, "unseen", expires="2025-06-01").at("2025-03-01")
+    with scenario.together():
+        scenario.earn(5, earned="2025-01-05", expires=FUTURE)
+        scenario.earn(5)
+    assert scenario.due == "2025-06-01"
+    assert scenario.at("2025-06-01").lapse().left("unseen") == [0]
 
 
 def test_earn_lapses_first() -> None:
     """An earn first records what has expired."""
-    story = Story().earn(10, "a", expires=FUTURE).at(FUTURE).earn(5)
-    assert [line.split()[1] for line in story.ledger] == ["EARN", "EXPIRE", "EARN"]
+    scenario = AccountScenario().earn(10, "a", expires=FUTURE).at(FUTURE).earn(5)
+    assert [line.split()[1] for line in scenario.ledger] == ["EARN", "EXPIRE", "EARN"]
 
 
 def test_vendor_id_taken() -> None:
     """A vendor's lot id is its member's only once, also in one batch."""
-    story = Story().earn(10, vendor_id=7)
-    with story.refused(IdentifierTaken) as refusal:
-        story.earn(10, vendor_id=7)
+    scenario = AccountScenario().earn(10, vendor_id=7)
+    with scenario.refused(IdentifierTaken) as refusal:
+        scenario.earn(10, vendor_id=7)
     assert refusal.value.field == "vendor_id"
-    assert story.earn(10, vendor_id=8).available == 20
-    assert story.shelf[story.answer.lot.lot_id].member_id == MEMBER_ID  # type: ignore[union-attr]
+    assert scenario.earn(10, vendor_id=8).available == 20
+    assert scenario.shelf[scenario.answer.lot.lot_id].member_id == MEMBER_ID  # type: ignore[union-attr]
 
 
 def test_vendor_id_stays_taken() -> None:
     """A vendor's lot id is not freed by the end of its lot."""
-    story = Story().earn(10, vendor_id=7, expires=FUTURE).at("2025-05-01")
-    with story.refused(IdentifierTaken) as refusal:
-        story.earn(10, vendor_id=7)
+    scenario = AccountScenario().earn(10, vendor_id=7, expires=FUTURE).at("2025-05-01")
+    with scenario.refused(IdentifierTaken) as refusal:
+        scenario.earn(10, vendor_id=7)
     assert refusal.value.field == "vendor_id"
 
 
@@ -370,19 +392,19 @@ def test_unknown_member() -> None:
 
 def test_new_lots_are_not_stored() -> None:
     """A lot that was just earned is one to be added, not one to be changed."""
-    story = Story()
-    with story.together():
-        story.earn(10, "a")
-        assert story.lot("a").persisted is False
+    scenario = AccountScenario()
+    with scenario.together():
+        scenario.earn(10, "a")
+        assert scenario.lot("a").persisted is False
 
 
 def test_enrolment() -> None:
     """An earn for a member that is not there yet enrols it; nothing else does."""
-    story = Story(enrolled=False)
-    with story.refused(MemberNotFound) as refusal:
-        story.redeem(1)
+    scenario = AccountScenario(enrolled=False)
+    with scenario.refused(MemberNotFound) as refusal:
+        scenario.redeem(1)
     assert refusal.value.field == "member"
-    assert story.earn(10).redeem(10).member.enrolled
+    assert scenario.earn(10).redeem(10).member.enrolled
 
 
 @pytest.mark.parametrize(
@@ -400,25 +422,25 @@ def test_enrolment() -> None:
 )
 def test_beyond_the_calendar(zone: str, earned: str, more: dict[str, object]) -> None:
     """An expiry that the calendar does not have is refused, never guessed."""
-    story = Story(zone).at("9999-12-15")
-    with story.refused(InvalidField) as refusal:
-        story.earn(10, earned=earned, **more)
+    scenario = AccountScenario(zone).at("9999-12-15")
+    with scenario.refused(InvalidField) as refusal:
+        scenario.earn(10, earned=earned, **more)
     assert (refusal.value.field, bool(refusal.value.problem)) == ("expiration", True)
-    assert story.earn(10, earned="9999-12-14", expires=Never()).available == 10
+    assert scenario.earn(10, earned="9999-12-14", expires=Never()).available == 10
 
 
 def test_fixed_dates() -> None:
     """A policy of fixed dates gives the first that ends after the earn."""
     yearly = Policy(9, "yearly", 1, PolicyKind.FIXED_DATES, dates=((12, 31),))
-    story = Story("Europe/Berlin", policies=(yearly,))
-    story.at("2025-12-31 22:59:58").earn(1, "this", policy="yearly")
-    story.at("2025-12-31 22:59:59").earn(1, "next", policy="yearly")
-    assert story.lot("this").expires_at == instant("2025-12-31 22:59:59")
-    assert story.lot("next").expires_at == instant("2026-12-31 22:59:59")
+    scenario = AccountScenario("Europe/Berlin", policies=(yearly,))
+    scenario.at("2025-12-31 22:59:58").earn(1, "this", policy="yearly")
+    scenario.at("2025-12-31 22:59:59").earn(1, "next", policy="yearly")
+    assert scenario.lot("this").expires_at == instant("2025-12-31 22:59:59")
+    assert scenario.lot("next").expires_at == instant("2026-12-31 22:59:59")
 
 
 def test_longest_period() -> None:
     """The longest period of a policy reaches a hundred years on."""
     century = Policy(9, "century", 1, PolicyKind.PERIOD, period=Period(months=1200))
-    story = Story(policies=(century,)).earn(1, "a", policy="century")
-    assert story.expiry("a") == "2125-01-01"
+    scenario = AccountScenario(policies=(century,)).earn(1, "a", policy="century")
+    assert scenario.expiry("a") == "2125-01-01"

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stories import Story
+from tests.support.domain.account_scenario import AccountScenario
 
 from points_grpc.domain.model import LotState, ReasonType
 from points_grpc.domain.policy import ExpireAt, Immediate, InDays, Never
@@ -89,66 +89,66 @@ PLANS = st.tuples(
 class Teller:
     """Tells drawn steps to a story."""
 
-    def __init__(self, story: Story) -> None:
-        self.story = story
+    def __init__(self, scenario: AccountScenario) -> None:
+        self.scenario = scenario
         self.lots = 0
 
     def batch(self, hours: int, groups: list[Group]) -> None:
         """Tell a batch, `hours` after the last; as the ledger does it, lots are loaded late."""
-        self.story.at(self.story.now + hours * HOUR)
-        with self.story.together():
+        self.scenario.at(self.scenario.now + hours * HOUR)
+        with self.scenario.together():
             for keep, group in groups:
                 self.group(keep, group)
 
     def group(self, keep: bool, group: list[Step]) -> None:
         """Tell a group, and see that it is kept or dropped whole."""
-        before, lots = self.story.snapshot(), self.lots
-        loads = self.story.loads
+        before, lots = self.scenario.snapshot(), self.lots
+        loads = self.scenario.loads
         try:
-            with self.story.grouped(keep):
+            with self.scenario.grouped(keep):
                 for step in group:
                     self.step(step)
         except NeedMoreLots:
-            assert self.story.snapshot() == before
+            assert self.scenario.snapshot() == before
             self.lots = lots
-            self.story.load_everything()
+            self.scenario.load_everything()
             self.group(keep, group)
-            self.story.loads = loads
+            self.scenario.loads = loads
             return
         except Refusal:
             keep = False
         if not keep:
             self.lots = lots
-            assert self.story.snapshot() == before
+            assert self.scenario.snapshot() == before
 
     def step(self, step: Step) -> None:
         """Tell one step."""
-        story, more = self.story, dict(step.more)
+        scenario, more = self.scenario, dict(step.more)
         name = str(step.lot % max(self.lots, 1))
         tell: dict[str, Callable[[], object]] = {
             "earn": lambda: self.earn(step.amount, more),
-            "redeem": lambda: story.redeem(step.amount),
-            "expire": lambda: story.expire(step.amount, **more),
-            "move": lambda: story.move(name, self.expiration(more.pop("to")), **more),
-            "update": lambda: story.update(name, more["state"]),
-            "approve": lambda: story.approve(name, more["state"]),
-            "lapse": story.lapse,
+            "redeem": lambda: scenario.redeem(step.amount),
+            "expire": lambda: scenario.expire(step.amount, **more),
+            "move": lambda: scenario.move(name, self.expiration(more.pop("to")), **more),
+            "update": lambda: scenario.update(name, more["state"]),
+            "approve": lambda: scenario.approve(name, more["state"]),
+            "lapse": scenario.lapse,
         }
         tell[step.name]()
 
     def earn(self, amount: int, more: dict[str, Any]) -> None:
         """Earn a lot that is called by its place."""
-        earned = self.story.now - more.pop("ago") * HOUR
+        earned = self.scenario.now - more.pop("ago") * HOUR
         expires = more.pop("expires")
         if expires is not None:
             more["expires"] = self.expiration(expires, earned)
-        self.story.earn(amount, str(self.lots), earned=earned, **more)
+        self.scenario.earn(amount, str(self.lots), earned=earned, **more)
         self.lots += 1
 
     def expiration(self, drawn: object, base: datetime | None = None) -> Any:
         """An expiration; one that was drawn as a length counts from `base`."""
         if isinstance(drawn, timedelta):
-            return ExpireAt((base or self.story.now) + drawn)
+            return ExpireAt((base or self.scenario.now) + drawn)
         return drawn
 
 
@@ -156,10 +156,10 @@ class Teller:
 @given(PLANS, st.sampled_from([1, 2, 32]))
 def test_nothing_created_or_lost(batches: list[Batch], loads: int) -> None:
     """After any steps account, lots and transactions agree, and nothing due is overlooked."""
-    teller = Teller(Story("Europe/Berlin", loads=loads))
+    teller = Teller(AccountScenario("Europe/Berlin", loads=loads))
     for hours, groups in batches:
         teller.batch(hours, groups)  # which is audited, row by row
-        account, lots = teller.story.account, teller.story.shelf.values()
+        account, lots = teller.scenario.account, teller.scenario.shelf.values()
         approved = [lot for lot in lots if lot.state is APPROVED]
         assert account.total_earned == sum(lot.amount for lot in approved)
         assert account.available == sum(lot.remaining for lot in approved)
@@ -173,21 +173,21 @@ def test_nothing_lapsed_is_left(
     batches: list[Batch],
 ) -> None:
     """After a lapse every unfinished lot lives, and the bound is the soonest expiry."""
-    story = Story("Europe/Berlin", loads=2)
-    teller = Teller(story)
+    scenario = AccountScenario("Europe/Berlin", loads=2)
+    teller = Teller(scenario)
     for hours, groups in batches:
         teller.batch(hours, groups)
-        if not story.account.version:
+        if not scenario.account.version:
             continue
-        story.lapse()
-        live = [lot for lot in story.shelf.values() if lot.unfinished]
-        expiries = [at for lot in live if (at := story.account_state.expiry_of(lot)) is not None]
-        assert all(at > story.now for at in expiries)
-        bound = story.account.next_due_at
-        assert (bound is None) == (not expiries) or bound > story.now
-        for lot in story.shelf.values():
+        scenario.lapse()
+        live = [lot for lot in scenario.shelf.values() if lot.unfinished]
+        expiries = [at for lot in live if (at := scenario.account_state.expiry_of(lot)) is not None]
+        assert all(at > scenario.now for at in expiries)
+        bound = scenario.account.next_due_at
+        assert (bound is None) == (not expiries) or bound > scenario.now
+        for lot in scenario.shelf.values():
             if lot.lapse_id:
-                assert (lot.remaining, lot.expires_at <= story.now) == (0, True)
+                assert (lot.remaining, lot.expires_at <= scenario.now) == (0, True)
 
 
 @settings(derandomize=True, max_examples=60, deadline=None)
@@ -198,10 +198,10 @@ def test_loading_does_not_matter(
     """What is decided does not depend on how many lots were loaded at first."""
     ledgers = []
     for loads in (1, 3, 10**6):
-        teller = Teller(Story("Europe/Berlin", loads=loads))
+        teller = Teller(AccountScenario("Europe/Berlin", loads=loads))
         for hours, groups in batches:
             teller.batch(hours, groups)
-        ledgers.append(teller.story.ledger)
+        ledgers.append(teller.scenario.ledger)
     assert ledgers[0] == ledgers[1] == ledgers[2]
 
 
@@ -227,7 +227,11 @@ class Award:
 )
 def test_against_a_model(plan: list[tuple[str, int, int]]) -> None:
     """Balances are those of a plain list of awards that is emptied soonest expiry first."""
-    story, start, day = Story(loads=2), datetime.fromisoformat("2025-01-01T00:00:00+00:00"), 0
+    scenario, start, day = (
+        AccountScenario(loads=2),
+        datetime.fromisoformat("2025-01-01T00:00:00+00:00"),
+        0,
+    )
     awards: list[Award] = []
     for kind, amount, days in plan:
         live = sorted((a for a in awards if a.approved and a.expires > day), key=_expires)
@@ -238,33 +242,33 @@ def test_against_a_model(plan: list[tuple[str, int, int]]) -> None:
             state = APPROVED if kind == "earn" else OPEN
             at = start + timedelta(days=day + days)
             awards.append(Award(amount, day + days, kind == "earn"))
-            story.earn(amount, str(len(awards) - 1), initial_state=state, expires=at)
+            scenario.earn(amount, str(len(awards) - 1), initial_state=state, expires=at)
         elif kind == "approve":
             award = awards[amount % len(awards)] if awards else None
             if award and not award.approved and award.expires > day:
                 award.approved = True
-                story.approve(str(awards.index(award)))
+                scenario.approve(str(awards.index(award)))
         elif awards and (kind == "expire" or there >= amount):
-            step = {"expire": story.expire, "redeem": story.redeem}[kind]
-            _tell_whole(story, step, amount)
+            step = {"expire": scenario.expire, "redeem": scenario.redeem}[kind]
+            _tell_whole(scenario, step, amount)
             _empty(live, amount)
-        story.at(start + timedelta(days=day))
+        scenario.at(start + timedelta(days=day))
     if awards:
-        story.lapse()
+        scenario.lapse()
     live = [award for award in awards if award.expires > day]
-    assert story.available == sum(award.left for award in live if award.approved)
-    assert story.pending == sum(award.left for award in live if not award.approved)
+    assert scenario.available == sum(award.left for award in live if award.approved)
+    assert scenario.pending == sum(award.left for award in live if not award.approved)
 
 
-def _tell_whole(story: Story, step: Callable[[int], object], amount: int) -> None:
-    loads = story.loads
+def _tell_whole(scenario: AccountScenario, step: Callable[[int], object], amount: int) -> None:
+    loads = scenario.loads
     try:
         step(amount)
     except NeedMoreLots:
-        with story.together():
-            story.load_everything()
+        with scenario.together():
+            scenario.load_everything()
             step(amount)
-    story.loads = loads
+    scenario.loads = loads
 
 
 def _expires(award: Award) -> int:

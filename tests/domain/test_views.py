@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stories import CURRENCY_ID, Story, instant
+from tests.support.domain.account_scenario import CURRENCY_ID, AccountScenario, instant
 
 from points_grpc.domain.model import TransactionType
 from points_grpc.domain.state import Transaction
@@ -21,13 +21,13 @@ ROW = Transaction(
 
 def test_balance() -> None:
     """A balance is what is available and what is held, not what is pending."""
-    shown = view_transaction(Story().account_state.owner, ROW)
+    shown = view_transaction(AccountScenario().account_state.owner, ROW)
     assert (shown.balance_before, shown.balance_after) == (135, 105)
 
 
 def test_instants_and_relations() -> None:
     """A row shows when it took effect, when it was recorded, by whom, and what it is related to."""
-    shown = view_transaction(Story().account_state.owner, ROW)
+    shown = view_transaction(AccountScenario().account_state.owner, ROW)
     assert (shown.effective_at, shown.created_at) == (EFFECTIVE, RECORDED)
     assert shown.updated_at == RECORDED
     assert (shown.principal, shown.related_transaction_id) == ("till", 60)
@@ -47,4 +47,7 @@ def test_instants_and_relations() -> None:
 )
 def test_lot_of_a_row(kind: TransactionType, lot_id: int) -> None:
     """A row is of one lot where it is an EARN or moves a lot's state, else of none."""
-    assert view_transaction(Story().account_state.owner, replace(ROW, type=kind)).lot_id == lot_id
+    assert (
+        view_transaction(AccountScenario().account_state.owner, replace(ROW, type=kind)).lot_id
+        == lot_id
+    )

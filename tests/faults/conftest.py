@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
-sys.path.insert(0, str(Path(__file__).parent))
-
-import servers  # only found through the lines above
-from verdict import REPORT
+from tests.support.cli import servers
+from tests.support.faults.reconcile import REPORT
 
 Serve = Callable[..., servers.Running]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import grpc
 import pytest
-from fault_load import Load
 from sqlalchemy import Connection, Table, select
-from verdict import REPORT, judge
+from tests.support.faults.load import Load
+from tests.support.faults.reconcile import REPORT, judge
 
 from points.dev.v1 import test_clock_pb2, test_clock_pb2_grpc
 from points.v1 import points_service_pb2_grpc
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.faults
 
 START = ("--start-time", "2022-01-01T00:00:00Z")
 LATER = ("--start-time", "2022-01-01T00:00:07Z")
-ANY_CLOCK = (str(Path(__file__).with_name("any_clock.py")),)
+ANY_CLOCK = (str(Path(__file__).parents[1] / "support" / "faults" / "any_clock.py"),)
 
 SECONDS = 30
 
@@ -43,8 +43,8 @@ def test_skewed_clocks_and_two_sweeps(
         for turn in rounds(4):
             load.wait_for(60)
             # Only one at a time, so that for a while they are days apart.
-            with talking_to(up[turn % 2]) as till:
-                till.move_clock(timedelta(days=40 + turn))
+            with talking_to(up[turn % 2]) as caller:
+                caller.move_clock(timedelta(days=40 + turn))
             REPORT.faults["clock of one of two servers moved, both sweeping"] += 1
         load.wait_for(60)
     judge(database_url, load.outcome)
@@ -57,26 +57,26 @@ def test_a_clock_moved_backwards(
     hours = timedelta(hours=1)
     up = serve(*START, program=ANY_CLOCK, POINTS_DATABASE_URL=database_url)
     load = Load("backwards", lambda: [up.address])
-    with load.running(), talking_to(up) as till:
+    with load.running(), talking_to(up) as caller:
         for turn in rounds(3):
             load.wait_for(60)
-            till.earn(f"gone{turn}", 50, lives=hours)
-            till.move_clock(50 * hours)  # past ends of days, which the load gives its lots
-            assert till.available(f"gone{turn}") == 0
-            till.earn(f"gone{turn}", 3, lives=90 * hours)  # and records what has lapsed
+            caller.earn(f"gone{turn}", 50, lives=hours)
+            caller.move_clock(50 * hours)  # past ends of days, which the load gives its lots
+            assert caller.available(f"gone{turn}") == 0
+            caller.earn(f"gone{turn}", 3, lives=90 * hours)  # and records what has lapsed
             load.wait_for(60)
-            till.move_clock(-50 * hours)
-            assert till.available(f"gone{turn}") == 3
-            assert till.redeem(f"gone{turn}", 4) is grpc.StatusCode.FAILED_PRECONDITION
-            assert till.redeem(f"gone{turn}", 3) is grpc.StatusCode.OK
+            caller.move_clock(-50 * hours)
+            assert caller.available(f"gone{turn}") == 3
+            assert caller.redeem(f"gone{turn}", 4) is grpc.StatusCode.FAILED_PRECONDITION
+            assert caller.redeem(f"gone{turn}", 3) is grpc.StatusCode.OK
             load.wait_for(60)
-            till.move_clock(hours)
+            caller.move_clock(hours)
             REPORT.faults["clock moved backwards over expiries"] += 1
     assert out_of_order(database_url) == []
     judge(database_url, load.outcome)
 
 
-class Till:
+class Caller:
     """A few calls of one caller, each answered at once."""
 
     def __init__(self, channel: grpc.Channel) -> None:
@@ -116,10 +116,10 @@ def _of(member: str, points: int) -> dict[str, Any]:
 
 
 @contextmanager
-def talking_to(server: Any) -> Iterator[Till]:
+def talking_to(server: Any) -> Iterator[Caller]:
     """A till at a server."""
     with grpc.insecure_channel(server.address) as channel:
-        yield Till(channel)
+        yield Caller(channel)
 
 
 def out_of_order(url: str) -> list[Any]:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from fault_load import Load
-from proxy import Failure, Proxy
-from verdict import REPORT, judge
+from tests.support.faults.load import Load
+from tests.support.faults.reconcile import REPORT, judge
+from tests.support.service.proxy import Failure, Proxy
 
 pytestmark = pytest.mark.faults
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import psutil
 import pytest
-from branch import deadlocks
-from fault_load import Load
-from verdict import REPORT, judge
+from tests.support.faults.load import Load
+from tests.support.faults.reconcile import REPORT, judge
+from tests.support.service.engine_harness import deadlocks
 
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.db_errors import Unreachable

@@ -11,12 +11,12 @@ from statistics import median
 from typing import Any
 
 import pytest
-from fault_load import Outcome
-from verdict import REPORT, judge
+from tests.support.faults.load import Outcome
+from tests.support.faults.reconcile import REPORT, judge
 
 pytestmark = pytest.mark.faults
 
-FLOOD = Path(__file__).with_name("flood.py")
+ROOT = Path(__file__).parents[2]
 TIMES = 10
 GOODPUT_MIN = 0.2
 """Which part of the top rate holds on a machine that does much else, of which one window has more
@@ -51,7 +51,8 @@ class Flood:
 
     def __init__(self, address: str) -> None:
         self._process = subprocess.Popen(
-            (sys.executable, str(FLOOD), address),
+            (sys.executable, "-m", "tests.support.faults.flood", address),
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

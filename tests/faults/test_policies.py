@@ -12,9 +12,9 @@ from typing import Any
 
 import grpc
 import pytest
-from fault_load import NOT_NOW, Load
 from sqlalchemy import and_, select
-from verdict import REPORT, judge
+from tests.support.faults.load import NOT_NOW, Load
+from tests.support.faults.reconcile import REPORT, judge
 
 from points.v1 import points_service_pb2_grpc, program_service_pb2_grpc
 from points.v1.earn_pb2 import BatchEarnRequest, EarnRequest

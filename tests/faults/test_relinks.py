@@ -10,9 +10,9 @@ from typing import Any
 
 import grpc
 import pytest
-from fault_load import NOT_NOW, Outcome
-from proxy import Failure, Proxy
-from verdict import REPORT, judge
+from tests.support.faults.load import NOT_NOW, Outcome
+from tests.support.faults.reconcile import REPORT, judge
+from tests.support.service.proxy import Failure, Proxy
 
 from points.v1 import member_service_pb2, member_service_pb2_grpc, points_service_pb2_grpc
 from points.v1.earn_pb2 import BatchEarnRequest, EarnRequest

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fault_load import Load
-from verdict import REPORT, judge
+from tests.support.faults.load import Load
+from tests.support.faults.reconcile import REPORT, judge
 
 pytestmark = pytest.mark.faults
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import grpc
 import pytest
-from fault_load import Load
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
-from proxy import Proxy
-from verdict import REPORT, judge
+from tests.support.faults.load import Load
+from tests.support.faults.reconcile import REPORT, judge
+from tests.support.service.proxy import Proxy
 
 pytestmark = pytest.mark.faults
 

@@ -11,9 +11,9 @@ from statistics import median
 from typing import Any
 
 import pytest
-from fault_load import Load
 from sqlalchemy import DDL, NullPool, create_engine
-from verdict import REPORT, judge
+from tests.support.faults.load import Load
+from tests.support.faults.reconcile import REPORT, judge
 
 from points_grpc.service.shared.retry import IN_DOUBT_SECONDS
 from points_grpc.storage.embedded import EmbeddedPostgres

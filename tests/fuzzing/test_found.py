@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from base64 import b64decode
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from targets import TARGETS
+from tests.support.fuzzing.targets import TARGETS
 
 FOUND = [
     # An Earn with an expiry on the calendar's last day, which in some zones ends after it.

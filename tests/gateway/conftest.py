@@ -7,25 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.message import Message
 from starlette.types import ASGIApp
+from tests.support.gateway.asgi import respond
+from tests.support.gateway.live import Live, living
 
 from points_grpc.gateway.app import make_app
 from points_grpc.gateway.dialect import Dialect
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.upstream import Inbound, Upstream
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from asgi import respond  # only found through the line above
-from live import Live, living
 
 BEARER = (("Authorization", "Bearer demo"),)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from live import START, Live  # only found through the folder's conftest
+from tests.support.gateway.live import START, Live  # only found through the folder's conftest
 
 from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from live import Live, living
+from tests.support.gateway.live import Live, living
 
 from points.v1 import expiring_pb2
 from points.v1.update_expiry_pb2 import UpdateExpiryRequest

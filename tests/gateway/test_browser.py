@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Browser, browsing, installed
-from live import Live
+from tests.support.gateway.browser import Browser, browsing, installed
+from tests.support.gateway.live import Live
 
 from points_grpc.gateway.docs_ui import NAMES
 

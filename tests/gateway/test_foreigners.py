@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message_factory import GetMessageClass
-from live import START, Live  # only found through the folder's conftest
 from sqlalchemy import Engine, event, select
+from tests.support.gateway.live import START, Live  # only found through the folder's conftest
 
 from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dialects.capillary_page import ITEMS, PATH, item
 from google.rpc import status_pb2
+from tests.support.gateway.capillary_page import ITEMS, PATH, item
 
 from points.v1.program_pb2 import GetProgramResponse
 from points_grpc.gateway.errors import UpstreamRefusal

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import hostile_rows
 import pytest
-from live import Live
+from tests.support.gateway import hostile_rows
+from tests.support.gateway.live import Live
 
 from points_grpc.cli.demo import seed
 from points_grpc.gateway.errors import UpstreamRefusal

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 import schemathesis
-from live import Live, living
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi import checks
+from tests.support.gateway.live import Live, living
 
 from points_grpc.gateway.openapi.examples import LOT
 

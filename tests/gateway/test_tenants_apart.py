@@ -10,14 +10,14 @@ from typing import Any
 
 import jwt
 import pytest
-from asgi import respond  # only found through the folder's conftest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message_factory import GetMessageClass
-from live import START, Live
+from tests.support.certificate_authority import Authority
+from tests.support.gateway.asgi import respond  # only found through the folder's conftest
+from tests.support.gateway.live import START, Live
 
-from authority import Authority
 from points_grpc.cli.runtime import wiring
 from points_grpc.config import Settings
 from points_grpc.domain.auth import SCOPES

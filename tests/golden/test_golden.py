@@ -12,13 +12,11 @@ from collections.abc import Iterable
 from difflib import unified_diff
 from pathlib import Path
 
-import story_admin
-import story_points
-import story_routes
-from asked import base, variants
-from routes import example, names
-from steps import Stage, Step, staged
-from stocked import stock
+from tests.support.corpus.fixtures import stock
+from tests.support.corpus.requests import base, variants
+from tests.support.corpus.routes import example, names
+from tests.support.golden import story_admin, story_points, story_routes
+from tests.support.golden.steps import Stage, Step, staged
 
 from points_grpc.gateway.upstream import METHODS
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import grpc.aio
 import pytest
 from google.rpc import error_details_pb2, status_pb2
+from tests.support.rpc.sample_engine import NOW, FakeEngine, Samples
 
 from points.dev.v1 import test_clock_pb2_grpc
 from points.v1 import member_service_pb2_grpc, points_service_pb2_grpc, program_service_pb2_grpc
@@ -21,10 +20,6 @@ from points_grpc.domain.commands import Caller
 from points_grpc.errors import InvalidField
 from points_grpc.rpc.auth.development import DevAuthenticator
 from points_grpc.rpc.server import Backends, Server, ServerOptions
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from sample_engine import NOW, FakeEngine, Samples
 
 CALLER = Caller(7, "demo", "dev", 469)
 

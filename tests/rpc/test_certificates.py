@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests.support.certificate_authority import Authority
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from authority import Authority
 from points_grpc.clock import TestClock
 from points_grpc.domain.auth import Grant
 from points_grpc.domain.commands import Caller

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sample_engine import Samples
+from tests.support.rpc.sample_engine import Samples
 
 from points.v1.expiry_change_pb2 import ExpiryChange
 from points.v1.lot_pb2 import Lot

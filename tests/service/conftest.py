@@ -1,15 +1,16 @@
-"""Offices and tills over a fresh database; tests of this folder may import `till`, too."""
+"""Offices and tills over a fresh database; tests of this folder may import `harness`, too."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from tests.support.service.engine_harness import EngineHarness, deadlocks
+from tests.support.service.ledger_audit import audit
+from tests.support.service.ledger_harness import LedgerHarness
 
 from points_grpc.clock import TestClock
 from points_grpc.domain.commands import Caller
@@ -18,12 +19,6 @@ from points_grpc.service.admin.members import MemberService
 from points_grpc.service.admin.programs import ProgramService
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.ids import IdSource
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from branch import Branch, deadlocks  # only found through the line above
-from ledger_audit import audit
-from till import Till
 
 T = TypeVar("T")
 
@@ -74,54 +69,56 @@ def open_office(database_url: str) -> Iterator[Callable[[], Office]]:
         return offices[-1]
 
     yield open_one
-    for office in offices:
-        office.close()
+    for admin_harness in offices:
+        admin_harness.close()
 
 
 @pytest.fixture
-def office(open_office: Callable[[], Office]) -> Office:
+def admin_harness(open_office: Callable[[], Office]) -> Office:
     """One office."""
     return open_office()
 
 
 @pytest.fixture
-def open_till(database_url: str) -> Iterator[Callable[..., Till]]:
+def open_till(database_url: str) -> Iterator[Callable[..., LedgerHarness]]:
     """Opens tills on one database and one clock, whose program the first one makes.
 
     Afterwards the whole database is audited.
     """
     clock = TestClock(START)
-    tills: list[Till] = []
+    tills: list[LedgerHarness] = []
 
-    def open_one(**more: Any) -> Till:
-        tills.append(Till(database_url, clock, **more))
+    def open_one(**more: Any) -> LedgerHarness:
+        tills.append(LedgerHarness(database_url, clock, **more))
         if len(tills) == 1:
             tills[0].open_program()
         return tills[-1]
 
     yield open_one
     findings = audit(tills[0].database) if tills else []
-    for till in tills:
-        till.close()
+    for harness in tills:
+        harness.close()
     assert findings == []
 
 
 @pytest.fixture
-def till(open_till: Callable[..., Till]) -> Till:
+def harness(open_till: Callable[..., LedgerHarness]) -> LedgerHarness:
     """One till."""
     return open_till()
 
 
 @pytest.fixture
-def open_branch(till: Till, database_url: str) -> Iterator[Callable[..., Branch]]:
+def open_engine(
+    harness: LedgerHarness, database_url: str
+) -> Iterator[Callable[..., EngineHarness]]:
     """Opens branches on the till's database; afterwards there must have been no deadlock."""
-    branches: list[Branch] = []
+    branches: list[EngineHarness] = []
 
-    def open_one(**more: Any) -> Branch:
-        branches.append(Branch(database_url, till.clock, **more))
+    def open_one(**more: Any) -> EngineHarness:
+        branches.append(EngineHarness(database_url, harness.clock, **more))
         return branches[-1]
 
     yield open_one
-    for branch in branches:
-        branch.close()
-    assert till.look(deadlocks) == 0
+    for engine_harness in branches:
+        engine_harness.close()
+    assert harness.look(deadlocks) == 0

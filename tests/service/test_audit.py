@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from ledger_audit import audit
 from sqlalchemy import (
     DDL,
     ColumnElement,
@@ -21,7 +20,17 @@ from sqlalchemy import (
     select,
     update,
 )
-from till import START, Till, approve, earn, expire, move, redeem, update_status
+from tests.support.service.ledger_audit import audit
+from tests.support.service.ledger_harness import (
+    START,
+    LedgerHarness,
+    approve,
+    earn,
+    expire,
+    move,
+    redeem,
+    update_status,
+)
 
 from points_grpc.clock import TestClock
 from points_grpc.domain.model import LotState, TransactionType
@@ -52,21 +61,21 @@ Break = Callable[[Connection], Any]
 
 
 @pytest.fixture(scope="module")
-def story(module_database_url: str) -> Iterator[Till]:
+def story(module_database_url: str) -> Iterator[LedgerHarness]:
     """A database in which everything has happened, without what keeps it from being broken."""
-    till = Till(module_database_url, TestClock(START))
-    till.open_program()
-    tell(till)
+    harness = LedgerHarness(module_database_url, TestClock(START))
+    harness.open_program()
+    tell(harness)
     for table, name in CHECKS:
-        till.look(done(DDL(f"ALTER TABLE {table} DROP CONSTRAINT {name}")))
+        harness.look(done(DDL(f"ALTER TABLE {table} DROP CONSTRAINT {name}")))
     for table in TABLES:
-        till.look(done(DDL(f"CREATE TABLE kept_{table.name} AS TABLE {table.name}")))
-    yield till
-    till.close()
+        harness.look(done(DDL(f"CREATE TABLE kept_{table.name} AS TABLE {table.name}")))
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
-def broken(story: Till) -> Iterator[Callable[[Break], set[str]]]:
+def broken(story: LedgerHarness) -> Iterator[Callable[[Break], set[str]]]:
     """Breaks the database and tells which rules the audit finds broken; then all is as before."""
 
     def after(do: Break) -> set[str]:
@@ -86,52 +95,52 @@ def done(statement: Executable) -> Break:
     return lambda at: at.execute(statement)
 
 
-def tell(till: Till) -> None:
+def tell(harness: LedgerHarness) -> None:
     """Lots of every kind, spent, moved, approved, cancelled, lapsed and reinstated."""
 
     def later(days: int) -> None:
-        till.clock.set(till.clock.now() + days * DAY)
+        harness.clock.set(harness.clock.now() + days * DAY)
 
-    fixed = till.do(earn(100, policy="month", request_id="r1"))
-    idle = till.do(earn(500, policy="idle", request_id="r2"))
-    till.do(earn(30, policy="idle-first"))
-    dated = till.do(earn(13, "gus", policy="idle", expiration=InDays(90)))
-    opened = till.do(earn(7, initial_state=LotState.OPEN))
-    pending = till.do(earn(8, initial_state=LotState.PENDING))
-    cancelled = till.do(earn(9, initial_state=LotState.OPEN))
-    till.do(earn(11, initial_state=LotState.OPEN, policy="month"))
-    till.do(update_status(opened, LotState.PENDING))
-    till.do(approve(pending, request_id="r3"))
-    till.do(update_status(cancelled, LotState.CLOSED))
-    till.do(redeem(40, request_id="r4"))
+    fixed = harness.do(earn(100, policy="month", request_id="r1"))
+    idle = harness.do(earn(500, policy="idle", request_id="r2"))
+    harness.do(earn(30, policy="idle-first"))
+    dated = harness.do(earn(13, "gus", policy="idle", expiration=InDays(90)))
+    opened = harness.do(earn(7, initial_state=LotState.OPEN))
+    pending = harness.do(earn(8, initial_state=LotState.PENDING))
+    cancelled = harness.do(earn(9, initial_state=LotState.OPEN))
+    harness.do(earn(11, initial_state=LotState.OPEN, policy="month"))
+    harness.do(update_status(opened, LotState.PENDING))
+    harness.do(approve(pending, request_id="r3"))
+    harness.do(update_status(cancelled, LotState.CLOSED))
+    harness.do(redeem(40, request_id="r4"))
     later(19)
-    till.do(move(fixed, InDays(90), request_id="r5"))
-    till.do(expire(5, request_id="r6"))
-    till.do(redeem(1))
+    harness.do(move(fixed, InDays(90), request_id="r5"))
+    harness.do(expire(5, request_id="r6"))
+    harness.do(redeem(1))
     later(30)
-    till.do(redeem(60))
+    harness.do(redeem(60))
     later(21)
-    till.do(redeem(60))  # later than the EARN foretold
+    harness.do(redeem(60))  # later than the EARN foretold
     later(70)
-    till.do(earn(3))  # what followed activity has lapsed by now
-    till.do(move(idle, InDays(400), reinstate=True))
-    till.do(move(till.do(earn(5, "bob", policy="month")), member="bob"))
-    till.do(earn(20, "bob", policy="month"))
-    till.do(redeem(20, "bob"))
+    harness.do(earn(3))  # what followed activity has lapsed by now
+    harness.do(move(idle, InDays(400), reinstate=True))
+    harness.do(move(harness.do(earn(5, "bob", policy="month")), member="bob"))
+    harness.do(earn(20, "bob", policy="month"))
+    harness.do(redeem(20, "bob"))
     later(10)
-    till.do(earn(1, "bob"))
-    late = till.do(earn(6, "cas", policy="month"))
+    harness.do(earn(1, "bob"))
+    late = harness.do(earn(6, "cas", policy="month"))
     later(40)
-    till.do(move(late, reinstate=True, member="cas"))
-    till.do(earn(6, "dan", policy="year-end"))
-    till.do(earn(2, "eve", policy="idle"))
-    early = till.do(earn(4, "fay", initial_state=LotState.OPEN))
-    till.do(approve(early))
-    till.do(redeem(1, "fay"))
-    till.do(move(dated, InDays(400), reinstate=True, member="gus"))
+    harness.do(move(late, reinstate=True, member="cas"))
+    harness.do(earn(6, "dan", policy="year-end"))
+    harness.do(earn(2, "eve", policy="idle"))
+    early = harness.do(earn(4, "fay", initial_state=LotState.OPEN))
+    harness.do(approve(early))
+    harness.do(redeem(1, "fay"))
+    harness.do(move(dated, InDays(400), reinstate=True, member="gus"))
 
 
-def test_what_the_ledger_wrote_is_right(story: Till) -> None:
+def test_what_the_ledger_wrote_is_right(story: LedgerHarness) -> None:
     """A database in which everything has happened agrees with itself."""
     assert audit(story.database) == []
     kinds = set(story.look(lambda at: at.scalars(select(t.transactions.c.type).distinct()).all()))
@@ -385,7 +394,7 @@ def test_every_rule_is_broken_by_some_case() -> None:
     assert rules >= RULES
 
 
-def test_joins_as_written(story: Till) -> None:
+def test_joins_as_written(story: LedgerHarness) -> None:
     """Questions join in their own order, whatever PostgreSQL believes of the tables."""
     asked: list[str] = []
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from branch import Branch, run
 from sqlalchemy import func, select
-from till import PROGRAM, START, Till, earn, redeem
+from tests.support.service.engine_harness import EngineHarness, run
+from tests.support.service.ledger_harness import PROGRAM, START, LedgerHarness, earn, redeem
 
 from points_grpc.clock import TestClock
 from points_grpc.domain.admin.commands import UpdateProgram
@@ -50,18 +50,18 @@ class Machine:
 
 
 @pytest.fixture
-def machine(till: Till) -> Machine:
+def machine(harness: LedgerHarness) -> Machine:
     """A machine on the till's database, whose clocks agree."""
-    made = Machine(till.database)
+    made = Machine(harness.database)
     made.clock.compare()
     made.asked = 0
     return made
 
 
 @pytest.fixture
-def branch(machine: Machine, database_url: str) -> Iterator[Branch]:
+def engine_harness(machine: Machine, database_url: str) -> Iterator[EngineHarness]:
     """An engine that goes by the machine's clock."""
-    opened = Branch(database_url, machine.clock)
+    opened = EngineHarness(database_url, machine.clock)
     yield opened
     opened.close()
 
@@ -72,14 +72,14 @@ def go(machine: Machine, ahead: timedelta) -> None:
     machine.clock.compare()
 
 
-def facts(till: Till) -> list[Any]:
+def facts(harness: LedgerHarness) -> list[Any]:
     """How much there is, and when each account was last written."""
 
     def look(at: Connection) -> list[Any]:
         count = at.execute(select(func.count()).select_from(transactions)).scalar_one()
         return [count, *at.execute(select(accounts.c.last_at).order_by(accounts.c.account_id))]
 
-    return list(till.look(look))
+    return list(harness.look(look))
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ def test_a_clock_that_is_set_meanwhile_proves_nothing(machine: Machine) -> None:
     assert machine.clock.problem
 
 
-def test_a_clock_that_was_never_compared_tells_no_time(till: Till) -> None:
+def test_a_clock_that_was_never_compared_tells_no_time(harness: LedgerHarness) -> None:
     """Until the first comparison has told something nothing is written."""
-    machine = Machine(till.database)
+    machine = Machine(harness.database)
     machine.took = 10.0
     for _ in range(2):
         with pytest.raises(TimeInDoubt):
@@ -171,144 +171,146 @@ def test_a_database_that_is_away_changes_nothing(machine: Machine) -> None:
 
 
 def test_an_engine_with_a_wrong_clock_reads_and_does_not_write(
-    till: Till, machine: Machine, branch: Branch
+    harness: LedgerHarness, machine: Machine, engine_harness: EngineHarness
 ) -> None:
     """Writes and previews are refused, and reads are answered, until the clocks agree."""
-    till.do(earn(100, policy="month"))
-    before = facts(till)
+    harness.do(earn(100, policy="month"))
+    before = facts(harness)
     go(machine, FAR)
     for more in ({}, {"validate_only": True}, {"partial": True}):
         with pytest.raises(TimeInDoubt):
-            run(branch.engine.write(branch.acme, [redeem(1)], **more))
-    assert run(branch.available()) == 0  # by a clock at which all has lapsed
-    assert facts(till) == before
+            run(engine_harness.engine.write(engine_harness.acme, [redeem(1)], **more))
+    assert run(engine_harness.available()) == 0  # by a clock at which all has lapsed
+    assert facts(harness) == before
     go(machine, timedelta())
-    assert run(branch.available()) == 100
-    assert run(branch.do(redeem(1)))
+    assert run(engine_harness.available()) == 100
+    assert run(engine_harness.do(redeem(1)))
 
 
-def test_a_clock_that_is_found_wrong_later_refuses_the_batch(till: Till, machine: Machine) -> None:
+def test_a_clock_that_is_found_wrong_later_refuses_the_batch(
+    harness: LedgerHarness, machine: Machine
+) -> None:
     """What waited in a lane is refused as a whole, each call for itself, and tried only once."""
-    till.do(earn(100))
-    before = facts(till)
-    ledger = till.ledger
+    harness.do(earn(100))
+    before = facts(harness)
+    ledger = harness.ledger
     ledger._clock = machine.clock
     go(machine, FAR)
-    calls = [till.call(redeem(1)), till.call(redeem(2))]
+    calls = [harness.call(redeem(1)), harness.call(redeem(2))]
     ledger.execute(calls)
     failures = [group.failure for call in calls for group in call.groups]
     assert [type(failure) for failure in failures] == [TimeInDoubt] * 2
     assert failures[0] is not failures[1]
-    assert facts(till) == before
+    assert facts(harness) == before
 
 
-def test_administrators_wait_for_the_clock(till: Till, machine: Machine) -> None:
+def test_administrators_wait_for_the_clock(harness: LedgerHarness, machine: Machine) -> None:
     """Changes of programs are refused by a wrong clock, too."""
     go(machine, FAR)
-    till.clock = machine.clock
+    harness.clock = machine.clock
     change = UpdateProgram(program_id=PROGRAM, name="New")
     with pytest.raises(TimeInDoubt):
-        till.administrate(lambda books, _: _changed(books, till, change))
+        harness.administrate(lambda books, _: _changed(books, harness, change))
 
 
-async def _changed(books: ProgramService, till: Till, change: UpdateProgram) -> Any:
-    return await books.update_program(till.acme, change)
+async def _changed(books: ProgramService, harness: LedgerHarness, change: UpdateProgram) -> Any:
+    return await books.update_program(harness.acme, change)
 
 
-def test_a_sweep_with_a_wrong_clock_ends_nothing(till: Till, machine: Machine) -> None:
+def test_a_sweep_with_a_wrong_clock_ends_nothing(harness: LedgerHarness, machine: Machine) -> None:
     """A sweep at a time when all would have lapsed records nothing and forgets nothing."""
-    till.promise(7)
-    till.do(earn(100, policy="month"))
-    before = facts(till)
-    till.sweeper._clock = till.sweeper._ledger._clock = machine.clock
+    harness.promise(7)
+    harness.do(earn(100, policy="month"))
+    before = facts(harness)
+    harness.sweeper._clock = harness.sweeper._ledger._clock = machine.clock
     go(machine, FAR)
-    for work in (lambda: list(till.sweeper.sweep()), till.sweeper.purge):
+    for work in (lambda: list(harness.sweeper.sweep()), harness.sweeper.purge):
         with pytest.raises(TimeInDoubt):
             work()
-    assert facts(till) == before
+    assert facts(harness) == before
 
 
 def test_an_import_with_a_wrong_clock_writes_nothing(
-    till: Till, machine: Machine, tmp_path: Path
+    harness: LedgerHarness, machine: Machine, tmp_path: Path
 ) -> None:
     """An import whose machine's clock is found wrong stops before its next chunk."""
-    before = facts(till)
-    importer = _importer(till, machine, tmp_path)
+    before = facts(harness)
+    importer = _importer(harness, machine, tmp_path)
     go(machine, FAR)
     with pytest.raises(TimeInDoubt):
         list(importer.run())
     importer.close()
-    assert facts(till) == before
+    assert facts(harness) == before
 
 
-def _importer(till: Till, machine: Machine, folder: Path) -> Importer:
+def _importer(harness: LedgerHarness, machine: Machine, folder: Path) -> Importer:
     file = folder / "lots.jsonl"
     file.write_text(
         '{"external_id": "ann", "vendor_id": 7, "amount": "5", "currency": "PTS",'
         ' "earned_at": "2030-01-01T00:00:00Z"}\n'
     )
     order = ImportJob(file, JSON_LINES, 1, PROGRAM, folder / "report.csv", 1)
-    return Importer(till.database, machine.clock, order)
+    return Importer(harness.database, machine.clock, order)
 
 
-def _written_ahead(till: Till, by: timedelta) -> None:
+def _written_ahead(harness: LedgerHarness, by: timedelta) -> None:
     """Write an account as a server did whose clock was wrong."""
-    till.do(earn(100, policy="month", request_id="before"))
-    till.ledger._clock = TestClock(START + by)
-    till.do(earn(1))
-    till.do(earn(5, "bob"))
+    harness.do(earn(100, policy="month", request_id="before"))
+    harness.ledger._clock = TestClock(START + by)
+    harness.do(earn(1))
+    harness.do(earn(5, "bob"))
 
 
 def test_an_account_of_the_future_is_not_moved_further(
-    till: Till, machine: Machine, tmp_path: Path
+    harness: LedgerHarness, machine: Machine, tmp_path: Path
 ) -> None:
     """An account that was last written far ahead is neither written, swept nor imported into."""
-    _written_ahead(till, timedelta(days=20))
-    before = facts(till)
-    till.ledger._clock = till.sweeper._clock = till.sweeper._ledger._clock = machine.clock
-    assert isinstance(till.refusal(redeem(1)), TimeInDoubt)
-    assert till.do(earn(100, policy="month", request_id="before")).replayed
-    assert facts(till) == before
-    importer = _importer(till, machine, tmp_path)
+    _written_ahead(harness, timedelta(days=20))
+    before = facts(harness)
+    harness.ledger._clock = harness.sweeper._clock = harness.sweeper._ledger._clock = machine.clock
+    assert isinstance(harness.refusal(redeem(1)), TimeInDoubt)
+    assert harness.do(earn(100, policy="month", request_id="before")).replayed
+    assert facts(harness) == before
+    importer = _importer(harness, machine, tmp_path)
     assert [done.refused for done in importer.run()][-1] == 1
     importer.close()
     assert (
         "member: has an account that was last written in the future"
         in (tmp_path / "report.csv").read_text()
     )
-    assert facts(till) == before
-    assert till.do(earn(3, "carol"))  # others go on
+    assert facts(harness) == before
+    assert harness.do(earn(3, "carol"))  # others go on
 
 
-def test_a_sweep_leaves_an_account_of_the_future(till: Till, machine: Machine) -> None:
+def test_a_sweep_leaves_an_account_of_the_future(harness: LedgerHarness, machine: Machine) -> None:
     """A lot that is due by now is left to a later sweep where its account was written later."""
-    till.do(earn(100, policy="month"))
-    till.ledger._clock = TestClock(START + FAR)
-    before = facts(till)
-    with till.link.unit() as at:
+    harness.do(earn(100, policy="month"))
+    harness.ledger._clock = TestClock(START + FAR)
+    before = facts(harness)
+    with harness.link.unit() as at:
         at.execute(accounts.update().where(accounts.c.tenant_id == 1).values(last_at=START + FAR))
-    till.sweeper._clock = till.sweeper._ledger._clock = machine.clock
+    harness.sweeper._clock = harness.sweeper._ledger._clock = machine.clock
     machine.ahead = timedelta(days=60)
-    found = list(till.sweeper.sweep())
+    found = list(harness.sweeper.sweep())
     assert [(chunk.lapses, chunk.skipped, chunk.failures) for chunk in found] == [((), 1, ())]
-    assert facts(till)[0] == before[0]
+    assert facts(harness)[0] == before[0]
 
 
 @pytest.mark.parametrize(("by", "refused"), [(5 * SECOND, False), (5.001 * SECOND, True)])
 def test_servers_may_differ_by_what_is_tolerated(
-    till: Till, machine: Machine, by: timedelta, refused: bool
+    harness: LedgerHarness, machine: Machine, by: timedelta, refused: bool
 ) -> None:
     """An account that a server wrote whose clock is ahead as far as it may be is written."""
-    _written_ahead(till, by)
-    till.ledger._clock = machine.clock
+    _written_ahead(harness, by)
+    harness.ledger._clock = machine.clock
     if refused:
-        assert isinstance(till.refusal(redeem(1)), TimeInDoubt)
+        assert isinstance(harness.refusal(redeem(1)), TimeInDoubt)
     else:
-        assert till.do(redeem(1))
+        assert harness.do(redeem(1))
 
 
-def test_a_test_clock_is_not_checked(till: Till) -> None:
+def test_a_test_clock_is_not_checked(harness: LedgerHarness) -> None:
     """Under a test clock that has gone back an account is written at the time it had."""
-    _written_ahead(till, FAR)
-    till.ledger._clock = TestClock(START)
-    assert till.do(redeem(1)).transaction.effective_at >= START + FAR
+    _written_ahead(harness, FAR)
+    harness.ledger._clock = TestClock(START)
+    assert harness.do(redeem(1)).transaction.effective_at >= START + FAR

@@ -12,13 +12,20 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pytest
-from branch import Branch, at_once, held_row, in_threads, locked, run, until_blocked
 from sqlalchemy import func, select
-from till import START, Till, earn, expire, move, redeem
+from tests.support.service.engine_harness import (
+    EngineHarness,
+    at_once,
+    held_row,
+    in_threads,
+    locked,
+    run,
+    until_blocked,
+)
+from tests.support.service.ledger_harness import START, LedgerHarness, earn, expire, move, redeem
 
 from points_grpc.errors import (
     IdentifierTaken,
@@ -34,40 +41,42 @@ from points_grpc.storage.tables import accounts, identifiers, lots, members
 DAY = timedelta(days=1)
 PATIENCE_SECONDS = 10.0
 
-OpenBranch = Callable[..., Branch]
+OpenEngine = Callable[..., EngineHarness]
 
 
 def kinds(results: list[Any]) -> Counter[str]:
     return Counter(type(result).__name__ for result in results)
 
 
-def test_many_clients_spend_one_account(till: Till, open_branch: OpenBranch) -> None:
+def test_many_clients_spend_one_account(harness: LedgerHarness, open_engine: OpenEngine) -> None:
     """Of many spends in two processes exactly as many succeed as there are points."""
-    till.do(earn(60))
-    till.do(earn(40, policy="month"))
-    here, there = open_branch(), open_branch()
+    harness.do(earn(60))
+    harness.do(earn(40, policy="month"))
+    here, there = open_engine(), open_engine()
 
     async def story() -> list[Any]:
         return await at_once(*(b.do(redeem(1)) for _ in range(75) for b in (here, there)))
 
     assert kinds(run(story())) == {"Redeemed": 100, "InsufficientPoints": 50}
-    assert till.account().total_redeemed == 100
+    assert harness.account().total_redeemed == 100
 
 
-def test_many_commands_on_few_accounts(till: Till, open_branch: OpenBranch) -> None:
+def test_many_commands_on_few_accounts(harness: LedgerHarness, open_engine: OpenEngine) -> None:
     """Commands of all kinds over a few accounts, in groups that overlap, lose nothing."""
     names = [f"m{n}" for n in range(6)]
     for name in names:
-        till.do(earn(1000, name, policy="idle"))
-    branches = [open_branch(), open_branch()]
+        harness.do(earn(1000, name, policy="idle"))
+    branches = [open_engine(), open_engine()]
 
-    def call(n: int, branch: Branch) -> Any:
+    def call(n: int, engine_harness: EngineHarness) -> Any:
         first, second = names[n % 6], names[(n * 5 + 1) % 6]
         if n % 5 == 0:
-            return branch.do(earn(3, first, policy="month"), redeem(2, second), earn(1, second))
+            return engine_harness.do(
+                earn(3, first, policy="month"), redeem(2, second), earn(1, second)
+            )
         if n % 5 == 1:
-            return branch.do(expire(2, first), redeem(10_000, second))
-        return branch.do(redeem(1, first), redeem(1, second))
+            return engine_harness.do(expire(2, first), redeem(10_000, second))
+        return engine_harness.do(redeem(1, first), redeem(1, second))
 
     async def story() -> list[Any]:
         return await at_once(*(call(n, b) for n in range(60) for b in branches))
@@ -76,21 +85,23 @@ def test_many_commands_on_few_accounts(till: Till, open_branch: OpenBranch) -> N
     assert found == {"Earned": 24, "InsufficientPoints": 24, "Redeemed": 72}
 
 
-def test_sweeps_and_spends_meet(till: Till, open_branch: OpenBranch) -> None:
+def test_sweeps_and_spends_meet(harness: LedgerHarness, open_engine: OpenEngine) -> None:
     """While two sweeps record lapses, spends find what is left, and nothing lapses twice."""
     names = [f"m{n}" for n in range(40)]
-    till.execute(*(till.call(earn(10, n, policy="month"), earn(3, n)) for n in names))
-    branches = [open_branch(), open_branch()]
-    till.clock.set(START + 31 * DAY)
+    harness.execute(*(harness.call(earn(10, n, policy="month"), earn(3, n)) for n in names))
+    branches = [open_engine(), open_engine()]
+    harness.clock.set(START + 31 * DAY)
 
-    def spend(branch: Branch) -> list[Any]:
+    def spend(engine_harness: EngineHarness) -> list[Any]:
         async def story() -> list[Any]:
-            return await at_once(*(branch.do(redeem(2, name)) for name in names))
+            return await at_once(*(engine_harness.do(redeem(2, name)) for name in names))
 
         return list(run(story()))
 
-    def sweep(branch: Branch) -> int:
-        return sum(lapsed.expired for swept in branch.sweeper.sweep(7) for lapsed in swept.lapses)
+    def sweep(engine_harness: EngineHarness) -> int:
+        return sum(
+            lapsed.expired for swept in engine_harness.sweeper.sweep(7) for lapsed in swept.lapses
+        )
 
     one, two = branches
     spent, more, *swept = in_threads(
@@ -98,40 +109,42 @@ def test_sweeps_and_spends_meet(till: Till, open_branch: OpenBranch) -> None:
     )
     assert kinds([*spent, *more]) == {"Redeemed": 40, "InsufficientPoints": 40}
     assert sum(swept) <= 400
-    list(till.sweeper.sweep())
-    totals = [till.account(name).total_expired for name in names]
+    list(harness.sweeper.sweep())
+    totals = [harness.account(name).total_expired for name in names]
     assert totals == [10] * 40
 
 
 @pytest.mark.parametrize("own_id", [True, False])
 def test_a_lot_changed_just_before_its_lock(
-    till: Till, open_branch: OpenBranch, monkeypatch: pytest.MonkeyPatch, own_id: bool
+    harness: LedgerHarness, open_engine: OpenEngine, monkeypatch: pytest.MonkeyPatch, own_id: bool
 ) -> None:
     """What was read of a lot before its account was locked counts only if nothing has changed."""
-    earned = till.do(earn(10, vendor_id=77))
+    earned = harness.do(earn(10, vendor_id=77))
     lot_id = earned.lot.lot_id if own_id else 77
-    branch = open_branch()
+    engine_harness = open_engine()
     ask_locks = Gatherer.ask_locks
     between = [move(lot_id, START + 5 * DAY), redeem(10)]
 
     def ask_after_others(*args: Any) -> None:
         if threading.current_thread() is threading.main_thread() and between:
-            run(branch.do(between.pop(0)))
+            run(engine_harness.do(between.pop(0)))
         ask_locks(*args)
 
     monkeypatch.setattr(Gatherer, "ask_locks", ask_after_others)
-    moved = till.do(move(lot_id, START + 9 * DAY))
+    moved = harness.do(move(lot_id, START + 9 * DAY))
     assert moved.change.old_expires_at == START + 5 * DAY
     with pytest.raises(LotNotLive):
-        till.do(move(lot_id, START + 11 * DAY))
+        harness.do(move(lot_id, START + 11 * DAY))
     assert not between
 
 
-def test_one_request_at_once_has_one_effect(till: Till, open_branch: OpenBranch) -> None:
+def test_one_request_at_once_has_one_effect(
+    harness: LedgerHarness, open_engine: OpenEngine
+) -> None:
     """The same request many times at once, in two processes, is one, also for a new member."""
-    branches = [open_branch(), open_branch()]
+    branches = [open_engine(), open_engine()]
     commands = [earn(7, "new", request_id="r"), redeem(2, "new", request_id="s")]
-    till.do(earn(1, "old"))
+    harness.do(earn(1, "old"))
     commands += [earn(5, "old", request_id="r"), expire(100, "old", request_id="s")]
 
     async def story(command: Any) -> list[Any]:
@@ -143,18 +156,18 @@ def test_one_request_at_once_has_one_effect(till: Till, open_branch: OpenBranch)
         assert (
             len({str(answer).replace("replayed=True", "replayed=False") for answer in answers}) == 1
         )
-    assert till.account("new").available == 5
-    assert till.account("old").available == 0
+    assert harness.account("new").available == 5
+    assert harness.account("old").available == 0
 
 
 def test_one_request_at_once_in_two_real_processes(
-    till: Till, open_branch: OpenBranch, database_url: str
+    harness: LedgerHarness, open_engine: OpenEngine, database_url: str
 ) -> None:
     """A second process with the same requests gets the same transactions, each earned once."""
-    here, requests = open_branch(), 60
-    till.do(earn(1))
-    script = Path(__file__).with_name("second_process.py")
-    arguments = [sys.executable, str(script), database_url, START.isoformat(), str(requests)]
+    here, requests = open_engine(), 60
+    harness.do(earn(1))
+    program = ("-m", "tests.support.service.second_process")
+    arguments = [sys.executable, *program, database_url, START.isoformat(), str(requests)]
     with subprocess.Popen(
         arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
@@ -179,12 +192,12 @@ def test_one_request_at_once_in_two_real_processes(
     assert [a.transaction.transaction_id for a in ours] == [number for number, _ in theirs]
     pairs = zip((a.replayed for a in ours), (replayed for _, replayed in theirs), strict=True)
     assert Counter(map(sum, pairs)) == {1: requests}
-    assert sum(till.account(f"racer{n}").available for n in range(7)) == requests
+    assert sum(harness.account(f"racer{n}").available for n in range(7)) == requests
 
 
-def test_racing_enrolments_make_one_member(till: Till, open_branch: OpenBranch) -> None:
+def test_racing_enrolments_make_one_member(harness: LedgerHarness, open_engine: OpenEngine) -> None:
     """Two processes that enrol the same members in opposite orders make each of them once."""
-    here, there = open_branch(), open_branch()
+    here, there = open_engine(), open_engine()
     names = [f"m{n}" for n in range(40)]
 
     async def story(a: str, b: str, c: str) -> list[Any]:
@@ -193,14 +206,18 @@ def test_racing_enrolments_make_one_member(till: Till, open_branch: OpenBranch) 
         return await at_once(
             here.do(*(earn(1, name) for name in order)),
             there.do(*(earn(1, name) for name in back)),
-            *(branch.do(earn(1, f"{b}{name}")) for name in names for branch in (here, there)),
+            *(
+                engine_harness.do(earn(1, f"{b}{name}"))
+                for name in names
+                for engine_harness in (here, there)
+            ),
             here.do(*(earn(1, f"{c}{n}", currency="EUR") for n in names)),
             there.do(*(earn(1, f"{c}{n}") for n in reversed(names))),
         )
 
     for a, b, c in ("abc", "def"):
         assert kinds(run(story(a, b, c))) == {"Earned": 84}
-    found = till.look(lambda at: at.scalar(select(func.count()).select_from(members)))
+    found = harness.look(lambda at: at.scalar(select(func.count()).select_from(members)))
     assert found == 6 * len(names)
 
 
@@ -214,63 +231,67 @@ def in_one_bucket(count: int) -> list[str]:
     return list(islice((n for n in names if bucket_of_name(1, "external_id", n) == 7), count))
 
 
-def test_racing_first_accounts_meet_in_one_order(till: Till, open_branch: OpenBranch) -> None:
+def test_racing_first_accounts_meet_in_one_order(
+    harness: LedgerHarness, open_engine: OpenEngine
+) -> None:
     """Two processes that open the same members' accounts in opposite orders do not deadlock."""
-    here, there = open_branch(timeouts=PATIENT), open_branch(timeouts=PATIENT)
+    here, there = open_engine(timeouts=PATIENT), open_engine(timeouts=PATIENT)
     names = in_one_bucket(3)
-    owners = [till.do(earn(1, name)).account.owner for name in names]
-    till.do(earn(1, currency="EUR"))
-    euros = till.account("ann", "EUR").owner.currency.currency_id
+    owners = [harness.do(earn(1, name)).account.owner for name in names]
+    harness.do(earn(1, currency="EUR"))
+    euros = harness.account("ann", "EUR").owner.currency.currency_id
     middle = {"member_id": owners[1].member.member_id, "currency_id": euros}
     place = {"bucket": owners[1].account_id % BUCKETS, "account_id": owners[1].account_id - 64}
 
     async def story() -> list[Any]:
-        with held_row(till, accounts, **place, **middle):
+        with held_row(harness, accounts, **place, **middle):
             both = asyncio.gather(
                 here.do(*(earn(1, name, currency="EUR") for name in names)),
                 there.do(*(earn(1, name, currency="EUR") for name in reversed(names))),
             )
-            await until_blocked(till, 2)
+            await until_blocked(harness, 2)
         return await both
 
     assert kinds(run(story())) == {"Earned": 2}
-    assert [till.account(name, "EUR").available for name in names] == [200] * 3
+    assert [harness.account(name, "EUR").available for name in names] == [200] * 3
 
 
-def test_racing_vendors_lots_meet_in_one_order(till: Till, open_branch: OpenBranch) -> None:
+def test_racing_vendors_lots_meet_in_one_order(
+    harness: LedgerHarness, open_engine: OpenEngine
+) -> None:
     """Two processes that bring the same vendor's lots in opposite orders: one wins whole."""
-    here, there = open_branch(timeouts=PATIENT), open_branch(timeouts=PATIENT)
-    lot_id = till.do(earn(1)).lot.lot_id
-    till.do(earn(1, currency="EUR"))
+    here, there = open_engine(timeouts=PATIENT), open_engine(timeouts=PATIENT)
+    lot_id = harness.do(earn(1)).lot.lot_id
+    harness.do(earn(1, currency="EUR"))
 
     async def story() -> list[Any]:
-        with held_row(till, lots, lot_id=lot_id - 64, vendor_id=2):
+        with held_row(harness, lots, lot_id=lot_id - 64, vendor_id=2):
             both = asyncio.create_task(
                 at_once(
                     here.do(*(earn(1, vendor_id=n) for n in (1, 2, 3))),
                     there.do(*(earn(1, vendor_id=n, currency="EUR") for n in (3, 2, 1))),
                 )
             )
-            await until_blocked(till, 2)
+            await until_blocked(harness, 2)
         return await both
 
     assert kinds(run(story())) == {"Earned": 1, IdentifierTaken.__name__: 1}
 
 
 def test_a_member_being_enrolled_elsewhere_holds_up_nobody_else(
-    till: Till, open_branch: OpenBranch
+    harness: LedgerHarness, open_engine: OpenEngine
 ) -> None:
     """While another process is about to add a member, only the Earns for that one wait."""
-    branch = open_branch()
-    till.do(earn(1))
+    engine_harness = open_engine()
+    harness.do(earn(1))
     name = {"type": "external_id", "value": "new", "tenant_id": 1}
     bucket = bucket_of_name(1, "external_id", "new")
 
     async def story() -> None:
-        with held_row(till, identifiers, bucket=bucket, **name):
-            waiting = asyncio.create_task(branch.do(earn(1, "new")))
-            others = [branch.do(earn(1, f"other{n}")) for n in range(10)]
-            assert kinds(await at_once(*others, branch.do(redeem(1)))) == {
+        with held_row(harness, identifiers, bucket=bucket, **name):
+            waiting = asyncio.create_task(engine_harness.do(earn(1, "new")))
+            others = [engine_harness.do(earn(1, f"other{n}")) for n in range(10)]
+            assert kinds(await at_once(*others, engine_harness.do(redeem(1)))) == {
                 "Earned": 10,
                 "Redeemed": 1,
             }
@@ -280,59 +301,63 @@ def test_a_member_being_enrolled_elsewhere_holds_up_nobody_else(
     run(story())
 
 
-def test_others_go_on_while_one_account_is_locked(till: Till, open_branch: OpenBranch) -> None:
+def test_others_go_on_while_one_account_is_locked(
+    harness: LedgerHarness, open_engine: OpenEngine
+) -> None:
     """A command for an account locked elsewhere waits, those for other accounts do not."""
-    branch = open_branch()
-    account_id = till.do(earn(10)).account.owner.account_id
-    till.do(earn(10, "bob"))
+    engine_harness = open_engine()
+    account_id = harness.do(earn(10)).account.owner.account_id
+    harness.do(earn(10, "bob"))
 
     async def story() -> list[Any]:
-        with locked(till.database, account_id):
-            waiting = [asyncio.create_task(branch.do(redeem(1))) for _ in range(5)]
-            both = asyncio.create_task(branch.do(redeem(1, "bob"), redeem(1)))
+        with locked(harness.database, account_id):
+            waiting = [asyncio.create_task(engine_harness.do(redeem(1))) for _ in range(5)]
+            both = asyncio.create_task(engine_harness.do(redeem(1, "bob"), redeem(1)))
             for _ in range(6):
-                await branch.do(redeem(1, "bob"))
-            await branch.do(earn(1, "new"))
+                await engine_harness.do(redeem(1, "bob"))
+            await engine_harness.do(earn(1, "new"))
             done, _ = await asyncio.wait([*waiting, both], timeout=0)
             assert not done
         return await asyncio.gather(*waiting, both)
 
     assert kinds(run(story())) == {"Redeemed": 6}
-    assert (till.account().available, till.account("bob").available) == (4, 3)
+    assert (harness.account().available, harness.account("bob").available) == (4, 3)
 
 
-def test_patience_ends(till: Till, open_branch: OpenBranch) -> None:
+def test_patience_ends(harness: LedgerHarness, open_engine: OpenEngine) -> None:
     """After some lock timeouts commands are refused as overload, and only those."""
-    branch = open_branch(timeouts=Timeouts(lock=100))
-    account_ids = [till.do(earn(10, name)).account.owner.account_id for name in ("ann", "bob")]
-    till.do(earn(10, "cyd"))
+    engine_harness = open_engine(timeouts=Timeouts(lock=100))
+    account_ids = [harness.do(earn(10, name)).account.owner.account_id for name in ("ann", "bob")]
+    harness.do(earn(10, "cyd"))
 
     async def story() -> None:
         with ExitStack() as locks:
             for account_id in account_ids:
-                locks.enter_context(locked(till.database, account_id))
-            waiting = [branch.do(redeem(1, name)) for name in ("ann", "bob") for _ in range(20)]
-            free = branch.do(redeem(1, "cyd"))
+                locks.enter_context(locked(harness.database, account_id))
+            waiting = [
+                engine_harness.do(redeem(1, name)) for name in ("ann", "bob") for _ in range(20)
+            ]
+            free = engine_harness.do(redeem(1, "cyd"))
             results = await at_once(*waiting, free)
             assert kinds(results) == {Overloaded.__name__: 40, "Redeemed": 1}
-        await branch.do(redeem(1))
+        await engine_harness.do(redeem(1))
 
     run(story())
-    assert till.account().available == 9
+    assert harness.account().available == 9
 
 
-def test_an_account_locked_by_turns_is_had(till: Till, open_branch: OpenBranch) -> None:
+def test_an_account_locked_by_turns_is_had(harness: LedgerHarness, open_engine: OpenEngine) -> None:
     """Commands that wait in patience for several accounts are done as each becomes free."""
-    branch = open_branch()
-    one = till.do(earn(10)).account.owner.account_id
-    two = till.do(earn(10, "bob")).account.owner.account_id
+    engine_harness = open_engine()
+    one = harness.do(earn(10)).account.owner.account_id
+    two = harness.do(earn(10, "bob")).account.owner.account_id
 
     async def story() -> None:
-        with locked(till.database, one):
-            first = asyncio.create_task(branch.do(redeem(1)))
-            with locked(till.database, two):
-                second = asyncio.create_task(branch.do(redeem(1, "bob")))
-                await branch.do(earn(1, "cyd"))
+        with locked(harness.database, one):
+            first = asyncio.create_task(engine_harness.do(redeem(1)))
+            with locked(harness.database, two):
+                second = asyncio.create_task(engine_harness.do(redeem(1, "bob")))
+                await engine_harness.do(earn(1, "cyd"))
             await second
             assert not first.done()
         await first
@@ -340,10 +365,10 @@ def test_an_account_locked_by_turns_is_had(till: Till, open_branch: OpenBranch) 
     run(story())
 
 
-def test_moves_race_with_spends(till: Till, open_branch: OpenBranch) -> None:
+def test_moves_race_with_spends(harness: LedgerHarness, open_engine: OpenEngine) -> None:
     """Moving a lot's expiry to now, and spending it, at once: each point goes one way."""
-    branches = [open_branch(), open_branch()]
-    lots = {name: till.do(earn(10, name)) for name in (f"m{n}" for n in range(20))}
+    branches = [open_engine(), open_engine()]
+    lots = {name: harness.do(earn(10, name)) for name in (f"m{n}" for n in range(20))}
 
     async def story() -> list[Any]:
         one, two = branches
@@ -355,48 +380,48 @@ def test_moves_race_with_spends(till: Till, open_branch: OpenBranch) -> None:
     assert set(kinds(results)) <= {"Redeemed", "ExpiryUpdated", "InsufficientPoints"}
     assert not any(isinstance(result, LotNotLive) for result in results)
     for name, spent in zip(lots, results, strict=False):
-        view = till.account(name)
+        view = harness.account(name)
         wanted = (0, 10) if isinstance(spent, InsufficientPoints) else (4, 6)
         assert (view.total_redeemed, view.total_expired) == wanted
 
 
-def test_a_sweep_leaves_locked_accounts_to_the_next(till: Till) -> None:
+def test_a_sweep_leaves_locked_accounts_to_the_next(harness: LedgerHarness) -> None:
     """Accounts locked elsewhere are skipped, however small the chunks, and no other with them."""
     names = [f"m{n}" for n in range(30)]
-    earned = [till.do(earn(10, name, policy="month")) for name in names]
-    till.clock.set(START + 31 * DAY)
+    earned = [harness.do(earn(10, name, policy="month")) for name in names]
+    harness.clock.set(START + 31 * DAY)
     with ExitStack() as locks:
         for answer in earned[:10]:
-            locks.enter_context(locked(till.database, answer.account.owner.account_id))
-        swept = list(till.sweeper.sweep(chunk=1))
+            locks.enter_context(locked(harness.database, answer.account.owner.account_id))
+        swept = list(harness.sweeper.sweep(chunk=1))
         assert sum(s.skipped for s in swept) == 10
         assert sum(len(s.lapses) for s in swept) == 20
-    again = list(till.sweeper.sweep())
+    again = list(harness.sweeper.sweep())
     assert [len(s.lapses) for s in again] == [10]
-    assert list(till.sweeper.sweep()) == []
+    assert list(harness.sweeper.sweep()) == []
 
 
-def test_a_sweep_covers_every_program(till: Till) -> None:
+def test_a_sweep_covers_every_program(harness: LedgerHarness) -> None:
     """One sweep records what is due in all programs of all tenants, inactivity included."""
     for program_id in range(1, 8):
-        till.open_program(till.rival, program_id)
+        harness.open_program(harness.rival, program_id)
     for program_id in range(1, 8):
-        till.do(earn(3, policy="idle-first", program_id=program_id), till.rival)
-    till.do(earn(5, policy="month"))
-    till.clock.set(START + 31 * DAY)
-    lapses = [lapsed for swept in till.sweeper.sweep(2) for lapsed in swept.lapses]
+        harness.do(earn(3, policy="idle-first", program_id=program_id), harness.rival)
+    harness.do(earn(5, policy="month"))
+    harness.clock.set(START + 31 * DAY)
+    lapses = [lapsed for swept in harness.sweeper.sweep(2) for lapsed in swept.lapses]
     assert sorted(lapsed.expired for lapsed in lapses) == [3] * 7 + [5]
 
 
 def test_a_sweep_goes_on_after_an_account_that_it_cannot_record(
-    till: Till, monkeypatch: pytest.MonkeyPatch
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An account whose lapse fails is told about and left, and the others are recorded."""
     from points_grpc.domain import decisions  # noqa: PLC0415  # patched below
 
     for name in ("ann", "bob", "cyd"):
-        till.do(earn(10, name, policy="idle-first"))
-    till.clock.set(START + 31 * DAY)
+        harness.do(earn(10, name, policy="idle-first"))
+    harness.clock.set(START + 31 * DAY)
     real = decisions.lapse_due
 
     def stumble(draft: Any, account_state: Any) -> int:
@@ -405,6 +430,6 @@ def test_a_sweep_goes_on_after_an_account_that_it_cannot_record(
         return real(draft, account_state)
 
     monkeypatch.setattr(decisions, "lapse_due", stumble)
-    swept = list(till.sweeper.sweep(chunk=1))
+    swept = list(harness.sweeper.sweep(chunk=1))
     assert sum(len(s.lapses) for s in swept) == 2
     assert [type(f) for s in swept for f in s.failures] == [ZeroDivisionError]

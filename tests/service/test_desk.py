@@ -57,62 +57,78 @@ class StumblingDatabase(Database):
 
 
 @pytest.fixture
-def stumbling(office: Any, database_url: str) -> Iterator[tuple[ProgramService, StumblingDatabase]]:
+def stumbling(
+    admin_harness: Any, database_url: str
+) -> Iterator[tuple[ProgramService, StumblingDatabase]]:
     """A book on a stumbling database, and the database."""
     database = StumblingDatabase(database_url)
-    desk = AdminExecutor(database, office.clock)
-    yield ProgramService(desk, office.ids), database
+    desk = AdminExecutor(database, admin_harness.clock)
+    yield ProgramService(desk, admin_harness.ids), database
     desk.close()
     database.close()
 
 
-def count(office: Any, table: Any) -> int:
+def count(admin_harness: Any, table: Any) -> int:
     """How many rows a table has."""
-    return int(office.database.run(lambda at: at.scalar(select(func.count()).select_from(table))))
+    return int(
+        admin_harness.database.run(lambda at: at.scalar(select(func.count()).select_from(table)))
+    )
 
 
-def test_a_commit_whose_answer_was_lost_is_not_done_again(office: Any, stumbling: Any) -> None:
+def test_a_commit_whose_answer_was_lost_is_not_done_again(
+    admin_harness: Any, stumbling: Any
+) -> None:
     """A change without a request id that was committed is answered, once, as it was done."""
     book, database = stumbling
     database.breaks = ["after"]
-    outcome = office.ask(book.create_program(office.acme, CreateProgram("Shop", "UTC")))
+    outcome = admin_harness.ask(
+        book.create_program(admin_harness.acme, CreateProgram("Shop", "UTC"))
+    )
     assert outcome.answer.program_id >= VENDOR_ID_END
     assert not outcome.replayed
-    assert count(office, programs) == count(office, units) == 1
+    assert count(admin_harness, programs) == count(admin_harness, units) == 1
 
 
-def test_a_unit_that_was_lost_before_its_commit_is_done_again(office: Any, stumbling: Any) -> None:
+def test_a_unit_that_was_lost_before_its_commit_is_done_again(
+    admin_harness: Any, stumbling: Any
+) -> None:
     """A change that was not committed when the connection broke is done by the next attempt."""
     book, database = stumbling
     database.breaks = ["before", "before", "after"]
-    outcome = office.ask(book.create_program(office.acme, CreateProgram("Shop", "UTC")))
-    found = office.ask(office.programs.get_program(office.acme, outcome.answer.program_id))
+    outcome = admin_harness.ask(
+        book.create_program(admin_harness.acme, CreateProgram("Shop", "UTC"))
+    )
+    found = admin_harness.ask(
+        admin_harness.programs.get_program(admin_harness.acme, outcome.answer.program_id)
+    )
     assert found == outcome.answer
-    assert count(office, programs) == count(office, units) == 1
+    assert count(admin_harness, programs) == count(admin_harness, units) == 1
 
 
-def test_a_database_that_stays_away_is_unavailable(office: Any, stumbling: Any) -> None:
+def test_a_database_that_stays_away_is_unavailable(admin_harness: Any, stumbling: Any) -> None:
     """A change whose every attempt loses its connection is refused and changes nothing."""
     book, database = stumbling
     database.breaks = ["before"] * 100
     with pytest.raises(StorageUnavailable):
-        office.ask(book.create_program(office.acme, CreateProgram("Shop", "UTC")))
+        admin_harness.ask(book.create_program(admin_harness.acme, CreateProgram("Shop", "UTC")))
     with pytest.raises(StorageUnavailable):
-        office.ask(book.list_programs(office.acme))
-    assert count(office, programs) == count(office, units) == 0
+        admin_harness.ask(book.list_programs(admin_harness.acme))
+    assert count(admin_harness, programs) == count(admin_harness, units) == 0
 
 
-def test_an_unreachable_database_is_unavailable(office: Any) -> None:
+def test_an_unreachable_database_is_unavailable(admin_harness: Any) -> None:
     """Without any connection every method is refused as STORAGE_UNAVAILABLE."""
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    desk = AdminExecutor(database, office.clock)
+    desk = AdminExecutor(database, admin_harness.clock)
     with pytest.raises(StorageUnavailable):
-        office.ask(ProgramService(desk, office.ids).get_program(office.acme, 1))
+        admin_harness.ask(
+            ProgramService(desk, admin_harness.ids).get_program(admin_harness.acme, 1)
+        )
     desk.close()
     database.close()
 
 
-def test_a_killed_connection_is_replaced(office: Any) -> None:
+def test_a_killed_connection_is_replaced(admin_harness: Any) -> None:
     """A change during which the server ends the connection is done on another one."""
     attempts: list[datetime] = []
 
@@ -125,12 +141,12 @@ def test_a_killed_connection_is_replaced(office: Any) -> None:
     task = AdminChange(
         1, ("programs",), CreateProgram("", "UTC", 1, request_id="r1"), decide, PROGRAM
     )
-    assert not office.ask(office.desk.run(task)).replayed
+    assert not admin_harness.ask(admin_harness.desk.run(task)).replayed
     assert len(attempts) == 2
-    assert office.ask(office.desk.run(task)).replayed
+    assert admin_harness.ask(admin_harness.desk.run(task)).replayed
 
 
-def test_a_refused_change_leaves_nothing(office: Any) -> None:
+def test_a_refused_change_leaves_nothing(admin_harness: Any) -> None:
     """What fails leaves neither its unit's id nor an idempotency row."""
 
     def decide(connection: Connection, now: Instant) -> ProgramView:
@@ -140,11 +156,11 @@ def test_a_refused_change_leaves_nothing(office: Any) -> None:
         1, ("programs",), CreateProgram("", "UTC", 1, request_id="r1"), decide, PROGRAM
     )
     with pytest.raises(Overloaded):
-        office.ask(office.desk.run(task))
-    assert count(office, units) == count(office, requests) == 0
+        admin_harness.ask(admin_harness.desk.run(task))
+    assert count(admin_harness, units) == count(admin_harness, requests) == 0
 
 
-def test_an_unforeseen_failure_is_raised_as_it_is(office: Any) -> None:
+def test_an_unforeseen_failure_is_raised_as_it_is(admin_harness: Any) -> None:
     """A fault of ours is neither hidden nor repeated."""
     attempts: list[datetime] = []
 
@@ -154,7 +170,7 @@ def test_an_unforeseen_failure_is_raised_as_it_is(office: Any) -> None:
 
     task = AdminChange(1, ("programs",), CreateProgram("", "UTC", 1), decide, PROGRAM)
     with pytest.raises(ZeroDivisionError):
-        office.ask(office.desk.run(task))
+        admin_harness.ask(admin_harness.desk.run(task))
     assert len(attempts) == 1
 
 
@@ -171,9 +187,9 @@ class Held:
 
 
 @pytest.mark.parametrize("kind", ["changes", "reads"])
-def test_what_waits_is_bounded(office: Any, kind: str) -> None:
+def test_what_waits_is_bounded(admin_harness: Any, kind: str) -> None:
     """When as many wait as may, the next is refused as OVERLOADED; afterwards all is as before."""
-    desk = AdminExecutor(office.database, office.clock, **{f"{kind}_max": 2})
+    desk = AdminExecutor(admin_harness.database, admin_harness.clock, **{f"{kind}_max": 2})
     held = Held()
 
     async def ask(work: Any) -> Any:
@@ -192,20 +208,22 @@ def test_what_waits_is_bounded(office: Any, kind: str) -> None:
         held.go_on.set()
         return [await first, await second]
 
-    assert office.ask(crowd()) == ["waited", "in turn"]
-    assert office.ask(ask(lambda *_: "again")) == "again"
+    assert admin_harness.ask(crowd()) == ["waited", "in turn"]
+    assert admin_harness.ask(ask(lambda *_: "again")) == "again"
     desk.close()
 
 
-def test_whoever_leaves_the_queue_gives_up_its_place(office: Any) -> None:
+def test_whoever_leaves_the_queue_gives_up_its_place(admin_harness: Any) -> None:
     """A change whose caller left before its turn is dropped without effect."""
     held = Held()
     blocking: AdminChange[Any] = AdminChange(1, (), CreateProgram("", "UTC"), held, PROGRAM)
 
     async def leave() -> None:
-        first = asyncio.ensure_future(office.desk.run(blocking))
+        first = asyncio.ensure_future(admin_harness.desk.run(blocking))
         await asyncio.to_thread(held.begun.wait, 30)
-        create = office.programs.create_program(office.acme, CreateProgram("", "UTC", 1))
+        create = admin_harness.programs.create_program(
+            admin_harness.acme, CreateProgram("", "UTC", 1)
+        )
         second = asyncio.ensure_future(create)
         await asyncio.sleep(0)
         second.cancel()
@@ -213,36 +231,40 @@ def test_whoever_leaves_the_queue_gives_up_its_place(office: Any) -> None:
         held.go_on.set()
         await first
 
-    office.ask(leave())
-    assert office.ask(office.programs.list_programs(office.acme)) == []
+    admin_harness.ask(leave())
+    assert admin_harness.ask(admin_harness.programs.list_programs(admin_harness.acme)) == []
 
 
-def test_questions_are_answered_while_a_change_waits(office: Any) -> None:
+def test_questions_are_answered_while_a_change_waits(admin_harness: Any) -> None:
     """However many ask while a change waits for a locked program, each has its answer at once."""
-    office.ask(office.programs.create_program(office.acme, CreateProgram("Shop", "UTC", 1)))
-    link = office.database.link()
+    admin_harness.ask(
+        admin_harness.programs.create_program(admin_harness.acme, CreateProgram("Shop", "UTC", 1))
+    )
+    link = admin_harness.database.link()
 
     async def wait_and_ask() -> None:
         with link.unit() as elsewhere:
             elsewhere.execute(select(programs).with_for_update()).all()
-            change = office.programs.update_program(office.acme, UpdateProgram(1, name="Store"))
+            change = admin_harness.programs.update_program(
+                admin_harness.acme, UpdateProgram(1, name="Store")
+            )
             waiting = asyncio.ensure_future(change)
-            asked = (office.programs.get_program(office.acme, 1) for _ in range(600))
+            asked = (admin_harness.programs.get_program(admin_harness.acme, 1) for _ in range(600))
             found = await asyncio.gather(*asked)
             assert {program.name for program in found} == {"Shop"}
             assert not waiting.done()
         assert (await waiting).answer.name == "Store"
-        assert (await office.programs.get_program(office.acme, 1)).name == "Store"
+        assert (await admin_harness.programs.get_program(admin_harness.acme, 1)).name == "Store"
 
-    office.ask(wait_and_ask())
+    admin_harness.ask(wait_and_ask())
     link.close()
 
 
-def test_an_answer_is_rebuilt_exactly(office: Any) -> None:
+def test_an_answer_is_rebuilt_exactly(admin_harness: Any) -> None:
     """What is kept of an answer gives the same answer, whatever characters it has."""
     name = 'Ünï "quoted" \\ \n 😀'
     change = CreateProgram(name, "UTC", 1, auto_enroll=False, request_id="r1")
-    first = office.ask(office.programs.create_program(office.acme, change))
-    again = office.ask(office.programs.create_program(office.acme, change))
+    first = admin_harness.ask(admin_harness.programs.create_program(admin_harness.acme, change))
+    again = admin_harness.ask(admin_harness.programs.create_program(admin_harness.acme, change))
     assert again == Outcome(first.answer, replayed=True)
     assert again.answer.name == name

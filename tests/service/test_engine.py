@@ -7,8 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from branch import Branch, at_once, run
-from till import START, Till, earn, expire, move, moves, redeem
+from tests.support.service.engine_harness import EngineHarness, at_once, run
+from tests.support.service.ledger_harness import (
+    START,
+    LedgerHarness,
+    earn,
+    expire,
+    move,
+    moves,
+    redeem,
+)
 
 from points_grpc.domain.commands import Command, Earn
 from points_grpc.domain.policy import InDays
@@ -29,44 +37,46 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def branch(open_branch: Callable[..., Branch]) -> Branch:
+def engine_harness(open_engine: Callable[..., EngineHarness]) -> EngineHarness:
     """One engine."""
-    return open_branch()
+    return open_engine()
 
 
-def ask(branch: Branch, *commands: Command, **more: Any) -> list[Any]:
-    return list(run(branch.engine.write(branch.acme, commands, **more)))
+def ask(engine_harness: EngineHarness, *commands: Command, **more: Any) -> list[Any]:
+    return list(run(engine_harness.engine.write(engine_harness.acme, commands, **more)))
 
 
-def refusal(branch: Branch, *commands: Command, **more: Any) -> Refusal:
+def refusal(engine_harness: EngineHarness, *commands: Command, **more: Any) -> Refusal:
     with pytest.raises(Refusal) as refused:
-        ask(branch, *commands, **more)
+        ask(engine_harness, *commands, **more)
     return refused.value
 
 
-def test_nothing_asked_is_nothing_answered(branch: Branch) -> None:
+def test_nothing_asked_is_nothing_answered(engine_harness: EngineHarness) -> None:
     """A call without commands has no outcomes."""
-    assert ask(branch) == []
+    assert ask(engine_harness) == []
 
 
 @pytest.mark.parametrize("many", [1, 32, 33, 200])
-def test_small_and_large_calls_are_answered_in_order(branch: Branch, many: int) -> None:
+def test_small_and_large_calls_are_answered_in_order(
+    engine_harness: EngineHarness, many: int
+) -> None:
     """Calls of any size, whichever lane they take, have one answer per command, in order."""
-    answers = ask(branch, *(earn(n + 1, f"m{n % 5}") for n in range(many)))
+    answers = ask(engine_harness, *(earn(n + 1, f"m{n % 5}") for n in range(many)))
     assert [answer.transaction.amount for answer in answers] == [n + 1 for n in range(many)]
 
 
-def test_the_first_bad_item_is_told_with_its_path(branch: Branch) -> None:
+def test_the_first_bad_item_is_told_with_its_path(engine_harness: EngineHarness) -> None:
     """A call that is kept whole fails with its first bad item's refusal, below its path."""
-    refused = refusal(branch, earn(1), earn(1, policy="nix"), redeem(9), item_path="earns")
+    refused = refusal(engine_harness, earn(1), earn(1, policy="nix"), redeem(9), item_path="earns")
     assert isinstance(refused, PolicyNotFound)
     assert refused.field == "earns[1].policy"
-    assert isinstance(refusal(branch, redeem(1)), MemberNotFound)
+    assert isinstance(refusal(engine_harness, redeem(1)), MemberNotFound)
 
 
-def test_items_of_a_partial_call_are_told_in_place(branch: Branch) -> None:
+def test_items_of_a_partial_call_are_told_in_place(engine_harness: EngineHarness) -> None:
     """A partial call has its refusals in their places, each below its own path."""
-    answers = ask(branch, earn(1), redeem(9), redeem(1), partial=True, item_path="x")
+    answers = ask(engine_harness, earn(1), redeem(9), redeem(1), partial=True, item_path="x")
     assert [type(a) for a in answers] == [Earned, InsufficientPoints, Redeemed]
     assert answers[1].field == "x[1].amount"
 
@@ -84,67 +94,73 @@ def stumbling(error: Exception) -> Callable[..., Any]:
 
 
 def test_an_unforeseen_failure_of_an_item_is_told_in_place(
-    branch: Branch, monkeypatch: pytest.MonkeyPatch
+    engine_harness: EngineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What nobody foresaw in one item of a partial call takes nothing from the others."""
     error = LookupError("boom")
     monkeypatch.setattr(deciding, "decide", stumbling(error))
-    answers = ask(branch, earn(1), earn(13), redeem(9), earn(2), partial=True)
+    answers = ask(engine_harness, earn(1), earn(13), redeem(9), earn(2), partial=True)
     assert [type(a) for a in answers] == [Earned, LookupError, InsufficientPoints, Earned]
-    assert run(branch.available()) == 3
+    assert run(engine_harness.available()) == 3
 
 
 @pytest.mark.parametrize("partial", [False, True])
 @pytest.mark.parametrize("error", [LookupError("boom"), Overloaded(), StorageUnavailable()])
 def test_a_call_of_which_nothing_could_be_decided_fails(
-    branch: Branch, monkeypatch: pytest.MonkeyPatch, error: Exception, partial: bool
+    engine_harness: EngineHarness, monkeypatch: pytest.MonkeyPatch, error: Exception, partial: bool
 ) -> None:
     """A call fails as a whole where every item met what says nothing about the item."""
     monkeypatch.setattr(deciding, "decide", stumbling(error))
     with pytest.raises(type(error)):
-        ask(branch, earn(13), earn(13), partial=partial)
+        ask(engine_harness, earn(13), earn(13), partial=partial)
 
 
 @pytest.mark.parametrize("partial", [False, True])
-def test_a_reused_id_of_an_update_is_the_calls(till: Till, branch: Branch, partial: bool) -> None:
+def test_a_reused_id_of_an_update_is_the_calls(
+    harness: LedgerHarness, engine_harness: EngineHarness, partial: bool
+) -> None:
     """A request id used for another update refuses the call, and names no item."""
-    lot = till.do(earn(1))
+    lot = harness.do(earn(1))
     items = (move(lot, START + DAY), move(lot, START + 2 * DAY))
-    ask(branch, *moves("u", b"one", *items))
+    ask(engine_harness, *moves("u", b"one", *items))
     other = moves("u", b"two", *items)
-    refused = refusal(branch, *other, partial=partial, item_path="updates")
+    refused = refusal(engine_harness, *other, partial=partial, item_path="updates")
     assert isinstance(refused, RequestIdReused)
 
 
-def test_previews_are_answered_by_the_engine(till: Till, branch: Branch) -> None:
+def test_previews_are_answered_by_the_engine(
+    harness: LedgerHarness, engine_harness: EngineHarness
+) -> None:
     """A validate_only call is decided like any other, and nothing comes of it."""
-    lot = till.do(earn(10))
+    lot = harness.do(earn(10))
     asked = (redeem(4), move(lot, START + DAY), move(7, START + DAY))
-    answers = ask(branch, *asked, partial=True, validate_only=True)
+    answers = ask(engine_harness, *asked, partial=True, validate_only=True)
     assert [type(a) for a in answers] == [Redeemed, ExpiryUpdated, LotNotFound]
-    assert till.account().available == 10
-    refused = refusal(branch, *asked, validate_only=True, item_path="updates")
+    assert harness.account().available == 10
+    refused = refusal(engine_harness, *asked, validate_only=True, item_path="updates")
     assert refused.field == "updates[2].lot_id"
 
 
-def test_crowded_accounts_are_answered(till: Till, branch: Branch) -> None:
+def test_crowded_accounts_are_answered(
+    harness: LedgerHarness, engine_harness: EngineHarness
+) -> None:
     """Accounts with many due lots are served too, in a call and in a preview of it."""
-    till.execute(till.call(*(earn(1, policy="month") for _ in range(300)), earn(5)))
-    till.clock.set(START + 31 * DAY)
-    (previewed,) = ask(branch, redeem(5), validate_only=True)
-    (answer,) = ask(branch, redeem(5))
+    harness.execute(harness.call(*(earn(1, policy="month") for _ in range(300)), earn(5)))
+    harness.clock.set(START + 31 * DAY)
+    (previewed,) = ask(engine_harness, redeem(5), validate_only=True)
+    (answer,) = ask(engine_harness, redeem(5))
     assert answer.account.total_expired == previewed.account.total_expired == 300
-    (settled,) = ask(branch, expire(5))
+    (settled,) = ask(engine_harness, expire(5))
     assert settled.settled == 0
 
 
 def test_large_calls_on_the_same_accounts_are_all_kept(
-    till: Till, open_branch: Callable[..., Branch]
+    harness: LedgerHarness, open_engine: Callable[..., EngineHarness]
 ) -> None:
     """Calls for the bulk lane that share every account, at once, are each kept once."""
-    branch = open_branch()
+    engine_harness = open_engine()
     names = [f"m{n}" for n in range(40)]
-    lots = [till.do(earn(1, name)) for name in names]
+    lots = [harness.do(earn(1, name)) for name in names]
 
     async def story() -> list[object]:
         works = []
@@ -152,10 +168,10 @@ def test_large_calls_on_the_same_accounts_are_all_kept(
             earns = (earn(1, name, request_id=f"r{n}") for name in names)
             places = zip(names, lots, strict=True)
             moves = (move(lot, InDays(30 + n), member=name) for name, lot in places)
-            works += [branch.do(*earns), branch.do(*moves)]
+            works += [engine_harness.do(*earns), engine_harness.do(*moves)]
         return await at_once(*works)
 
     answers = run(story())
     assert not [a for a in answers if isinstance(a, BaseException)]
-    assert [till.account(name).available for name in names] == [7] * len(names)
-    assert {till.account(name).version for name in names} == {13}
+    assert [harness.account(name).available for name in names] == [7] * len(names)
+    assert {harness.account(name).version for name in names} == {13}

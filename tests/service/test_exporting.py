@@ -10,9 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_audit import audit
 from sqlalchemy import Connection, Table, select
-from till import PROGRAM, Till, approve, earn, expire, move, named, redeem, update_status
+from tests.support.service.ledger_audit import audit
+from tests.support.service.ledger_harness import (
+    PROGRAM,
+    LedgerHarness,
+    approve,
+    earn,
+    expire,
+    move,
+    named,
+    redeem,
+    update_status,
+)
 
 from points_grpc.domain.admin.commands import CreateMember, LinkIdentifier
 from points_grpc.domain.commands import MemberName
@@ -27,10 +37,10 @@ from points_grpc.storage.transfer.imports import Progress
 
 
 @pytest.fixture
-def other(empty_database_url: str, till: Till) -> Iterator[Till]:
+def other(empty_database_url: str, harness: LedgerHarness) -> Iterator[LedgerHarness]:
     """A till over another database with the same program, and nothing in it."""
     upgrade(empty_database_url)
-    made = Till(empty_database_url, till.clock)
+    made = LedgerHarness(empty_database_url, harness.clock)
     made.open_program()
     yield made
     findings = audit(made.database)
@@ -38,13 +48,13 @@ def other(empty_database_url: str, till: Till) -> Iterator[Till]:
     assert findings == []
 
 
-def trade(till: Till, rounds: int) -> None:
+def trade(harness: LedgerHarness, rounds: int) -> None:
     """A program's life: everything that can happen to points, by chance from a fixed seed."""
     chance = random.Random(11)
-    till.administrate(lambda _, members: enrol(members, till))
+    harness.administrate(lambda _, members: enrol(members, harness))
     earned: list[Any] = []
     for n in range(rounds):
-        till.clock.set(till.clock.now() + timedelta(hours=chance.randrange(1, 60)))
+        harness.clock.set(harness.clock.now() + timedelta(hours=chance.randrange(1, 60)))
         member = f"m{chance.randrange(6)}"
         currency = chance.choice(("PTS", "PTS", "EUR"))
         lot = chance.choice(earned) if earned else None
@@ -58,7 +68,7 @@ def trade(till: Till, rounds: int) -> None:
                 vendor_id=chance.choice((0, n + 1)),
                 kind=chance.choice(list(AwardKind)),
                 reference=chance.choice(("", f"order, {n}", 'a "b"\n\\c\t')),
-                earn_at=till.clock.now() - timedelta(days=chance.choice((0, 0, 5, 90))),
+                earn_at=harness.clock.now() - timedelta(days=chance.choice((0, 0, 5, 90))),
                 request_id=chance.choice(("", f"r{n}")),
             ),
             redeem(chance.randrange(1, 300), member, currency=currency, description="Käse"),
@@ -76,19 +86,19 @@ def trade(till: Till, rounds: int) -> None:
                 update_status(lot, chance.choice((LotState.PENDING, LotState.CLOSED))),
             ]
         try:
-            answer = till.do(chance.choice(commands))
+            answer = harness.do(chance.choice(commands))
         except Refusal:
             continue
         if hasattr(answer, "lot"):
             earned.append(answer)
 
 
-async def enrol(members: Any, till: Till) -> None:
+async def enrol(members: Any, harness: LedgerHarness) -> None:
     names = (named("m0"), MemberName("vendor_id", "77"), MemberName("email", "m0@x.org"))
-    await members.create_member(till.acme, CreateMember(names))
-    await members.create_member(till.acme, CreateMember((MemberName("card_no", "A,1"),)))
+    await members.create_member(harness.acme, CreateMember(names))
+    await members.create_member(harness.acme, CreateMember((MemberName("card_no", "A,1"),)))
     card = MemberName("phone", "4312")
-    await members.link_identifier(till.acme, LinkIdentifier(named("m0"), card))
+    await members.link_identifier(harness.acme, LinkIdentifier(named("m0"), card))
 
 
 def everything(connection: Connection) -> dict[str, Any]:
@@ -127,19 +137,19 @@ def told(connection: Connection, table: Table, ids: dict[str, Any]) -> list[str]
     )
 
 
-def exported(till: Till, folder: Path, form: str) -> Path:
+def exported(harness: LedgerHarness, folder: Path, form: str) -> Path:
     path = folder / f"export.{form}"
     write = write_csv if form == "csv" else write_json_lines
     with path.open("w", newline="") as file:
-        for _ in write(Exporter(till.database, 1, PROGRAM).rows(), file):
+        for _ in write(Exporter(harness.database, 1, PROGRAM).rows(), file):
             pass
     return path
 
 
-def imported(till: Till, path: Path, chunk: int) -> Progress:
+def imported(harness: LedgerHarness, path: Path, chunk: int) -> Progress:
     report = path.with_suffix(".refused")
     order = ImportJob(path, path.suffix[1:], 1, PROGRAM, report, chunk)
-    importer = Importer(till.database, till.clock, order)
+    importer = Importer(harness.database, harness.clock, order)
     try:
         (*_, done) = importer.run()
     finally:
@@ -149,36 +159,40 @@ def imported(till: Till, path: Path, chunk: int) -> Progress:
 
 
 @pytest.mark.parametrize(("form", "chunk"), [("jsonl", 7), ("csv", 5_000)])
-def test_a_round_trip(till: Till, other: Till, tmp_path: Path, form: str, chunk: int) -> None:
+def test_a_round_trip(
+    harness: LedgerHarness, other: LedgerHarness, tmp_path: Path, form: str, chunk: int
+) -> None:
     """Members, accounts, lots, transactions, allocations and changes come out as they were."""
-    trade(till, 400)
-    path = exported(till, tmp_path, form)
+    trade(harness, 400)
+    path = exported(harness, tmp_path, form)
     done = imported(other, path, chunk)
     assert (done.known, done.refused) == (0, 0)
-    before, after = till.look(everything), other.look(everything)
+    before, after = harness.look(everything), other.look(everything)
     for name, rows in before.items():
         assert after[name] == rows, name
     assert len(before["expiry_changes"]) > 5
-    kinds = till.look(lambda at: set(at.execute(select(t.transactions.c.type)).scalars()))
+    kinds = harness.look(lambda at: set(at.execute(select(t.transactions.c.type)).scalars()))
     assert kinds == {1, 2, 3, 4, 5, 6, 7}
 
 
-def test_an_export_is_known_where_it_came_from(till: Till, tmp_path: Path) -> None:
+def test_an_export_is_known_where_it_came_from(harness: LedgerHarness, tmp_path: Path) -> None:
     """Importing an export into the database that it is of changes nothing."""
-    trade(till, 80)
-    before = till.look(everything)
-    path = exported(till, tmp_path, "jsonl")
-    done = imported(till, path, 30)
+    trade(harness, 80)
+    before = harness.look(everything)
+    path = exported(harness, tmp_path, "jsonl")
+    done = imported(harness, path, 30)
     assert (done.imported, done.refused) == (0, 0)
     assert done.known == len(path.read_text().splitlines())
-    assert till.look(everything) == before
+    assert harness.look(everything) == before
 
 
-def test_an_import_comes_twice_from_an_export(till: Till, other: Till, tmp_path: Path) -> None:
+def test_an_import_comes_twice_from_an_export(
+    harness: LedgerHarness, other: LedgerHarness, tmp_path: Path
+) -> None:
     """An export imported elsewhere, grown meanwhile, adds only what is new."""
-    trade(till, 60)
-    imported(other, exported(till, tmp_path, "jsonl"), 30)
-    till.do(earn(5, "m1"))
-    done = imported(other, exported(till, tmp_path, "jsonl"), 30)
+    trade(harness, 60)
+    imported(other, exported(harness, tmp_path, "jsonl"), 30)
+    harness.do(earn(5, "m1"))
+    done = imported(other, exported(harness, tmp_path, "jsonl"), 30)
     assert (done.imported > 0, done.refused) == (True, 0)
-    assert till.look(everything) == other.look(everything)
+    assert harness.look(everything) == other.look(everything)

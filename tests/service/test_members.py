@@ -31,254 +31,264 @@ def own_id(member: MemberView) -> MemberName:
 
 
 def create(
-    office: Any, *names: MemberName, request_id: str = "", caller: Caller | None = None
+    admin_harness: Any, *names: MemberName, request_id: str = "", caller: Caller | None = None
 ) -> MemberView:
     """A new member, of acme unless said otherwise."""
     change = CreateMember(names, request_id)
-    outcome: Outcome[MemberView] = office.ask(
-        office.members.create_member(caller or office.acme, change)
+    outcome: Outcome[MemberView] = admin_harness.ask(
+        admin_harness.members.create_member(caller or admin_harness.acme, change)
     )
     return outcome.answer
 
 
-def get(office: Any, name: MemberName, caller: Caller | None = None) -> MemberView:
+def get(admin_harness: Any, name: MemberName, caller: Caller | None = None) -> MemberView:
     """The member of that name."""
-    member: MemberView = office.ask(office.members.get_member(caller or office.acme, name))
+    member: MemberView = admin_harness.ask(
+        admin_harness.members.get_member(caller or admin_harness.acme, name)
+    )
     return member
 
 
 def link(
-    office: Any, member: MemberName, name: MemberName, request_id: str = ""
+    admin_harness: Any, member: MemberName, name: MemberName, request_id: str = ""
 ) -> Outcome[MemberView]:
     """Link an identifier to a member of acme."""
     change = LinkIdentifier(member, name, request_id)
-    outcome: Outcome[MemberView] = office.ask(office.members.link_identifier(office.acme, change))
+    outcome: Outcome[MemberView] = admin_harness.ask(
+        admin_harness.members.link_identifier(admin_harness.acme, change)
+    )
     return outcome
 
 
 def unlink(
-    office: Any, member: MemberName, name: MemberName, request_id: str = ""
+    admin_harness: Any, member: MemberName, name: MemberName, request_id: str = ""
 ) -> Outcome[MemberView]:
     """Unlink an identifier from a member of acme."""
     change = UnlinkIdentifier(member, name, request_id)
-    outcome: Outcome[MemberView] = office.ask(office.members.unlink_identifier(office.acme, change))
+    outcome: Outcome[MemberView] = admin_harness.ask(
+        admin_harness.members.unlink_identifier(admin_harness.acme, change)
+    )
     return outcome
 
 
-def test_a_member_is_known_by_each_of_its_identifiers(office: Any) -> None:
+def test_a_member_is_known_by_each_of_its_identifiers(admin_harness: Any) -> None:
     """Every identifier given at creation finds the member, and so does its own id."""
     names = (MAIL, OLD, ANNA, PHONE, USER, CUSTOM)
-    member = create(office, *names)
+    member = create(admin_harness, *names)
     assert member.vendor_id == 77
     assert member.external_id == "anna"
-    assert member.created_at == office.clock.now()
+    assert member.created_at == admin_harness.clock.now()
     assert member.identifiers == tuple(sorted(names, key=lambda n: (n.type, n.value)))
     for name in (*names, own_id(member)):
-        assert get(office, name) == member
+        assert get(admin_harness, name) == member
 
 
 @pytest.mark.parametrize("count", range(1, 7))
-def test_a_member_is_placed_by_its_first_identifier(office: Any, count: int) -> None:
+def test_a_member_is_placed_by_its_first_identifier(admin_harness: Any, count: int) -> None:
     """The bucket is that of the first of external_id, vendor_id, email, phone, username, custom."""
     ranking = (CUSTOM, USER, PHONE, MAIL, OLD, ANNA)
-    member = create(office, *ranking[:count])
+    member = create(admin_harness, *ranking[:count])
     first = ranking[count - 1]
     assert bucket_of_id(member.member_id) == bucket_of_name(1, first.type, first.value)
 
 
-def test_a_member_needs_no_identifier(office: Any) -> None:
+def test_a_member_needs_no_identifier(admin_harness: Any) -> None:
     """A member without identifiers is known by its own id, from 2^46 on."""
-    member = create(office)
-    assert get(office, own_id(member)) == member
+    member = create(admin_harness)
+    assert get(admin_harness, own_id(member)) == member
     assert (member.vendor_id, member.external_id, member.identifiers) == (0, "", ())
     assert VENDOR_ID_END <= member.member_id < 2**53
 
 
-def test_an_identifier_given_twice_counts_once(office: Any) -> None:
+def test_an_identifier_given_twice_counts_once(admin_harness: Any) -> None:
     """Repeating an identifier in one creation changes nothing."""
-    assert create(office, ANNA, ANNA).identifiers == (ANNA,)
+    assert create(admin_harness, ANNA, ANNA).identifiers == (ANNA,)
 
 
-def test_of_several_external_ids_the_first_given_is_shown(office: Any) -> None:
+def test_of_several_external_ids_the_first_given_is_shown(admin_harness: Any) -> None:
     """A member is shown by the external id that comes first in the request."""
     other = MemberName("external_id", "aaa")
-    assert create(office, ANNA, other).external_id == "anna"
+    assert create(admin_harness, ANNA, other).external_id == "anna"
 
 
 @pytest.mark.parametrize("value", ["0", str(VENDOR_ID_END), "007", "x", "", "-1", "٣"])
-def test_a_vendor_id_outside_its_range_is_refused(office: Any, value: str) -> None:
+def test_a_vendor_id_outside_its_range_is_refused(admin_harness: Any, value: str) -> None:
     """A vendor_id is a decimal number from 1 to 2^46 - 1 in its normal form."""
     with pytest.raises(InvalidField) as refusal:
-        create(office, ANNA, MemberName(VENDOR_ID, value))
+        create(admin_harness, ANNA, MemberName(VENDOR_ID, value))
     assert refusal.value.field == "identifiers[1]"
 
 
 @pytest.mark.parametrize("number", [1, VENDOR_ID_END - 1])
-def test_a_vendor_id_at_the_ends_of_its_range_is_accepted(office: Any, number: int) -> None:
+def test_a_vendor_id_at_the_ends_of_its_range_is_accepted(admin_harness: Any, number: int) -> None:
     """1 and 2^46 - 1 are vendor ids."""
-    assert create(office, MemberName(VENDOR_ID, str(number))).vendor_id == number
+    assert create(admin_harness, MemberName(VENDOR_ID, str(number))).vendor_id == number
 
 
-def test_our_own_ids_cannot_be_given(office: Any) -> None:
+def test_our_own_ids_cannot_be_given(admin_harness: Any) -> None:
     """An identifier of the type member_id is refused, at creation and when linking."""
     ours = MemberName(MEMBER_ID, str(VENDOR_ID_END))
     with pytest.raises(InvalidField):
-        create(office, ours)
-    create(office, ANNA)
+        create(admin_harness, ours)
+    create(admin_harness, ANNA)
     with pytest.raises(InvalidField):
-        link(office, ANNA, ours)
+        link(admin_harness, ANNA, ours)
 
 
-def test_two_vendor_ids_are_refused(office: Any) -> None:
+def test_two_vendor_ids_are_refused(admin_harness: Any) -> None:
     """A member has at most one vendor_id, from the start and later."""
     second = MemberName(VENDOR_ID, "78")
     with pytest.raises(InvalidField):
-        create(office, OLD, second)
-    create(office, OLD)
+        create(admin_harness, OLD, second)
+    create(admin_harness, OLD)
     with pytest.raises(InvalidField) as refusal:
-        link(office, OLD, second)
+        link(admin_harness, OLD, second)
     assert refusal.value.field == "identifier"
-    assert unlink(office, OLD, OLD).answer.vendor_id == 0
+    assert unlink(admin_harness, OLD, OLD).answer.vendor_id == 0
 
 
-def test_a_known_identifier_cannot_create(office: Any) -> None:
+def test_a_known_identifier_cannot_create(admin_harness: Any) -> None:
     """A creation with one known identifier is refused whole, naming the identifier's place."""
-    create(office, ANNA)
+    create(admin_harness, ANNA)
     with pytest.raises(IdentifierTaken) as refusal:
-        create(office, MAIL, ANNA)
+        create(admin_harness, MAIL, ANNA)
     assert refusal.value.field == "identifiers[1]"
     with pytest.raises(MemberNotFound):
-        get(office, MAIL)
+        get(admin_harness, MAIL)
 
 
-def test_an_unknown_member_is_not_found(office: Any) -> None:
+def test_an_unknown_member_is_not_found(admin_harness: Any) -> None:
     """Reading, linking and unlinking refuse a name and an id that the tenant does not have."""
     for name in (ANNA, OLD, MemberName(MEMBER_ID, str(2**52))):
         with pytest.raises(MemberNotFound):
-            get(office, name)
+            get(admin_harness, name)
         with pytest.raises(MemberNotFound):
-            link(office, name, MAIL)
+            link(admin_harness, name, MAIL)
         with pytest.raises(MemberNotFound):
-            unlink(office, name, MAIL)
+            unlink(admin_harness, name, MAIL)
 
 
-def test_another_tenants_members_are_invisible(office: Any) -> None:
+def test_another_tenants_members_are_invisible(admin_harness: Any) -> None:
     """The same identifiers are free in another tenant, whose members are not found by any name."""
-    member = create(office, ANNA, OLD)
+    member = create(admin_harness, ANNA, OLD)
     for name in (ANNA, OLD, own_id(member)):
         with pytest.raises(MemberNotFound):
-            get(office, name, office.rival)
-    theirs = create(office, ANNA, OLD, caller=office.rival)
+            get(admin_harness, name, admin_harness.rival)
+    theirs = create(admin_harness, ANNA, OLD, caller=admin_harness.rival)
     assert theirs.member_id != member.member_id
-    unlink(office, ANNA, OLD)
-    assert get(office, OLD, office.rival) == theirs
+    unlink(admin_harness, ANNA, OLD)
+    assert get(admin_harness, OLD, admin_harness.rival) == theirs
 
 
-def test_linking_makes_a_member_known_by_one_more(office: Any) -> None:
+def test_linking_makes_a_member_known_by_one_more(admin_harness: Any) -> None:
     """A linked identifier finds the member, and the labels follow."""
-    member = create(office, MAIL)
-    linked = link(office, MAIL, ANNA).answer
+    member = create(admin_harness, MAIL)
+    linked = link(admin_harness, MAIL, ANNA).answer
     assert linked.identifiers == (MAIL, ANNA)
     assert linked.external_id == "anna"
-    assert link(office, ANNA, OLD).answer.vendor_id == 77
-    assert get(office, ANNA) == get(office, own_id(member))
-    assert get(office, ANNA).vendor_id == 77
+    assert link(admin_harness, ANNA, OLD).answer.vendor_id == 77
+    assert get(admin_harness, ANNA) == get(admin_harness, own_id(member))
+    assert get(admin_harness, ANNA).vendor_id == 77
 
 
-def test_linking_a_second_external_id_keeps_the_first_shown(office: Any) -> None:
+def test_linking_a_second_external_id_keeps_the_first_shown(admin_harness: Any) -> None:
     """Of several external ids the one linked first is shown, until it is unlinked."""
-    create(office, ANNA)
+    create(admin_harness, ANNA)
     second, third = MemberName("external_id", "zoe"), MemberName("external_id", "abe")
-    link(office, ANNA, second)
-    assert link(office, ANNA, third).answer.external_id == "anna"
-    assert unlink(office, ANNA, ANNA).answer.external_id == "abe"
-    assert get(office, second).external_id == "abe"
+    link(admin_harness, ANNA, second)
+    assert link(admin_harness, ANNA, third).answer.external_id == "anna"
+    assert unlink(admin_harness, ANNA, ANNA).answer.external_id == "abe"
+    assert get(admin_harness, second).external_id == "abe"
 
 
-def test_linking_what_the_member_has_changes_nothing(office: Any) -> None:
+def test_linking_what_the_member_has_changes_nothing(admin_harness: Any) -> None:
     """Linking an identifier to the member that has it succeeds without effect."""
-    member = create(office, ANNA)
-    assert link(office, ANNA, ANNA).answer == member
+    member = create(admin_harness, ANNA)
+    assert link(admin_harness, ANNA, ANNA).answer == member
 
 
-def test_linking_another_members_identifier_is_refused(office: Any) -> None:
+def test_linking_another_members_identifier_is_refused(admin_harness: Any) -> None:
     """An identifier belongs to one member of the tenant at a time."""
-    create(office, ANNA)
-    create(office, MAIL)
+    create(admin_harness, ANNA)
+    create(admin_harness, MAIL)
     with pytest.raises(IdentifierTaken) as refusal:
-        link(office, ANNA, MAIL)
+        link(admin_harness, ANNA, MAIL)
     assert refusal.value.field == "identifier"
-    assert get(office, ANNA).identifiers == (ANNA,)
+    assert get(admin_harness, ANNA).identifiers == (ANNA,)
 
 
-def test_unlinking_frees_the_identifier(office: Any) -> None:
+def test_unlinking_frees_the_identifier(admin_harness: Any) -> None:
     """An unlinked identifier finds nobody and may be linked to another member."""
-    member = create(office, ANNA, MAIL)
-    assert unlink(office, ANNA, MAIL).answer.identifiers == (ANNA,)
+    member = create(admin_harness, ANNA, MAIL)
+    assert unlink(admin_harness, ANNA, MAIL).answer.identifiers == (ANNA,)
     with pytest.raises(MemberNotFound):
-        get(office, MAIL)
-    other = create(office, MAIL)
+        get(admin_harness, MAIL)
+    other = create(admin_harness, MAIL)
     assert other.member_id != member.member_id
 
 
-def test_unlinking_what_the_member_lacks_changes_nothing(office: Any) -> None:
+def test_unlinking_what_the_member_lacks_changes_nothing(admin_harness: Any) -> None:
     """Unlinking an identifier that is nobody's or another's succeeds without effect."""
-    member = create(office, ANNA)
-    other = create(office, MAIL)
-    assert unlink(office, ANNA, MAIL).answer == member
-    assert unlink(office, ANNA, PHONE).answer == member
-    assert get(office, MAIL) == other
+    member = create(admin_harness, ANNA)
+    other = create(admin_harness, MAIL)
+    assert unlink(admin_harness, ANNA, MAIL).answer == member
+    assert unlink(admin_harness, ANNA, PHONE).answer == member
+    assert get(admin_harness, MAIL) == other
 
 
-def test_a_member_without_its_last_identifier_keeps_its_id(office: Any) -> None:
+def test_a_member_without_its_last_identifier_keeps_its_id(admin_harness: Any) -> None:
     """After its last identifier is unlinked a member is still known by its member_id."""
-    member = create(office, ANNA)
-    unlink(office, ANNA, ANNA)
-    assert get(office, own_id(member)).identifiers == ()
+    member = create(admin_harness, ANNA)
+    unlink(admin_harness, ANNA, ANNA)
+    assert get(admin_harness, own_id(member)).identifiers == ()
 
 
-def test_a_repeated_request_gets_the_first_answer(office: Any) -> None:
+def test_a_repeated_request_gets_the_first_answer(admin_harness: Any) -> None:
     """The same request id and content has one effect, also after the member has changed since."""
-    first = create(office, ANNA, MAIL, request_id="r1")
-    unlink(office, ANNA, MAIL, "r2")
-    again = office.ask(office.members.create_member(office.acme, CreateMember((ANNA, MAIL), "r1")))
+    first = create(admin_harness, ANNA, MAIL, request_id="r1")
+    unlink(admin_harness, ANNA, MAIL, "r2")
+    again = admin_harness.ask(
+        admin_harness.members.create_member(admin_harness.acme, CreateMember((ANNA, MAIL), "r1"))
+    )
     assert again == Outcome(first, replayed=True)
-    assert get(office, ANNA).identifiers == (ANNA,)
+    assert get(admin_harness, ANNA).identifiers == (ANNA,)
 
 
-def test_an_unlinked_name_still_finds_its_answer(office: Any) -> None:
+def test_an_unlinked_name_still_finds_its_answer(admin_harness: Any) -> None:
     """A retry that names the member by what the first try unlinked gets the first answer."""
-    create(office, ANNA)
-    first = unlink(office, ANNA, ANNA, "r1")
-    assert unlink(office, ANNA, ANNA, "r1") == Outcome(first.answer, replayed=True)
+    create(admin_harness, ANNA)
+    first = unlink(admin_harness, ANNA, ANNA, "r1")
+    assert unlink(admin_harness, ANNA, ANNA, "r1") == Outcome(first.answer, replayed=True)
 
 
-def test_a_request_id_cannot_serve_other_content(office: Any) -> None:
+def test_a_request_id_cannot_serve_other_content(admin_harness: Any) -> None:
     """The same id with another identifier or for another method is refused."""
-    create(office, ANNA, request_id="r1")
+    create(admin_harness, ANNA, request_id="r1")
     with pytest.raises(RequestIdReused):
-        create(office, ANNA, MAIL, request_id="r1")
+        create(admin_harness, ANNA, MAIL, request_id="r1")
     with pytest.raises(RequestIdReused):
-        link(office, ANNA, MAIL, "r1")
+        link(admin_harness, ANNA, MAIL, "r1")
     with pytest.raises(MemberNotFound):
-        get(office, MAIL)
+        get(admin_harness, MAIL)
 
 
-def test_request_ids_are_the_members_and_the_tenants_own(office: Any) -> None:
+def test_request_ids_are_the_members_and_the_tenants_own(admin_harness: Any) -> None:
     """The same request id is free for another member and for another tenant."""
-    create(office, ANNA, request_id="r1")
-    assert create(office, MAIL, request_id="r1").identifiers == (MAIL,)
-    assert create(office, ANNA, request_id="r1", caller=office.rival).identifiers == (ANNA,)
+    create(admin_harness, ANNA, request_id="r1")
+    assert create(admin_harness, MAIL, request_id="r1").identifiers == (MAIL,)
+    assert create(admin_harness, ANNA, request_id="r1", caller=admin_harness.rival).identifiers == (
+        ANNA,
+    )
 
 
-def test_a_refused_request_may_be_repeated(office: Any) -> None:
+def test_a_refused_request_may_be_repeated(admin_harness: Any) -> None:
     """A refusal is not kept: the same request succeeds once its cause is gone."""
-    create(office, ANNA)
-    create(office, MAIL)
+    create(admin_harness, ANNA)
+    create(admin_harness, MAIL)
     with pytest.raises(IdentifierTaken):
-        link(office, ANNA, MAIL, "r1")
-    unlink(office, MAIL, MAIL)
-    assert link(office, ANNA, MAIL, "r1").answer.identifiers == (MAIL, ANNA)
+        link(admin_harness, ANNA, MAIL, "r1")
+    unlink(admin_harness, MAIL, MAIL)
+    assert link(admin_harness, ANNA, MAIL, "r1").answer.identifiers == (MAIL, ANNA)
 
 
 def test_of_two_links_at_once_one_wins(open_office: Any) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from ledger_machine import LedgerMachine, SettableClock
-from till import Till
+from tests.support.service.ledger_harness import LedgerHarness
+from tests.support.service.ledger_machine import LedgerMachine, SettableClock
 
 
 def test_the_ledger_agrees_with_a_simple_model(database_url: str) -> None:
     """Whatever is asked in whatever order, figures and lots are those of a list of lots."""
     clock = SettableClock()
-    till = Till(database_url, clock)
-    till.open_program()
+    harness = LedgerHarness(database_url, clock)
+    harness.open_program()
 
     class Machine(LedgerMachine):
         pass
 
-    Machine.till, Machine.clock = till, clock
+    Machine.harness, Machine.clock = harness, clock
     run_state_machine_as_test(
         Machine,
         settings=settings(
@@ -30,4 +30,4 @@ def test_the_ledger_agrees_with_a_simple_model(database_url: str) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    till.close()
+    harness.close()

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from faulty_machine import NAMES, FaultyMachine
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
-from injected import Injected
-from ledger_audit import audit
-from ledger_machine import SettableClock
-from proxy import Proxy
-from till import Till
+from tests.support.service.faulty_machine import NAMES, FaultyMachine
+from tests.support.service.ledger_audit import audit
+from tests.support.service.ledger_harness import LedgerHarness
+from tests.support.service.ledger_machine import SettableClock
+from tests.support.service.proxy import Proxy
+from tests.support.service.sql_faults import Injected
 
 from points_grpc.service.shared import retry
 
@@ -44,14 +44,14 @@ def machine(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[type
         pass
 
     Machine.clock = SettableClock()
-    Machine.till = Till(database_url, Machine.clock)
-    Machine.till.open_program()
+    Machine.harness = LedgerHarness(database_url, Machine.clock)
+    Machine.harness.open_program()
     Machine.proxy = Proxy(database_url)
-    Machine.injected = Injected(Machine.till.database)
+    Machine.injected = Injected(Machine.harness.database)
     Machine.met = Counter()
     yield Machine
     Machine.proxy.stop()
-    Machine.till.close()
+    Machine.harness.close()
 
 
 def test_the_ledger_agrees_with_the_model_through_faults(
@@ -88,4 +88,4 @@ def play(machine: type[FaultyMachine], number: int) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    assert audit(machine.till.database) == []
+    assert audit(machine.harness.database) == []

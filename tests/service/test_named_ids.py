@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select
-from till import PROGRAM, START, Till, approve, earn, expire, move, moves, named, redeem
+from tests.support.service.ledger_harness import (
+    PROGRAM,
+    START,
+    LedgerHarness,
+    approve,
+    earn,
+    expire,
+    move,
+    moves,
+    named,
+    redeem,
+)
 
 from points_grpc.domain.admin.commands import UpdateCurrency
 from points_grpc.domain.commands import digest
@@ -27,35 +38,35 @@ WEEK = 7 * DAY
 
 
 @pytest.fixture
-def upgraded(open_till: Callable[..., Till]) -> Till:
+def upgraded(open_till: Callable[..., LedgerHarness]) -> LedgerHarness:
     """A till whose database was migrated at START, with servers of the release before beside it."""
-    till = open_till()
-    till.promise(7)
+    harness = open_till()
+    harness.promise(7)
     until = (START + WEEK).isoformat()
-    till.look(lambda at: settings.put(at, UNTIL, until, START))
-    return till
+    harness.look(lambda at: settings.put(at, UNTIL, until, START))
+    return harness
 
 
-def rows(till: Till) -> int:
-    return int(till.look(lambda at: at.scalar(select(func.count()).select_from(requests))))
+def rows(harness: LedgerHarness) -> int:
+    return int(harness.look(lambda at: at.scalar(select(func.count()).select_from(requests))))
 
 
-def forget_new_rows(till: Till, request_id: str, *answers: Any) -> None:
+def forget_new_rows(harness: LedgerHarness, request_id: str, *answers: Any) -> None:
     """Leave what the release before would have kept."""
     owners = {answer.account.owner.member.member_id for answer in answers}
     keys = [digest(1, "of", member_id, request_id) for member_id in owners]
     keys.append(digest(1, "of many", request_id))
     places = [key + place.to_bytes(4, "big") for key in keys for place in range(4)]
-    till.look(lambda at: at.execute(delete(requests).where(requests.c.key.in_(keys + places))))
+    harness.look(lambda at: at.execute(delete(requests).where(requests.c.key.in_(keys + places))))
 
 
-def test_a_fresh_database_has_none(till: Till) -> None:
+def test_a_fresh_database_has_none(harness: LedgerHarness) -> None:
     """Where no other release ever ran, an id has one row."""
-    till.do(earn(5, request_id="r"))
-    assert rows(till) == 1
+    harness.do(earn(5, request_id="r"))
+    assert rows(harness) == 1
 
 
-def test_the_release_before_finds_what_this_one_kept(upgraded: Till) -> None:
+def test_the_release_before_finds_what_this_one_kept(upgraded: LedgerHarness) -> None:
     """Beside servers of the release before, answers are kept where those look for them."""
     first = upgraded.do(earn(5, request_id="r"))
     key = digest(1, ("member", "external_id", "ann"), "r")
@@ -72,7 +83,7 @@ def test_the_release_before_finds_what_this_one_kept(upgraded: Till) -> None:
 
 
 @pytest.mark.parametrize("is_beside", [True, False])
-def test_a_row_of_either_release_is_read_by_both(upgraded: Till, is_beside: bool) -> None:
+def test_a_row_of_either_release_is_read_by_both(upgraded: LedgerHarness, is_beside: bool) -> None:
     """While servers of the release before may run, a state move is kept in the form they read.
 
     Its replay then shows the currency's settings of now.
@@ -95,7 +106,7 @@ def test_a_row_of_either_release_is_read_by_both(upgraded: Till, is_beside: bool
 
 @pytest.mark.parametrize("command", [earn(5), redeem(5), expire(5)])
 def test_answers_of_the_release_before_are_found(
-    upgraded: Till, open_till: Callable[..., Till], command: Any
+    upgraded: LedgerHarness, open_till: Callable[..., LedgerHarness], command: Any
 ) -> None:
     """Until the last promise of the release before has passed, its answers are given again."""
     lot = upgraded.do(earn(50))
@@ -114,7 +125,7 @@ def test_answers_of_the_release_before_are_found(
 @pytest.mark.parametrize("partial", [False, True])
 @pytest.mark.parametrize("several", [False, True])
 def test_changes_of_the_release_before_are_found(
-    upgraded: Till, open_till: Callable[..., Till], partial: bool, several: bool
+    upgraded: LedgerHarness, open_till: Callable[..., LedgerHarness], partial: bool, several: bool
 ) -> None:
     """An UpdateExpiry is replayed item by item, however its members were named and kept."""
     other = "bob" if several else "ann"
@@ -134,7 +145,7 @@ def test_changes_of_the_release_before_are_found(
     assert {type(outcome) for outcome in refused} == {RequestIdReused}
 
 
-def test_both_releases_meet_at_one_member(upgraded: Till) -> None:
+def test_both_releases_meet_at_one_member(upgraded: LedgerHarness) -> None:
     """An id kept by name is refused to other content of that name, also after a relink."""
     first = upgraded.do(earn(5, name=named("ann"), request_id="r"))
     forget_new_rows(upgraded, "r", first)

@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from branch import PATIENCE_SECONDS, Branch, run
-from till import Till, earn, outcomes
+from tests.support.service.engine_harness import PATIENCE_SECONDS, EngineHarness, run
+from tests.support.service.ledger_harness import LedgerHarness, earn, outcomes
 
 from points_grpc import effects
 from points_grpc.domain.admin.commands import CreateProgram
@@ -57,10 +57,12 @@ def nothing() -> None:
 
 
 def test_what_waits_is_not_applied_and_what_runs_may_be(
-    till: Till, open_branch: Callable[..., Branch], monkeypatch: pytest.MonkeyPatch
+    harness: LedgerHarness,
+    open_engine: Callable[..., EngineHarness],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A write cancelled in its queue has changed nothing; nobody knows of one that runs."""
-    till.do(earn(1))
+    harness.do(earn(1))
     gate, real = Gate(), Ledger.execute
 
     def execute(self: Ledger, calls: Any) -> Any:
@@ -68,40 +70,40 @@ def test_what_waits_is_not_applied_and_what_runs_may_be(
         return real(self, calls)
 
     monkeypatch.setattr(Ledger, "execute", execute)
-    branch = open_branch()
+    engine_harness = open_engine()
 
     def write(amount: int, **more: Any) -> Any:
-        return branch.engine.write(branch.acme, [earn(amount)], **more)
+        return engine_harness.engine.write(engine_harness.acme, [earn(amount)], **more)
 
     async def story() -> tuple[bool, bool, bool]:
         runs = await cancelled(write(10), gate.entered.wait)
         waits = await cancelled(write(100), nothing)
         preview = await cancelled(write(100, validate_only=True), nothing)
         gate.go_on.set()
-        assert (await branch.do(earn(1000))).account.available == 1011
+        assert (await engine_harness.do(earn(1000))).account.available == 1011
         return runs, waits, preview
 
     assert run(story()) == (True, False, False)
 
 
 def test_an_answered_write_may_have_changed_something(
-    till: Till, open_branch: Callable[..., Branch]
+    harness: LedgerHarness, open_engine: Callable[..., EngineHarness]
 ) -> None:
     """A call that is ended after its write was kept, but before it is answered, is in doubt."""
-    branch = open_branch()
+    engine_harness = open_engine()
 
     async def story() -> bool:
         effect = effects.watch()
         assert not effect.possible
-        await branch.do(earn(1))
+        await engine_harness.do(earn(1))
         return effect.possible
 
     assert run(story())
 
 
-def test_an_administrators_change_that_waits_is_not_applied(till: Till) -> None:
+def test_an_administrators_change_that_waits_is_not_applied(harness: LedgerHarness) -> None:
     """A change that is cancelled before its turn is dropped; one in the making may be kept."""
-    desk, gate, decided = AdminExecutor(till.database, till.clock), Gate(), []
+    desk, gate, decided = AdminExecutor(harness.database, harness.clock), Gate(), []
 
     def task(name: str, work: Callable[[], None]) -> Any:
         def decide(_: Connection, __: Any) -> Any:
@@ -146,16 +148,16 @@ class Losing:
     ("while_committing", "outcome"), [(True, "UNKNOWN"), (False, "NOT_APPLIED")]
 )
 def test_a_lost_commit_is_in_doubt(
-    till: Till, monkeypatch: pytest.MonkeyPatch, while_committing: bool, outcome: str
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch, while_committing: bool, outcome: str
 ) -> None:
     """Without a database nothing has changed, unless the answer to a COMMIT was lost."""
     monkeypatch.setattr(retry, "LOST_SECONDS", 0.0)
     monkeypatch.setattr(retry, "IN_DOUBT_SECONDS", 0.0)
-    link: Any = Losing(till.link, while_committing)
+    link: Any = Losing(harness.link, while_committing)
     if not while_committing:
         link.units = 1
-    ledger = Ledger(link, till.cache, till.ids, till.clock, LedgerTerms())
-    call = till.call(earn(1))
+    ledger = Ledger(link, harness.cache, harness.ids, harness.clock, LedgerTerms())
+    call = harness.call(earn(1))
     ledger.execute([call])
     (refused,) = outcomes(call)
     assert isinstance(refused, StorageUnavailable)
@@ -169,7 +171,9 @@ def test_what_is_refused_for_want_of_room_is_not_applied(refusal: Refusal) -> No
 
 
 def test_of_many_failures_the_one_in_doubt_is_raised(
-    till: Till, open_branch: Callable[..., Branch], monkeypatch: pytest.MonkeyPatch
+    harness: LedgerHarness,
+    open_engine: Callable[..., EngineHarness],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A partial call of which nothing was decided is in doubt where any of its items is."""
 
@@ -180,7 +184,7 @@ def test_of_many_failures_the_one_in_doubt_is_raised(
         return self._round([], self._terms.locking)
 
     monkeypatch.setattr(Ledger, "execute", execute)
-    branch = open_branch()
+    engine_harness = open_engine()
     with pytest.raises(StorageUnavailable) as refused:
-        run(branch.engine.write(branch.acme, [earn(1)] * 3, partial=True))
+        run(engine_harness.engine.write(engine_harness.acme, [earn(1)] * 3, partial=True))
     assert refused.value.in_doubt

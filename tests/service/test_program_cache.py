@@ -25,12 +25,16 @@ YEAR = Policy(0, "year", 0, PolicyKind.PERIOD, period=Period(months=12))
 
 
 @pytest.fixture
-def shop(office: Any) -> Any:
+def shop(admin_harness: Any) -> Any:
     """An office whose acme has program 1 with one currency."""
-    book = office.programs
-    office.ask(book.create_program(office.acme, CreateProgram("Shop", "Europe/Berlin", 1)))
-    office.ask(book.create_currency(office.acme, CreateCurrency(1, "pts", 2, "cash", 5, 10)))
-    return office
+    book = admin_harness.programs
+    admin_harness.ask(
+        book.create_program(admin_harness.acme, CreateProgram("Shop", "Europe/Berlin", 1))
+    )
+    admin_harness.ask(
+        book.create_currency(admin_harness.acme, CreateCurrency(1, "pts", 2, "cash", 5, 10))
+    )
+    return admin_harness
 
 
 @contextmanager

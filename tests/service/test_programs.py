@@ -31,64 +31,66 @@ from points_grpc.errors import (
 YEAR = Policy(0, "year", 0, PolicyKind.PERIOD, period=Period(months=12))
 
 
-def do(office: Any, change: Any, caller: Any = None) -> Any:
+def do(admin_harness: Any, change: Any, caller: Any = None) -> Any:
     """The outcome of any change, by acme unless said otherwise."""
     methods = {
-        CreateProgram: office.programs.create_program,
-        UpdateProgram: office.programs.update_program,
-        CreateCurrency: office.programs.create_currency,
-        UpdateCurrency: office.programs.update_currency,
-        CreatePolicy: office.programs.create_policy,
-        UpdatePolicy: office.programs.update_policy,
+        CreateProgram: admin_harness.programs.create_program,
+        UpdateProgram: admin_harness.programs.update_program,
+        CreateCurrency: admin_harness.programs.create_currency,
+        UpdateCurrency: admin_harness.programs.update_currency,
+        CreatePolicy: admin_harness.programs.create_policy,
+        UpdatePolicy: admin_harness.programs.update_policy,
     }
-    return office.ask(methods[type(change)](caller or office.acme, change))
+    return admin_harness.ask(methods[type(change)](caller or admin_harness.acme, change))
 
 
-def program(office: Any, program_id: int = 0, caller: Any = None) -> Any:
+def program(admin_harness: Any, program_id: int = 0, caller: Any = None) -> Any:
     """One program, as it stands."""
-    return office.ask(office.programs.get_program(caller or office.acme, program_id))
+    return admin_harness.ask(
+        admin_harness.programs.get_program(caller or admin_harness.acme, program_id)
+    )
 
 
-def policy(office: Any, code: str = "", version: int = 0) -> Any:
+def policy(admin_harness: Any, code: str = "", version: int = 0) -> Any:
     """A policy of program 1's default currency."""
-    get = office.programs.get_policy
-    return office.ask(get(office.acme, 1, None, code, version=version)).policy
+    get = admin_harness.programs.get_policy
+    return admin_harness.ask(get(admin_harness.acme, 1, None, code, version=version)).policy
 
 
 @pytest.fixture
-def shop(office: Any) -> Any:
+def shop(admin_harness: Any) -> Any:
     """An office whose acme has the program 1 with the currency 10, `pts`."""
-    do(office, CreateProgram("Shop", "Europe/Berlin", 1))
-    do(office, CreateCurrency(1, "pts", 2, "cash", 100, 10))
-    return office
+    do(admin_harness, CreateProgram("Shop", "Europe/Berlin", 1))
+    do(admin_harness, CreateCurrency(1, "pts", 2, "cash", 100, 10))
+    return admin_harness
 
 
 # Programs
 
 
-def test_a_program_is_created_without_currencies(office: Any) -> None:
+def test_a_program_is_created_without_currencies(admin_harness: Any) -> None:
     """A new program has version 1, no default currency and enrols unless told otherwise."""
-    created = do(office, CreateProgram("Shop", "Europe/Berlin", 7)).answer
+    created = do(admin_harness, CreateProgram("Shop", "Europe/Berlin", 7)).answer
     assert (created.program_id, created.version, created.default_currency_code) == (7, 1, "")
     assert created.auto_enroll
-    assert created.created_at == created.updated_at == office.clock.now()
-    assert program(office, 7) == created
+    assert created.created_at == created.updated_at == admin_harness.clock.now()
+    assert program(admin_harness, 7) == created
 
 
-def test_ids_that_were_not_chosen_are_generated(office: Any) -> None:
+def test_ids_that_were_not_chosen_are_generated(admin_harness: Any) -> None:
     """A program, currency and policy version without a chosen id gets one from 2^46 on."""
-    made = do(office, CreateProgram("Shop", "UTC")).answer
-    currency = do(office, CreateCurrency(made.program_id, "pts", 0)).answer
+    made = do(admin_harness, CreateProgram("Shop", "UTC")).answer
+    currency = do(admin_harness, CreateCurrency(made.program_id, "pts", 0)).answer
     version_id = currency.default_policy.policy.policy_version_id
     for an_id in (made.program_id, currency.currency.currency_id, version_id):
         assert VENDOR_ID_END <= an_id < 2**53
 
 
 @pytest.mark.parametrize("chosen", [1, VENDOR_ID_END - 1])
-def test_a_chosen_id_at_the_ends_of_its_range_is_kept(office: Any, chosen: int) -> None:
+def test_a_chosen_id_at_the_ends_of_its_range_is_kept(admin_harness: Any, chosen: int) -> None:
     """1 and 2^46 - 1 can be chosen for programs and currencies."""
-    assert do(office, CreateProgram("", "UTC", chosen)).answer.program_id == chosen
-    created = do(office, CreateCurrency(chosen, "pts", 0, currency_id=chosen)).answer
+    assert do(admin_harness, CreateProgram("", "UTC", chosen)).answer.program_id == chosen
+    created = do(admin_harness, CreateCurrency(chosen, "pts", 0, currency_id=chosen)).answer
     assert created.currency.currency_id == chosen
 
 
@@ -104,19 +106,19 @@ def test_a_chosen_id_outside_its_range_is_refused(shop: Any, chosen: int) -> Non
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"])
-def test_an_iana_name_is_a_time_zone(office: Any, zone: str) -> None:
+def test_an_iana_name_is_a_time_zone(admin_harness: Any, zone: str) -> None:
     """A program may live in any zone of the IANA database."""
-    assert do(office, CreateProgram("", zone, 1)).answer.time_zone == zone
+    assert do(admin_harness, CreateProgram("", zone, 1)).answer.time_zone == zone
 
 
 @pytest.mark.parametrize(
     "zone",
     ["", "Nowhere", "europe/berlin", "/etc/passwd", "../UTC", "posix/UTC", "localtime", "+02:00"],
 )
-def test_another_time_zone_is_refused(office: Any, zone: str) -> None:
+def test_another_time_zone_is_refused(admin_harness: Any, zone: str) -> None:
     """Paths, offsets, wrong case and unknown names are no time zones."""
     with pytest.raises(InvalidField) as refusal:
-        do(office, CreateProgram("", zone))
+        do(admin_harness, CreateProgram("", zone))
     assert refusal.value.field == "time_zone"
 
 
@@ -178,14 +180,16 @@ def test_an_update_to_the_present_settings_changes_nothing(shop: Any) -> None:
     assert program(shop, 1) == before
 
 
-def test_programs_are_listed_by_id_in_pages(office: Any) -> None:
+def test_programs_are_listed_by_id_in_pages(admin_harness: Any) -> None:
     """A page has the tenant's next programs in the order of their ids."""
     for program_id in (3, 1, 2):
-        do(office, CreateProgram(str(program_id), "UTC", program_id))
-    do(office, CreateProgram("theirs", "UTC", 4), office.rival)
-    page = office.programs.list_programs
-    assert [p.program_id for p in office.ask(page(office.acme, limit=2))] == [1, 2]
-    assert [p.program_id for p in office.ask(page(office.acme, after=2, limit=2))] == [3]
+        do(admin_harness, CreateProgram(str(program_id), "UTC", program_id))
+    do(admin_harness, CreateProgram("theirs", "UTC", 4), admin_harness.rival)
+    page = admin_harness.programs.list_programs
+    assert [p.program_id for p in admin_harness.ask(page(admin_harness.acme, limit=2))] == [1, 2]
+    assert [
+        p.program_id for p in admin_harness.ask(page(admin_harness.acme, after=2, limit=2))
+    ] == [3]
 
 
 def test_program_zero_is_the_callers_default(shop: Any) -> None:
@@ -449,7 +453,7 @@ def test_a_policy_that_changes_between_two_pages_is_listed_once(shop: Any) -> No
 # Repeated requests
 
 
-def test_every_change_repeated_gets_its_first_answer(office: Any) -> None:
+def test_every_change_repeated_gets_its_first_answer(admin_harness: Any) -> None:
     """A repeated change has one effect and the first answer, also after later changes."""
     changes = [
         CreateProgram("Shop", "UTC", 1, request_id="r1"),
@@ -459,13 +463,13 @@ def test_every_change_repeated_gets_its_first_answer(office: Any) -> None:
         UpdateCurrency(1, None, points_type="x", request_id="r5"),
         UpdateProgram(1, name="Store", request_id="r6"),
     ]
-    first = [do(office, change) for change in changes]
-    before = program(office, 1)
-    office.clock.set(office.clock.now() + timedelta(days=1))
+    first = [do(admin_harness, change) for change in changes]
+    before = program(admin_harness, 1)
+    admin_harness.clock.set(admin_harness.clock.now() + timedelta(days=1))
     for change, outcome in zip(changes, first, strict=True):
         assert not outcome.replayed
-        assert do(office, change) == Outcome(outcome.answer, replayed=True)
-    assert program(office, 1) == before
+        assert do(admin_harness, change) == Outcome(outcome.answer, replayed=True)
+    assert program(admin_harness, 1) == before
 
 
 def test_a_request_id_cannot_serve_other_content(shop: Any) -> None:
@@ -519,9 +523,11 @@ def test_changes_at_once_all_count(open_office: Any) -> None:
     do(one, CreateCurrency(1, "pts", 0, default_policy=YEAR))
     before = program(one, 1).version
     works = [
-        office.programs.update_policy(one.acme, UpdatePolicy(1, None, replace(YEAR, priority=n)))
+        admin_harness.programs.update_policy(
+            one.acme, UpdatePolicy(1, None, replace(YEAR, priority=n))
+        )
         for n in range(1, 11)
-        for office in ((one, two)[n % 2],)
+        for admin_harness in ((one, two)[n % 2],)
     ]
     answers = one.ask_at_once(*works)
     assert sorted(answer.answer.policy.version for answer in answers) == list(range(2, 12))

@@ -39,79 +39,81 @@ def never(code: str, priority: int = 0) -> Policy:
     return Policy(0, code, 1, PolicyKind.NEVER, priority=priority)
 
 
-def program(office: Any, number: int) -> None:
+def program(admin_harness: Any, number: int) -> None:
     """Create a program within the quotas."""
-    book = ProgramService(office.desk, office.ids, QUOTAS)
-    office.ask(book.create_program(office.acme, CreateProgram("Club", "UTC", number)))
+    book = ProgramService(admin_harness.desk, admin_harness.ids, QUOTAS)
+    admin_harness.ask(book.create_program(admin_harness.acme, CreateProgram("Club", "UTC", number)))
 
 
-def currency(office: Any, code: str) -> None:
+def currency(admin_harness: Any, code: str) -> None:
     """Create a currency of the first program."""
-    book = ProgramService(office.desk, office.ids, QUOTAS)
+    book = ProgramService(admin_harness.desk, admin_harness.ids, QUOTAS)
     new = CreateCurrency(1, code, 0, default_policy=never("default"))
-    office.ask(book.create_currency(office.acme, new))
+    admin_harness.ask(book.create_currency(admin_harness.acme, new))
 
 
-def policy(office: Any, change: CreatePolicy | UpdatePolicy) -> None:
+def policy(admin_harness: Any, change: CreatePolicy | UpdatePolicy) -> None:
     """Carry out a change of a policy."""
-    book = ProgramService(office.desk, office.ids, QUOTAS)
+    book = ProgramService(admin_harness.desk, admin_harness.ids, QUOTAS)
     work = book.create_policy if isinstance(change, CreatePolicy) else book.update_policy
-    office.ask(work(office.acme, change))  # type: ignore[operator]
+    admin_harness.ask(work(admin_harness.acme, change))  # type: ignore[operator]
 
 
-def test_programs(office: Any) -> None:
+def test_programs(admin_harness: Any) -> None:
     """A tenant has as many programs as it may, another tenant has its own."""
-    program(office, 1)
-    program(office, 2)
+    program(admin_harness, 1)
+    program(admin_harness, 2)
     with pytest.raises(LimitReached) as refusal:
-        program(office, 3)
+        program(admin_harness, 3)
     assert (refusal.value.field, refusal.value.facts) == ("program_id", {"limit": 2})
-    book = ProgramService(office.desk, office.ids, QUOTAS)
-    office.ask(book.create_program(office.rival, CreateProgram("Club", "UTC", 1)))
+    book = ProgramService(admin_harness.desk, admin_harness.ids, QUOTAS)
+    admin_harness.ask(book.create_program(admin_harness.rival, CreateProgram("Club", "UTC", 1)))
 
 
-def test_currencies_and_policies(office: Any) -> None:
+def test_currencies_and_policies(admin_harness: Any) -> None:
     """Currencies, policies and versions are counted over all of a tenant's programs."""
-    program(office, 1)
-    currency(office, "a")
-    currency(office, "b")
+    program(admin_harness, 1)
+    currency(admin_harness, "a")
+    currency(admin_harness, "b")
     with pytest.raises(LimitReached) as refusal:
-        currency(office, "c")
+        currency(admin_harness, "c")
     assert (refusal.value.field, refusal.value.facts) == ("currency_code", {"limit": 2})
-    policy(office, CreatePolicy(1, "a", never("more")))
+    policy(admin_harness, CreatePolicy(1, "a", never("more")))
     with pytest.raises(LimitReached) as refusal:
-        policy(office, CreatePolicy(1, "b", never("more")))
+        policy(admin_harness, CreatePolicy(1, "b", never("more")))
     assert (refusal.value.field, refusal.value.facts) == ("policy", {"limit": 3})
-    policy(office, UpdatePolicy(1, "a", never("more", 1)))
+    policy(admin_harness, UpdatePolicy(1, "a", never("more", 1)))
     with pytest.raises(LimitReached) as refusal:
-        policy(office, UpdatePolicy(1, "a", never("more", 2)))
+        policy(admin_harness, UpdatePolicy(1, "a", never("more", 2)))
     assert (refusal.value.field, refusal.value.facts) == ("policy", {"limit": 4})
-    policy(office, UpdatePolicy(1, "a", never("more", 1)))
+    policy(admin_harness, UpdatePolicy(1, "a", never("more", 1)))
 
 
-def test_identifiers(office: Any) -> None:
+def test_identifiers(admin_harness: Any) -> None:
     """A member gets as many identifiers as it may; one that it has is no further one."""
     names = [MemberName("external_id", text) for text in ("x", "y", "z")]
-    book = MemberService(office.desk, office.ids, QUOTAS)
-    office.ask(book.create_member(office.acme, CreateMember((names[0],))))
-    office.ask(book.link_identifier(office.acme, LinkIdentifier(names[0], names[1])))
-    office.ask(book.link_identifier(office.acme, LinkIdentifier(names[0], names[1])))
+    book = MemberService(admin_harness.desk, admin_harness.ids, QUOTAS)
+    admin_harness.ask(book.create_member(admin_harness.acme, CreateMember((names[0],))))
+    admin_harness.ask(book.link_identifier(admin_harness.acme, LinkIdentifier(names[0], names[1])))
+    admin_harness.ask(book.link_identifier(admin_harness.acme, LinkIdentifier(names[0], names[1])))
     with pytest.raises(LimitReached) as refusal:
-        office.ask(book.link_identifier(office.acme, LinkIdentifier(names[0], names[2])))
+        admin_harness.ask(
+            book.link_identifier(admin_harness.acme, LinkIdentifier(names[0], names[2]))
+        )
     assert (refusal.value.field, refusal.value.facts) == ("identifier", {"limit": 2})
     three = CreateMember(tuple(MemberName("email", f"{n}@a.b") for n in range(3)))
     with pytest.raises(LimitReached):
-        office.ask(book.create_member(office.acme, three))
+        admin_harness.ask(book.create_member(admin_harness.acme, three))
 
 
-def test_the_policy_of_a_new_currency_needs_room(office: Any) -> None:
+def test_the_policy_of_a_new_currency_needs_room(admin_harness: Any) -> None:
     """A currency is refused by its default policy where there may be no more versions."""
-    program(office, 1)
-    currency(office, "a")
+    program(admin_harness, 1)
+    currency(admin_harness, "a")
     for priority in (1, 2, 3):
-        policy(office, UpdatePolicy(1, "a", never("default", priority)))
+        policy(admin_harness, UpdatePolicy(1, "a", never("default", priority)))
     with pytest.raises(LimitReached) as refusal:
-        currency(office, "b")
+        currency(admin_harness, "b")
     assert (refusal.value.field, refusal.value.facts) == ("default_policy", {"limit": 4})
 
 

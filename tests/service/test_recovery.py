@@ -9,11 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from branch import Branch, run, until_blocked
-from proxy import Failure, Proxy
 from sqlalchemy import DDL, column, func, select, table, update
 from structlog.testing import capture_logs
-from till import PROGRAM, Till, earn, named, outcomes, redeem
+from tests.support.service.engine_harness import EngineHarness, run, until_blocked
+from tests.support.service.ledger_harness import (
+    PROGRAM,
+    LedgerHarness,
+    earn,
+    named,
+    outcomes,
+    redeem,
+)
+from tests.support.service.proxy import Failure, Proxy
 
 from points_grpc.domain.queries import ListLots
 from points_grpc.domain.results import Earned
@@ -40,9 +47,9 @@ def proxy(database_url: str) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def far(till: Till, proxy: Proxy) -> Iterator[Till]:
-    """A till beyond that network, on the same database as `till`."""
-    there = Till(proxy.url, till.clock, SHORT)
+def far(harness: LedgerHarness, proxy: Proxy) -> Iterator[LedgerHarness]:
+    """A till beyond that network, on the same database as `harness`."""
+    there = LedgerHarness(proxy.url, harness.clock, SHORT)
     # On a busy machine the first batch may take longer than a statement may: it is done again.
     warm = there.call(earn(1, "warm"))
     while not warm.groups[0].settled:
@@ -66,7 +73,7 @@ LOST_COMMITS = [Failure.NOT_SENT, Failure.CUT, Failure.SWALLOWED]
 @pytest.mark.parametrize("request_id", ["", "r"])
 @pytest.mark.parametrize("failure", LOST_COMMITS)
 def test_a_lost_commit_is_settled(
-    till: Till, far: Till, proxy: Proxy, failure: Failure, request_id: str
+    harness: LedgerHarness, far: LedgerHarness, proxy: Proxy, failure: Failure, request_id: str
 ) -> None:
     """A batch whose COMMIT gets no answer has its effect once, and every call its answer."""
     proxy.fail_next_commit(failure)
@@ -82,7 +89,7 @@ def test_a_lost_commit_is_settled(
         ["Redeemed", "Earned"],
     ]
     assert [o.replayed for o in (*results[0], *results[2])] == [False] * 3
-    assert till.account().available == 6
+    assert harness.account().available == 6
     if request_id:
         again = far.do(earn(10, request_id=request_id))
         assert again.replayed
@@ -90,20 +97,22 @@ def test_a_lost_commit_is_settled(
     assert far.do(redeem(6)).account.available == 0
 
 
-def test_a_commit_under_way_is_waited_for(till: Till, far: Till, proxy: Proxy) -> None:
+def test_a_commit_under_way_is_waited_for(
+    harness: LedgerHarness, far: LedgerHarness, proxy: Proxy
+) -> None:
     """A COMMIT that arrives after its connection was lost is found, not done again."""
     proxy.fail_next_commit(Failure.HELD)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(far.do, earn(10))
         assert proxy.failed.wait(5)
-        run(until_blocked(till, 1))
+        run(until_blocked(harness, 1))
         proxy.release()
         assert answer.result(5).account.available == 10
-    assert till.account().available == 10
+    assert harness.account().available == 10
 
 
 def test_a_commit_in_doubt_for_long_is_unavailable(
-    till: Till, far: Till, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    harness: LedgerHarness, far: LedgerHarness, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the database stays away after a COMMIT the caller is told so; a retry finds it."""
     monkeypatch.setattr(persisting, "IN_DOUBT_SECONDS", 0.3)
@@ -121,10 +130,12 @@ def test_a_commit_in_doubt_for_long_is_unavailable(
     proxy.start()
     again = far.do(command)
     assert (again.replayed, again.account.available) == (True, 10)
-    assert till.account().available == 10
+    assert harness.account().available == 10
 
 
-def test_a_refused_commit_is_not_in_doubt(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_commit_is_not_in_doubt(
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A COMMIT that the database refuses for want of space is given up like any statement."""
     monkeypatch.setattr(persisting, "LOST_SECONDS", 0.1)
     monkeypatch.setattr(persisting, "IN_DOUBT_SECONDS", 60.0)
@@ -138,16 +149,16 @@ def test_a_refused_commit_is_not_in_doubt(till: Till, monkeypatch: pytest.Monkey
             " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION extend()"
         ),
     ):
-        till.look(lambda at, statement=statement: at.execute(DDL(statement)))
+        harness.look(lambda at, statement=statement: at.execute(DDL(statement)))
     began = time.monotonic()
-    assert isinstance(till.refusal(earn(10)), StorageUnavailable)
+    assert isinstance(harness.refusal(earn(10)), StorageUnavailable)
     assert time.monotonic() - began < 30
-    till.look(lambda at: at.execute(DDL("DROP TRIGGER extend ON units")))
-    assert till.do(earn(10)).account.available == 10
+    harness.look(lambda at: at.execute(DDL("DROP TRIGGER extend ON units")))
+    assert harness.do(earn(10)).account.available == 10
 
 
 def test_a_connection_killed_in_the_middle_is_replaced(
-    till: Till, far: Till, monkeypatch: pytest.MonkeyPatch
+    harness: LedgerHarness, far: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch whose connection dies before its COMMIT is gathered again on another."""
     real, attempts = ledger.apply, []
@@ -155,49 +166,53 @@ def test_a_connection_killed_in_the_middle_is_replaced(
     def die_once(connection: Connection, *rest: Any) -> None:
         attempts.append(1)
         if len(attempts) == 1:
-            till.look(terminate_others)
+            harness.look(terminate_others)
         real(connection, *rest)
 
     monkeypatch.setattr(ledger, "apply", die_once)
     results = far.execute(far.call(earn(10)), far.call(redeem(3)))
     assert [type(r[0]).__name__ for r in results] == ["Earned", "Redeemed"]
     assert len(attempts) == 2
-    assert till.account().available == 7
+    assert harness.account().available == 7
 
 
-def test_connections_killed_between_batches_are_not_noticed(till: Till, proxy: Proxy) -> None:
+def test_connections_killed_between_batches_are_not_noticed(
+    harness: LedgerHarness, proxy: Proxy
+) -> None:
     """Writes, reads and listings open new connections when the old ones have died."""
-    branch = Branch(proxy.url, till.clock, SHORT)
+    engine_harness = EngineHarness(proxy.url, harness.clock, SHORT)
 
     async def story() -> None:
         for _ in range(3):
-            answer = await branch.do(earn(1))
-            till.look(terminate_others)
-            assert await branch.available() == answer.account.available
-            till.look(terminate_others)
-            await branch.engine.list(branch.acme, LOTS)
-            till.look(terminate_others)
+            answer = await engine_harness.do(earn(1))
+            harness.look(terminate_others)
+            assert await engine_harness.available() == answer.account.available
+            harness.look(terminate_others)
+            await engine_harness.engine.list(engine_harness.acme, LOTS)
+            harness.look(terminate_others)
 
     run(story())
-    branch.close()
+    engine_harness.close()
 
 
 def test_without_a_database_the_service_is_unavailable_until_it_is_back(
-    till: Till, proxy: Proxy
+    harness: LedgerHarness, proxy: Proxy
 ) -> None:
     """Unreachable, every kind of call is refused soon; when it is back, all are served again."""
-    branch = Branch(proxy.url, till.clock, SHORT)
+    engine_harness = EngineHarness(proxy.url, harness.clock, SHORT)
 
     async def story() -> None:
-        await branch.do(earn(5))
+        await engine_harness.do(earn(5))
         proxy.stop()
         for ask in (
-            lambda: branch.do(earn(1)),
-            lambda: branch.do(*[earn(1)] * 40),
-            lambda: branch.engine.write(branch.acme, [earn(1), earn(2)], partial=True),
-            lambda: branch.engine.write(branch.acme, [earn(1)], validate_only=True),
-            branch.available,
-            lambda: branch.engine.list(branch.acme, LOTS),
+            lambda: engine_harness.do(earn(1)),
+            lambda: engine_harness.do(*[earn(1)] * 40),
+            lambda: engine_harness.engine.write(
+                engine_harness.acme, [earn(1), earn(2)], partial=True
+            ),
+            lambda: engine_harness.engine.write(engine_harness.acme, [earn(1)], validate_only=True),
+            engine_harness.available,
+            lambda: engine_harness.engine.list(engine_harness.acme, LOTS),
         ):
             began = time.monotonic()
             with pytest.raises(StorageUnavailable) as refused:
@@ -205,20 +220,20 @@ def test_without_a_database_the_service_is_unavailable_until_it_is_back(
             assert refused.value.field == ""
             assert time.monotonic() - began < 3
         with pytest.raises(StorageUnavailable):
-            list(branch.sweeper.sweep())
+            list(engine_harness.sweeper.sweep())
         proxy.start()
-        assert (await branch.do(earn(1))).account.available == 6
-        assert await branch.available() == 6
-        await branch.engine.list(branch.acme, LOTS)
-        assert list(branch.sweeper.sweep()) == []
+        assert (await engine_harness.do(earn(1))).account.available == 6
+        assert await engine_harness.available() == 6
+        await engine_harness.engine.list(engine_harness.acme, LOTS)
+        assert list(engine_harness.sweeper.sweep()) == []
 
     run(story())
-    branch.close()
+    engine_harness.close()
 
 
-def test_ids_that_cannot_be_had_are_asked_for_again(till: Till) -> None:
+def test_ids_that_cannot_be_had_are_asked_for_again(harness: LedgerHarness) -> None:
     """Losing the database while new ids are taken makes the batch start over, not fail."""
-    real, attempts = till.ids._run, []
+    real, attempts = harness.ids._run, []
 
     def stumble(work: Callable[[Connection], int]) -> int:
         attempts.append(1)
@@ -226,28 +241,30 @@ def test_ids_that_cannot_be_had_are_asked_for_again(till: Till) -> None:
             raise Unreachable
         return real(work)
 
-    till.ids._run = stumble
-    till.ids._next = till.ids._end
-    till.do(earn(1))
-    till.ids._next = till.ids._end
+    harness.ids._run = stumble
+    harness.ids._next = harness.ids._end
+    harness.do(earn(1))
+    harness.ids._next = harness.ids._end
     attempts.clear()
-    till.do(earn(1))
+    harness.do(earn(1))
     assert len(attempts) == 2
-    assert till.account().available == 2
+    assert harness.account().available == 2
 
 
 def test_a_swallowed_connection_is_shut_by_the_watchdog(
-    till: Till, far: Till, proxy: Proxy
+    harness: LedgerHarness, far: LedgerHarness, proxy: Proxy
 ) -> None:
     """A unit of work that hears nothing from the network is ended by the client's own clock."""
     proxy.fail_next_commit(Failure.SWALLOWED)
     began = time.monotonic()
     assert far.do(earn(10)).account.available == 10
     assert time.monotonic() - began < 3
-    assert till.account().available == 10
+    assert harness.account().available == 10
 
 
-def test_the_watchdog_watches_units_within_units(till: Till, far: Till, proxy: Proxy) -> None:
+def test_the_watchdog_watches_units_within_units(
+    harness: LedgerHarness, far: LedgerHarness, proxy: Proxy
+) -> None:
     """A unit of work stays watched after another one of the same thread has ended."""
     with far.database.link().unit() as outer:
         outer.execute(select(1))
@@ -256,18 +273,18 @@ def test_the_watchdog_watches_units_within_units(till: Till, far: Till, proxy: P
     assert len(far.database.watchdog._watched) == 0
 
 
-def test_what_the_database_refuses_fails_its_group_alone(till: Till) -> None:
+def test_what_the_database_refuses_fails_its_group_alone(harness: LedgerHarness) -> None:
     """A violated check or a number out of range refuses one group; its batch is kept."""
-    till.look(
+    harness.look(
         lambda at: at.execute(
             DDL("ALTER TABLE transactions ADD CONSTRAINT no_bad CHECK (reference <> 'bad')")
         )
     )
-    odd = till.do(earn(1, "odd")).account.owner.account_id
+    odd = harness.do(earn(1, "odd")).account.owner.account_id
     version = accounts.c.version
 
     def set_version(to: int) -> None:
-        till.look(
+        harness.look(
             lambda at: at.execute(
                 update(accounts).where(accounts.c.account_id == odd).values({version: to})
             )
@@ -275,23 +292,23 @@ def test_what_the_database_refuses_fails_its_group_alone(till: Till) -> None:
 
     set_version(2**63 - 1)
     calls = [
-        till.call(earn(1)),
-        till.call(earn(2), earn(4, "bob", reference="bad")),
-        till.call(earn(8), earn(16, "bob")),
-        till.call(earn(32, "odd")),
-        till.call(earn(64), earn(128, reference="bad"), earn(256), partial=True),
+        harness.call(earn(1)),
+        harness.call(earn(2), earn(4, "bob", reference="bad")),
+        harness.call(earn(8), earn(16, "bob")),
+        harness.call(earn(32, "odd")),
+        harness.call(earn(64), earn(128, reference="bad"), earn(256), partial=True),
     ]
-    till.execute(*calls)
+    harness.execute(*calls)
     set_version(1)
     kinds = [type(o) for call in calls for o in outcomes(call)]
     bad = InvalidField
     assert kinds == [Earned, bad, bad, Earned, Earned, bad, Earned, bad, Earned]
-    assert (till.account().available, till.account("bob").available) == (329, 16)
-    found = till.look(lambda at: at.scalar(select(func.count()).select_from(transactions)))
+    assert (harness.account().available, harness.account("bob").available) == (329, 16)
+    found = harness.look(lambda at: at.scalar(select(func.count()).select_from(transactions)))
     assert found == 6
 
 
-def test_a_deadlock_is_told(till: Till) -> None:
+def test_a_deadlock_is_told(harness: LedgerHarness) -> None:
     """A deadlock is tried again like any conflict, and logged, as there should be none."""
     for statement in (
         "CREATE SEQUENCE turns",
@@ -300,17 +317,17 @@ def test_a_deadlock_is_told(till: Till) -> None:
         RETURN NULL; END $$""",
         "CREATE TRIGGER lock BEFORE INSERT ON units EXECUTE FUNCTION lock()",
     ):
-        till.look(lambda at, statement=statement: at.execute(DDL(statement)))
+        harness.look(lambda at, statement=statement: at.execute(DDL(statement)))
     with capture_logs() as logs:
-        assert till.do(earn(10)).account.available == 10
+        assert harness.do(earn(10)).account.available == 10
     assert [(one["event"], one["log_level"]) for one in logs] == [("deadlock", "warning")]
 
 
-def test_a_conflict_that_stays_fails_its_group_alone(till: Till) -> None:
+def test_a_conflict_that_stays_fails_its_group_alone(harness: LedgerHarness) -> None:
     """A group that always conflicts is overload for itself, and its batch is kept."""
-    till.look(lambda at: at.execute(DDL("CREATE UNIQUE INDEX one ON transactions (reference)")))
-    till.do(earn(1, reference="taken"))
-    calls = [till.call(earn(1, reference="taken" if n == 2 else f"{n}")) for n in range(4)]
-    results = till.execute(*calls)
+    harness.look(lambda at: at.execute(DDL("CREATE UNIQUE INDEX one ON transactions (reference)")))
+    harness.do(earn(1, reference="taken"))
+    calls = [harness.call(earn(1, reference="taken" if n == 2 else f"{n}")) for n in range(4)]
+    results = harness.execute(*calls)
     assert [type(r[0]).__name__ for r in results] == ["Earned", "Earned", "Overloaded", "Earned"]
-    assert till.account().available == 4
+    assert harness.account().available == 4

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from till import (
+from tests.support.service.ledger_harness import (
     PROGRAM,
     START,
-    Till,
+    LedgerHarness,
     approve,
     earn,
     expire,
@@ -64,28 +64,28 @@ def shown(thing: Any) -> Any:
     return thing
 
 
-def rows(till: Till) -> tuple[int, int]:
-    return till.look(
+def rows(harness: LedgerHarness) -> tuple[int, int]:
+    return harness.look(
         lambda at: tuple(
             at.scalar(select(func.count()).select_from(table)) for table in (transactions, requests)
         )
     )
 
 
-def earn_backdated(till: Till) -> Command:
+def earn_backdated(harness: LedgerHarness) -> Command:
     return earn(10, policy="month", earn_at=START - 90 * DAY, request_id="r", reference="o'1\\")
 
 
-def earn_unapproved_backdated(till: Till) -> Command:
+def earn_unapproved_backdated(harness: LedgerHarness) -> Command:
     past = START - 90 * DAY
     return earn(10, policy="month", earn_at=past, initial_state=LotState.PENDING, request_id="r")
 
 
-def earn_idle(till: Till) -> Command:
+def earn_idle(harness: LedgerHarness) -> Command:
     return earn("12.34", policy="idle", currency="EUR", request_id="r", description='é{"}')
 
 
-def earn_everything(till: Till) -> Command:
+def earn_everything(harness: LedgerHarness) -> Command:
     return earn(
         10,
         "new",
@@ -100,33 +100,33 @@ def earn_everything(till: Till) -> Command:
     )
 
 
-def redeem_from_many(till: Till) -> Command:
-    till.do(earn(5))
-    till.do(earn(5, expiration=InDays(9)))
-    till.do(earn(5, expiration=InDays(3)))
+def redeem_from_many(harness: LedgerHarness) -> Command:
+    harness.do(earn(5))
+    harness.do(earn(5, expiration=InDays(9)))
+    harness.do(earn(5, expiration=InDays(3)))
     return redeem(12, request_id="r", reference="order")
 
 
-def redeem_after_a_lapse(till: Till) -> Command:
-    till.do(earn(5, policy="month"))
-    till.do(earn(5))
-    till.clock.set(START + 31 * DAY)
+def redeem_after_a_lapse(harness: LedgerHarness) -> Command:
+    harness.do(earn(5, policy="month"))
+    harness.do(earn(5))
+    harness.clock.set(START + 31 * DAY)
     return redeem(3, request_id="r")
 
 
-def expire_some(till: Till) -> Command:
-    till.do(earn(5))
+def expire_some(harness: LedgerHarness) -> Command:
+    harness.do(earn(5))
     return expire(7, request_id="r", reason="fraud", description="text")
 
 
-def expire_nothing(till: Till) -> Command:
-    till.do(earn(5))
-    till.do(redeem(5))
+def expire_nothing(harness: LedgerHarness) -> Command:
+    harness.do(earn(5))
+    harness.do(redeem(5))
     return expire(7, request_id="r")
 
 
-def move_later(till: Till) -> Command:
-    lot = till.do(earn(5, policy="idle"))
+def move_later(harness: LedgerHarness) -> Command:
+    lot = harness.do(earn(5, policy="idle"))
     return move(
         lot,
         InDays(70),
@@ -137,29 +137,29 @@ def move_later(till: Till) -> Command:
     )
 
 
-def move_to_never(till: Till) -> Command:
-    return move(till.do(earn(5, policy="month", vendor_id=9)), Never(), request_id="r")
+def move_to_never(harness: LedgerHarness) -> Command:
+    return move(harness.do(earn(5, policy="month", vendor_id=9)), Never(), request_id="r")
 
 
-def move_now(till: Till) -> Command:
-    lot = till.do(earn(5, policy="month"))
+def move_now(harness: LedgerHarness) -> Command:
+    lot = harness.do(earn(5, policy="month"))
     return move(lot, request_id="r", reason_type=ReasonType.EARLY_EXPIRY)
 
 
-def reinstate(till: Till) -> Command:
-    lot = till.do(earn(5, policy="month"))
-    till.clock.set(START + 31 * DAY)
+def reinstate(harness: LedgerHarness) -> Command:
+    lot = harness.do(earn(5, policy="month"))
+    harness.clock.set(START + 31 * DAY)
     return move(lot, InDays(9), reinstate=True, request_id="r")
 
 
-def approve_it(till: Till) -> Command:
-    lot = till.do(earn(5, initial_state=LotState.OPEN, policy="idle", reference="x"))
-    till.clock.set(START + DAY)
+def approve_it(harness: LedgerHarness) -> Command:
+    lot = harness.do(earn(5, initial_state=LotState.OPEN, policy="idle", reference="x"))
+    harness.clock.set(START + DAY)
     return approve(lot, request_id="r")
 
 
-def close_it(till: Till) -> Command:
-    lot = till.do(earn(5, initial_state=LotState.OPEN, expiration=InDays(9)))
+def close_it(harness: LedgerHarness) -> Command:
+    lot = harness.do(earn(5, initial_state=LotState.OPEN, expiration=InDays(9)))
     return update_status(lot, LotState.CLOSED, request_id="r")
 
 
@@ -181,122 +181,126 @@ STORIES = [
 ]
 
 
-def live_on(till: Till, member: str) -> None:
+def live_on(harness: LedgerHarness, member: str) -> None:
     """Change everything that an answer shows and that can change."""
-    till.do(earn(100, member, policy="month"))
-    till.do(redeem(3, member))
-    till.clock.set(till.clock.now() + 50 * DAY)
-    till.do(expire(1, member))
-    list(till.sweeper.sweep())
-    answer = till.do(earn(1, member))
+    harness.do(earn(100, member, policy="month"))
+    harness.do(redeem(3, member))
+    harness.clock.set(harness.clock.now() + 50 * DAY)
+    harness.do(expire(1, member))
+    list(harness.sweeper.sweep())
+    answer = harness.do(earn(1, member))
     member_id = answer.account.owner.member.member_id
 
     async def rename(programs: Any, members: Any) -> None:
         await members.link_identifier(
-            till.acme, LinkIdentifier(member_by_id(member_id), MemberName("vendor_id", "12"))
+            harness.acme, LinkIdentifier(member_by_id(member_id), MemberName("vendor_id", "12"))
         )
         await members.link_identifier(
-            till.acme, LinkIdentifier(member_by_id(member_id), named("other"))
+            harness.acme, LinkIdentifier(member_by_id(member_id), named("other"))
         )
         await members.unlink_identifier(
-            till.acme, UnlinkIdentifier(member_by_id(member_id), named(member))
+            harness.acme, UnlinkIdentifier(member_by_id(member_id), named(member))
         )
         for currency in ("PTS", "EUR"):
             other = UpdateCurrency(PROGRAM, currency, points_type="other", exchange_rate=7)
-            await programs.update_currency(till.acme, other)
+            await programs.update_currency(harness.acme, other)
             for code in ("month", "idle", "never"):
-                known = till.look(lambda at: till.cache.current(at, {(1, PROGRAM)}))[1, PROGRAM]
+                known = harness.look(lambda at: harness.cache.current(at, {(1, PROGRAM)}))[
+                    1, PROGRAM
+                ]
                 newest = next(
                     c.policies[code] for c in known.currencies.values() if c.code == currency
                 )
                 longer = replace(newest, priority=9, period=newest.period and Period(days=7))
-                await programs.update_policy(till.acme, UpdatePolicy(PROGRAM, currency, longer))
+                await programs.update_policy(harness.acme, UpdatePolicy(PROGRAM, currency, longer))
 
-    till.administrate(rename)
+    harness.administrate(rename)
 
 
 @pytest.mark.parametrize("story", STORIES)
 def test_a_replay_gives_the_first_answer(
-    open_till: Callable[..., Till], story: Callable[[Till], Command]
+    open_till: Callable[..., LedgerHarness], story: Callable[[LedgerHarness], Command]
 ) -> None:
     """A repeated request has no effect and gets the first answer, also long and far away."""
-    till = open_till()
-    command = story(till)
-    first = till.do(command)
+    harness = open_till()
+    command = story(harness)
+    first = harness.do(command)
     assert not first.replayed
-    before = rows(till)
-    again, twice = till.execute(till.call(command), till.call(command))
+    before = rows(harness)
+    again, twice = harness.execute(harness.call(command), harness.call(command))
     assert again[0] == twice[0] == first_again(first)
-    assert rows(till) == before
-    live_on(till, getattr(command, "member", named("ann")).value)
-    before = rows(till)
+    assert rows(harness) == before
+    live_on(harness, getattr(command, "member", named("ann")).value)
+    before = rows(harness)
     late = open_till().do(command)
     assert shown(late) == shown(first_again(first))
-    assert rows(till) == before
+    assert rows(harness) == before
 
 
 @pytest.mark.parametrize("expiration", [None, InDays(5)])
-def test_a_replay_shows_the_first_source(till: Till, expiration: InDays | None) -> None:
+def test_a_replay_shows_the_first_source(harness: LedgerHarness, expiration: InDays | None) -> None:
     """The source of an expiry is that of the first answer, also of a lot that was moved since."""
     command = earn(5, policy="idle", expiration=expiration, request_id="r")
-    first = till.do(command)
+    first = harness.do(command)
     expected = ExpirationSource.POLICY if expiration is None else ExpirationSource.EARN
     assert first.lot.expiration_source is expected
-    till.do(move(first, START + 90 * DAY))
-    assert till.do(command) == first_again(first)
+    harness.do(move(first, START + 90 * DAY))
+    assert harness.do(command) == first_again(first)
 
 
 @pytest.mark.parametrize("story", [earn_everything, redeem_from_many, expire_nothing, approve_it])
 def test_a_repetition_in_the_batch_gives_the_first_answer(
-    till: Till, story: Callable[[Till], Command]
+    harness: LedgerHarness, story: Callable[[LedgerHarness], Command]
 ) -> None:
     """Repeated within a batch, or within a group, a request has one effect."""
-    command = story(till)
-    (one,), (two,), pair = till.execute(
-        till.call(command), till.call(command), till.call(command, command)
+    command = story(harness)
+    (one,), (two,), pair = harness.execute(
+        harness.call(command), harness.call(command), harness.call(command, command)
     )
     assert two == first_again(one)
     assert pair == [two, two]
-    assert till.do(command) == two
+    assert harness.do(command) == two
 
 
-def test_a_repetition_within_the_group_that_is_first(till: Till) -> None:
+def test_a_repetition_within_the_group_that_is_first(harness: LedgerHarness) -> None:
     """A group may hold the same request twice: the second is the replay of the first."""
     command = earn(5, request_id="r")
-    (result,) = till.execute(till.call(command, command, earn(5)))
+    (result,) = harness.execute(harness.call(command, command, earn(5)))
     assert result[1] == first_again(result[0])
-    assert till.account().available == 10
+    assert harness.account().available == 10
 
 
-def test_refusals_are_not_kept(till: Till) -> None:
+def test_refusals_are_not_kept(harness: LedgerHarness) -> None:
     """A refused request is decided anew; a partial call repeats what was kept."""
     items = (earn(5, request_id="a"), redeem(9, request_id="b"))
-    (first,) = till.execute(till.call(*items, partial=True))
+    (first,) = harness.execute(harness.call(*items, partial=True))
     assert isinstance(first[1], InsufficientPoints)
-    till.do(earn(5))
-    (second,) = till.execute(till.call(*items, partial=True))
+    harness.do(earn(5))
+    (second,) = harness.execute(harness.call(*items, partial=True))
     assert second[0] == first_again(first[0])
     assert (second[1].replayed, second[1].account.available) == (False, 1)
 
 
-def test_a_dropped_group_keeps_no_answer(till: Till) -> None:
+def test_a_dropped_group_keeps_no_answer(harness: LedgerHarness) -> None:
     """The request ids of a dropped group are free, for the next group and for later ones."""
-    dropped, kept = till.execute(
-        till.call(earn(5, request_id="a"), redeem(9)), till.call(earn(6, request_id="a"))
+    dropped, kept = harness.execute(
+        harness.call(earn(5, request_id="a"), redeem(9)), harness.call(earn(6, request_id="a"))
     )
     assert isinstance(dropped[0], InsufficientPoints)
     assert kept[0].account.available == 6
-    assert till.do(earn(6, request_id="a")).replayed
+    assert harness.do(earn(6, request_id="a")).replayed
 
 
-def test_settled_nothing_is_kept(till: Till) -> None:
+def test_settled_nothing_is_kept(harness: LedgerHarness) -> None:
     """An Expire that found nothing is an answer, and stays it when there is something."""
-    till.do(earn(5))
-    till.do(redeem(5))
-    first = till.do(expire(7, request_id="r"))
+    harness.do(earn(5))
+    harness.do(redeem(5))
+    first = harness.do(expire(7, request_id="r"))
     assert (first.transaction, first.settled) == (None, 0)
-    till.do(earn(50))
-    assert till.do(expire(7, request_id="r")) == Expired(None, 7, 0, first.account, replayed=True)
+    harness.do(earn(50))
+    assert harness.do(expire(7, request_id="r")) == Expired(
+        None, 7, 0, first.account, replayed=True
+    )
 
 
 OTHERS = [
@@ -309,54 +313,54 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_an_id_used_for_other_content_is_refused(till: Till, other: Command) -> None:
+def test_an_id_used_for_other_content_is_refused(harness: LedgerHarness, other: Command) -> None:
     """The same id with other content, or another method, is refused: in a batch and later."""
     first = earn(5, request_id="r")
-    before, reused = till.execute(till.call(first), till.call(earn(1), other, earn(1)))
+    before, reused = harness.execute(harness.call(first), harness.call(earn(1), other, earn(1)))
     assert {type(o) for o in reused} == {RequestIdReused}
-    assert isinstance(till.refusal(other), RequestIdReused)
-    assert till.do(first) == first_again(before[0])
-    assert till.account().available == 5
+    assert isinstance(harness.refusal(other), RequestIdReused)
+    assert harness.do(first) == first_again(before[0])
+    assert harness.account().available == 5
 
 
-def linked(till: Till, member: MemberName, *names: MemberName) -> None:
+def linked(harness: LedgerHarness, member: MemberName, *names: MemberName) -> None:
     """Make the member known by more names."""
 
     async def link(_: Any, members: Any) -> None:
         for name in names:
-            await members.link_identifier(till.acme, LinkIdentifier(member, name))
+            await members.link_identifier(harness.acme, LinkIdentifier(member, name))
 
-    till.administrate(link)
+    harness.administrate(link)
 
 
-def unlinked(till: Till, member: MemberName, name: MemberName) -> None:
+def unlinked(harness: LedgerHarness, member: MemberName, name: MemberName) -> None:
     """Take a name from the member."""
     change = UnlinkIdentifier(member, name)
-    till.administrate(lambda _, members: members.unlink_identifier(till.acme, change))
+    harness.administrate(lambda _, members: members.unlink_identifier(harness.acme, change))
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-def test_an_id_is_the_members_as_resolved(till: Till, at_once: bool) -> None:
+def test_an_id_is_the_members_as_resolved(harness: LedgerHarness, at_once: bool) -> None:
     """However a request names its member, an id is used for it once; content is as it was sent."""
-    till.open_program(till.rival)
-    by_id = member_by_id(till.do(earn(1)).account.owner.member.member_id)
+    harness.open_program(harness.rival)
+    by_id = member_by_id(harness.do(earn(1)).account.owner.member.member_id)
     mail = MemberName("email", "ann@example.com")
-    linked(till, by_id, mail)
+    linked(harness, by_id, mail)
     asked = [earn(5, name=name, request_id="r") for name in (named("ann"), mail, by_id)]
     if at_once:
-        results = till.execute(*map(till.call, asked))
+        results = harness.execute(*map(harness.call, asked))
     else:
-        results = [till.execute(till.call(command))[0] for command in asked]
+        results = [harness.execute(harness.call(command))[0] for command in asked]
     assert not results[0][0].replayed
     assert [type(result[0]) for result in results[1:]] == [RequestIdReused] * 2
-    assert not till.do(earn(5, "bob", request_id="r")).replayed
-    assert not till.do(earn(5, request_id="r"), till.rival).replayed
-    assert till.account().available == 6
+    assert not harness.do(earn(5, "bob", request_id="r")).replayed
+    assert not harness.do(earn(5, request_id="r"), harness.rival).replayed
+    assert harness.account().available == 6
 
 
-def by_methods(till: Till) -> list[tuple[Command, ...]]:
+def by_methods(harness: LedgerHarness) -> list[tuple[Command, ...]]:
     """One id and member under every method that names a member."""
-    lot = till.do(earn(50))
+    lot = harness.do(earn(50))
     return [
         (earn(5, request_id="r"),),
         (redeem(5, request_id="r"),),
@@ -368,193 +372,205 @@ def by_methods(till: Till) -> list[tuple[Command, ...]]:
 
 @pytest.mark.parametrize("first", range(5))
 @pytest.mark.parametrize("at_once", [False, True])
-def test_an_id_is_of_one_method(till: Till, first: int, at_once: bool) -> None:
+def test_an_id_is_of_one_method(harness: LedgerHarness, first: int, at_once: bool) -> None:
     """An id that one method has used for a member is refused to every other, in any order."""
-    till.do(earn(9, "bob", vendor_id=77))
-    calls = by_methods(till)
+    harness.do(earn(9, "bob", vendor_id=77))
+    calls = by_methods(harness)
     one = calls.pop(first)
-    before = till.execute(*(till.call(*call) for call in ([one, *calls] if at_once else [one])))
+    before = harness.execute(
+        *(harness.call(*call) for call in ([one, *calls] if at_once else [one]))
+    )
     assert [answer.replayed for answer in before[0]] == [False] * len(one)
-    after = before[1:] if at_once else [till.execute(till.call(*call))[0] for call in calls]
+    after = before[1:] if at_once else [harness.execute(harness.call(*call))[0] for call in calls]
     assert {type(outcome) for result in after for outcome in result} == {RequestIdReused}
-    (again,) = till.execute(till.call(*one))
+    (again,) = harness.execute(harness.call(*one))
     assert again == [first_again(answer) for answer in before[0]]
 
 
-def test_a_former_members_id_is_its_own(till: Till) -> None:
+def test_a_former_members_id_is_its_own(harness: LedgerHarness) -> None:
     """After a relink the name's new member may use an id that the former one has used."""
-    first = till.do(earn(5, request_id="r"))
-    unlinked(till, member_by_id(first.account.owner.member.member_id), named("ann"))
+    first = harness.do(earn(5, request_id="r"))
+    unlinked(harness, member_by_id(first.account.owner.member.member_id), named("ann"))
     other = earn(6, request_id="r")
-    assert not till.do(other).replayed
-    assert till.do(other).replayed
-    assert till.do(earn(5, request_id="s")).account.available == 11
+    assert not harness.do(other).replayed
+    assert harness.do(other).replayed
+    assert harness.do(earn(5, request_id="s")).account.available == 11
 
 
-def test_a_trace_is_kept_as_long_as_ids(till: Till) -> None:
+def test_a_trace_is_kept_as_long_as_ids(harness: LedgerHarness) -> None:
     """A former member is tried until the retention ends after the unlinking, and no longer."""
-    till.promise(7)
-    member = member_by_id(till.do(earn(5)).account.owner.member.member_id)
-    unlinked(till, member, named("ann"))
+    harness.promise(7)
+    member = member_by_id(harness.do(earn(5)).account.owner.member.member_id)
+    unlinked(harness, member, named("ann"))
     known = select(func.count()).select_from(former_identifiers)
     for age, count in ((7 * DAY, 1), (7 * DAY + timedelta(microseconds=1), 0)):
-        till.clock.set(START + age)
-        till.sweeper.purge()
-        assert till.look(lambda at: at.scalar(known)) == count  # done with by then
+        harness.clock.set(START + age)
+        harness.sweeper.purge()
+        assert harness.look(lambda at: at.scalar(known)) == count  # done with by then
 
 
-def relinked(till: Till, member: MemberName, name: MemberName) -> None:
+def relinked(harness: LedgerHarness, member: MemberName, name: MemberName) -> None:
     """Give the name to a new member."""
-    unlinked(till, member, name)
-    till.administrate(lambda _, members: members.create_member(till.acme, CreateMember((name,))))
+    unlinked(harness, member, name)
+    harness.administrate(
+        lambda _, members: members.create_member(harness.acme, CreateMember((name,)))
+    )
 
 
-def test_a_retry_under_way_meets_its_request(till: Till) -> None:
+def test_a_retry_under_way_meets_its_request(harness: LedgerHarness) -> None:
     """What was resolved before a relink and is written after the retry is the retry's replay."""
-    member = member_by_id(till.do(earn(1)).account.owner.member.member_id)
-    relinked(till, member, named("ann"))
-    retry = till.do(earn(5, request_id="r"))
+    member = member_by_id(harness.do(earn(1)).account.owner.member.member_id)
+    relinked(harness, member, named("ann"))
+    retry = harness.do(earn(5, request_id="r"))
     of_former = select(requests.c.key, requests.c.fingerprint, requests.c.answer)
-    kept = till.look(lambda at: at.execute(of_former).all())
+    kept = harness.look(lambda at: at.execute(of_former).all())
     assert len({row.key for row in kept}) == 2
     assert {(row.fingerprint, row.answer) for row in kept} == {kept[0][1:]}
-    assert till.do(earn(5, request_id="r")) == first_again(retry)
+    assert harness.do(earn(5, request_id="r")) == first_again(retry)
 
 
 @pytest.mark.parametrize("other", [1, 2])
-def test_names_that_come_back_are_tried_everywhere(till: Till, other: int) -> None:
+def test_names_that_come_back_are_tried_everywhere(harness: LedgerHarness, other: int) -> None:
     """A name that has gone through several members finds what was answered for each of them."""
     command = earn(5, request_id="r")
-    first = till.do(command)
+    first = harness.do(command)
     member = member_by_id(first.account.owner.member.member_id)
     for _ in range(other):
-        relinked(till, member, named("ann"))
-        member = member_by_id(till.account().owner.member.member_id) if till.do(earn(1)) else member
-    assert till.do(command) == first_again(first)
-    unlinked(till, member, named("ann"))
+        relinked(harness, member, named("ann"))
+        member = (
+            member_by_id(harness.account().owner.member.member_id)
+            if harness.do(earn(1))
+            else member
+        )
+    assert harness.do(command) == first_again(first)
+    unlinked(harness, member, named("ann"))
     spent = redeem(5, request_id="r")
-    assert isinstance(till.refusal(spent), MemberNotFound)
-    assert till.do(command) == first_again(first)
+    assert isinstance(harness.refusal(spent), MemberNotFound)
+    assert harness.do(command) == first_again(first)
 
 
-def test_a_replay_outlives_the_name(till: Till) -> None:
+def test_a_replay_outlives_the_name(harness: LedgerHarness) -> None:
     """A retry finds the first answer after its member's identifier went to someone else."""
     command = earn(5, request_id="r")
-    first = till.do(command)
+    first = harness.do(command)
     by_id = member_by_id(first.account.owner.member.member_id)
 
     async def hand_on(_: Any, members: Any) -> None:
         mail = MemberName("email", "a@b.example")
-        await members.link_identifier(till.acme, LinkIdentifier(by_id, mail))
-        await members.unlink_identifier(till.acme, UnlinkIdentifier(by_id, named("ann")))
-        await members.create_member(till.acme, CreateMember((named("ann"),)))
+        await members.link_identifier(harness.acme, LinkIdentifier(by_id, mail))
+        await members.unlink_identifier(harness.acme, UnlinkIdentifier(by_id, named("ann")))
+        await members.create_member(harness.acme, CreateMember((named("ann"),)))
 
-    till.administrate(hand_on)
-    assert till.do(command) == first_again(first)
-    assert till.do(earn(7)).account.available == 7
+    harness.administrate(hand_on)
+    assert harness.do(command) == first_again(first)
+    assert harness.do(earn(7)).account.available == 7
 
 
-def test_equal_amounts_are_equal_content(till: Till) -> None:
+def test_equal_amounts_are_equal_content(harness: LedgerHarness) -> None:
     """5, 5.0 and 5.00 are the same amount, so the same content."""
-    first = till.do(earn("5", currency="EUR", request_id="r"))
-    assert till.do(earn("5.00", currency="EUR", request_id="r")) == first_again(first)
+    first = harness.do(earn("5", currency="EUR", request_id="r"))
+    assert harness.do(earn("5.00", currency="EUR", request_id="r")) == first_again(first)
 
 
 # UpdateExpiry: one id for the whole call
 
 
-def test_items_of_an_update_are_replayed_by_place(till: Till) -> None:
+def test_items_of_an_update_are_replayed_by_place(harness: LedgerHarness) -> None:
     """A repeated partial update repeats what was kept and decides the refused items anew."""
-    one, two = till.do(earn(5)), till.do(earn(6))
+    one, two = harness.do(earn(5)), harness.do(earn(6))
     soon = START + DAY
     items = moves("u", b"mark", move(one, soon), move(77, soon), move(two, soon))
-    (first,) = till.execute(till.call(*items, partial=True))
+    (first,) = harness.execute(harness.call(*items, partial=True))
     assert [type(o) for o in first] == [ExpiryUpdated, LotNotFound, ExpiryUpdated]
-    till.do(earn(5, vendor_id=77))
-    (second,) = till.execute(till.call(*items, partial=True))
+    harness.do(earn(5, vendor_id=77))
+    (second,) = harness.execute(harness.call(*items, partial=True))
     assert second[0::2] == [first_again(first[0]), first_again(first[2])]
     assert not second[1].replayed
 
 
 @pytest.mark.parametrize("partial", [False, True])
-def test_one_mismatch_refuses_the_whole_update(till: Till, partial: bool) -> None:
+def test_one_mismatch_refuses_the_whole_update(harness: LedgerHarness, partial: bool) -> None:
     """Where one item's id was used for another call, the whole call is refused."""
-    one, two = till.do(earn(5)), till.do(earn(6, "bob"))
+    one, two = harness.do(earn(5)), harness.do(earn(6, "bob"))
     soon = START + DAY
-    till.execute(
-        till.call(*moves("u", b"one", move(77, soon), move(two, soon, member="bob")), partial=True)
+    harness.execute(
+        harness.call(
+            *moves("u", b"one", move(77, soon), move(two, soon, member="bob")), partial=True
+        )
     )
     other = moves("u", b"two", move(one, soon), move(two, soon, member="bob"))
-    before = rows(till)
-    (result,) = till.execute(till.call(*other, partial=partial))
+    before = rows(harness)
+    (result,) = harness.execute(harness.call(*other, partial=partial))
     assert [type(o) for o in result] == [RequestIdReused] * 2
-    assert rows(till) == before
+    assert rows(harness) == before
 
 
 @pytest.mark.parametrize("partial", [False, True])
-def test_one_mismatch_within_the_batch_refuses_the_whole_update(till: Till, partial: bool) -> None:
+def test_one_mismatch_within_the_batch_refuses_the_whole_update(
+    harness: LedgerHarness, partial: bool
+) -> None:
     """The same holds when both calls are in one batch: no item before the mismatch is kept."""
-    one, two, three = till.do(earn(5)), till.do(earn(6, "bob")), till.do(earn(7))
+    one, two, three = harness.do(earn(5)), harness.do(earn(6, "bob")), harness.do(earn(7))
     soon = START + DAY
-    first = till.call(
+    first = harness.call(
         *moves("u", b"one", move(three, soon, name=named("ann")), move(two, soon, member="bob"))
     )
-    second = till.call(
+    second = harness.call(
         *moves("u", b"two", move(one, soon, member="ann2"), move(two, soon, member="bob")),
         partial=partial,
     )
-    till.do(earn(1))
-    till.administrate(
+    harness.do(earn(1))
+    harness.administrate(
         lambda _, members: members.link_identifier(
-            till.acme,
+            harness.acme,
             LinkIdentifier(
                 member_by_id(one.account.owner.member.member_id), MemberName("external_id", "ann2")
             ),
         )
     )
-    till.execute(first, second)
+    harness.execute(first, second)
     assert [type(o) for o in outcomes(first)] == [ExpiryUpdated] * 2
     assert [type(o) for o in outcomes(second)] == [RequestIdReused] * 2
-    assert till.do(move(one, START + 2 * DAY)).change.old_expires_at is None
+    assert harness.do(move(one, START + 2 * DAY)).change.old_expires_at is None
 
 
-def test_a_state_move_has_the_transactions_id_for_scope(till: Till) -> None:
+def test_a_state_move_has_the_transactions_id_for_scope(harness: LedgerHarness) -> None:
     """One id approves many transactions; for one of them it means one method and content."""
-    lots = [till.do(earn(5, initial_state=LotState.OPEN)) for _ in range(3)]
-    call = till.call(*(approve(lot, request_id="r") for lot in lots))
-    till.execute(call)
+    lots = [harness.do(earn(5, initial_state=LotState.OPEN)) for _ in range(3)]
+    call = harness.call(*(approve(lot, request_id="r") for lot in lots))
+    harness.execute(call)
     assert [o.replayed for o in outcomes(call)] == [False] * 3
-    again = till.execute(till.call(*(approve(lot, request_id="r") for lot in lots)))
+    again = harness.execute(harness.call(*(approve(lot, request_id="r") for lot in lots)))
     assert [o.replayed for o in again[0]] == [True] * 3
     assert isinstance(
-        till.refusal(update_status(lots[0], LotState.CLOSED, request_id="r")), RequestIdReused
+        harness.refusal(update_status(lots[0], LotState.CLOSED, request_id="r")), RequestIdReused
     )
 
 
-def test_forgotten_ids_are_new_again(till: Till) -> None:
+def test_forgotten_ids_are_new_again(harness: LedgerHarness) -> None:
     """After their retention request ids are purged, and mean nothing any more."""
     command = earn(5, request_id="r")
-    till.do(command)
-    till.clock.set(START + 6 * DAY)
-    till.do(earn(5, request_id="s"))
-    till.promise(7)
-    till.clock.set(START + 8 * DAY)
-    assert till.sweeper.purge() >= 2
-    assert not till.do(command).replayed
-    assert till.do(earn(5, request_id="s")).replayed
+    harness.do(command)
+    harness.clock.set(START + 6 * DAY)
+    harness.do(earn(5, request_id="s"))
+    harness.promise(7)
+    harness.clock.set(START + 8 * DAY)
+    assert harness.sweeper.purge() >= 2
+    assert not harness.do(command).replayed
+    assert harness.do(earn(5, request_id="s")).replayed
 
 
 @pytest.mark.parametrize("packed", [3, 1000])
 def test_a_replay_shows_the_first_allocations_in_their_order(
-    till: Till, monkeypatch: pytest.MonkeyPatch, packed: int
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch, packed: int
 ) -> None:
     """Of many allocations the first ones are kept and shown; earlier rows kept the order of all."""
     for policy in ("never", "month", "idle-first", "month", "idle-first"):
-        till.do(earn(10, policy=policy))
+        harness.do(earn(10, policy=policy))
     monkeypatch.setattr(stored_answers, "ALLOCATIONS_MAX", packed)
-    first = till.do(redeem(45, request_id="r"))
+    first = harness.do(redeem(45, request_id="r"))
     monkeypatch.setattr(replay, "ALLOCATIONS_MAX", 3)
-    again = till.do(redeem(45, request_id="r"))
+    again = harness.do(redeem(45, request_id="r"))
     taken = first.transaction.allocations
     assert len(taken) == 5 and list(taken) != sorted(taken)
     assert again.replayed and again.transaction.allocations == taken[:3]

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from branch import PATIENCE_SECONDS, Branch, run
-from till import PROGRAM, START, Till, earn, named, redeem
+from tests.support.service.engine_harness import PATIENCE_SECONDS, EngineHarness, run
+from tests.support.service.ledger_harness import PROGRAM, START, LedgerHarness, earn, named, redeem
 
 from points_grpc.domain.queries import GetSchedule, ListLots, Schedule
 from points_grpc.domain.results import Earned
@@ -42,13 +42,13 @@ def stall(monkeypatch: pytest.MonkeyPatch) -> Stall:
 
 
 def test_what_takes_long_holds_up_no_single_answer(
-    till: Till, open_branch: Callable[..., Branch], stall: Stall
+    harness: LedgerHarness, open_engine: Callable[..., EngineHarness], stall: Stall
 ) -> None:
     """Schedules, listings, previews of many items or many lots wait for each other alone."""
-    till.execute(till.call(*(earn(1, policy="month") for _ in range(300)), earn(5)))
-    till.clock.set(START + timedelta(days=31))
-    branch = open_branch()
-    engine, acme = branch.engine, branch.acme
+    harness.execute(harness.call(*(earn(1, policy="month") for _ in range(300)), earn(5)))
+    harness.clock.set(START + timedelta(days=31))
+    engine_harness = open_engine()
+    engine, acme = engine_harness.engine, engine_harness.acme
     large = [earn(1, f"m{n}") for n in range(33)]
 
     async def ask() -> list[Any]:
@@ -65,7 +65,7 @@ def test_what_takes_long_holds_up_no_single_answer(
         for _ in range(3):
             (earned,) = await engine.write(acme, [earn(1, "bob")], validate_only=True)
             assert isinstance(earned, Earned)
-            assert await branch.available() == 5
+            assert await engine_harness.available() == 5
         assert not any(one.done() for one in slow)
         stall.go_on.set()
         return list(await asyncio.gather(*slow))

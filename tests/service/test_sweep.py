@@ -9,10 +9,10 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from branch import Branch, at_once, in_threads, run
-from ledger_audit import audit
 from sqlalchemy import Table, func, select, update
-from till import START, Till, approve, earn, move, redeem
+from tests.support.service.engine_harness import EngineHarness, at_once, in_threads, run
+from tests.support.service.ledger_audit import audit
+from tests.support.service.ledger_harness import START, LedgerHarness, approve, earn, move, redeem
 
 from points_grpc.clock import TestClock
 from points_grpc.domain.commands import Earn
@@ -36,19 +36,19 @@ from points_grpc.storage.tables import (
 DAY = timedelta(days=1)
 POLICIES = ("month", "month", "month", "year-end", "idle", "idle-first", "")
 
-OpenTill = Callable[..., Till]
+OpenTill = Callable[..., LedgerHarness]
 
 
 @pytest.fixture
-def core(other_database_url: str) -> Iterator[Till]:
+def core(other_database_url: str) -> Iterator[LedgerHarness]:
     """A till on a database of its own, whose sweeps go through the core alone."""
-    till = Till(other_database_url, TestClock(START))
-    till.open_program()
-    yield till
-    till.close()
+    harness = LedgerHarness(other_database_url, TestClock(START))
+    harness.open_program()
+    yield harness
+    harness.close()
 
 
-def by_core(till: Till, monkeypatch: pytest.MonkeyPatch) -> list[sweeper.Swept]:
+def by_core(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> list[sweeper.Swept]:
     """What a sweep records that finds no account plain."""
     real = bulk_lapse.summarise
 
@@ -60,22 +60,22 @@ def by_core(till: Till, monkeypatch: pytest.MonkeyPatch) -> list[sweeper.Swept]:
 
     with monkeypatch.context() as patched:
         patched.setattr(bulk_lapse, "summarise", all_odd)
-        return list(till.sweeper.sweep(7))
+        return list(harness.sweeper.sweep(7))
 
 
-def story(till: Till, seed: int) -> None:
+def story(harness: LedgerHarness, seed: int) -> None:
     """A random past: earns of all kinds, some approved, moved and spent, over ten days."""
     draw = random.Random(seed)
     earned: list[Earned] = []
     for _ in range(260):
         try:
-            answer = till.do(command(draw, earned))
+            answer = harness.do(command(draw, earned))
         except Refusal:
             continue
         if isinstance(answer, Earned):
             earned.append(answer)
         if draw.random() < 0.05:
-            till.clock.set(till.clock.now() + DAY * draw.random())
+            harness.clock.set(harness.clock.now() + DAY * draw.random())
 
 
 def command(draw: random.Random, earned: list[Earned]) -> Any:
@@ -108,7 +108,7 @@ def an_earn(draw: random.Random, member: str) -> Earn:
     return earn(draw.randint(1, 50), member, **more)
 
 
-def hold_some(till: Till, seed: int) -> None:
+def hold_some(harness: LedgerHarness, seed: int) -> None:
     """Hold a part of a few lots, which no command does yet."""
     draw = random.Random(seed)
 
@@ -130,10 +130,10 @@ def hold_some(till: Till, seed: int) -> None:
                 .values(available=accounts.c.available - 1, held=accounts.c.held + 1)
             )
 
-    till.look(hold)
+    harness.look(hold)
 
 
-def everything(till: Till) -> dict[str, list[Any]]:
+def everything(harness: LedgerHarness) -> dict[str, list[Any]]:
     """All rows of all facts; a transaction that a sweep made goes by its account and version."""
 
     def read(at: Connection) -> dict[str, list[Any]]:
@@ -157,7 +157,7 @@ def everything(till: Till) -> dict[str, list[Any]]:
         tables = (members, accounts, lots, transactions, allocations, expiry_changes)
         return {of.name: rows(of) for of in tables}
 
-    return till.look(read)
+    return harness.look(read)
 
 
 def told(swept: list[sweeper.Swept]) -> dict[tuple[int, str], list[int]]:
@@ -171,9 +171,9 @@ def told(swept: list[sweeper.Swept]) -> dict[tuple[int, str], list[int]]:
     return {key: total for key, total in totals.items() if any(total)}
 
 
-def foretold(till: Till) -> tuple[dict[tuple[int, str], list[int]], set[date]]:
+def foretold(harness: LedgerHarness) -> tuple[dict[tuple[int, str], list[int]], set[date]]:
     """What a dry run tells, as `told` does; and the days."""
-    forecaster = DryRun(till.database, till.cache, till.ids, till.clock)
+    forecaster = DryRun(harness.database, harness.cache, harness.ids, harness.clock)
     totals: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     days = set()
     for _, found in forecaster.due(7):
@@ -188,91 +188,95 @@ def foretold(till: Till) -> tuple[dict[tuple[int, str], list[int]], set[date]]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_by_statement_and_by_the_core_the_same(
-    open_till: OpenTill, core: Till, seed: int, monkeypatch: pytest.MonkeyPatch
+    open_till: OpenTill, core: LedgerHarness, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Random accounts swept by statement and by the core have the same rows in every table.
 
     Both record what a dry run said they would, also after half of the accounts had moved on.
     """
-    till = open_till()
-    for each in (till, core):
+    harness = open_till()
+    for each in (harness, core):
         story(each, seed)
     ended: list[int] = []
     real = bulk_lapse.record
     for days in (22, 13, 30):
-        now = till.clock.now() + DAY * days
-        for each in (till, core):
+        now = harness.clock.now() + DAY * days
+        for each in (harness, core):
             each.clock.set(now)
-        assert everything(till) == everything(core)
-        wanted, _ = foretold(till)
+        assert everything(harness) == everything(core)
+        wanted, _ = foretold(harness)
         with monkeypatch.context() as patched:
             patched.setattr(bulk_lapse, "record", lambda *of: ended.append(real(*of)))
-            assert told(list(till.sweeper.sweep(7))) == wanted
+            assert told(list(harness.sweeper.sweep(7))) == wanted
         assert told(by_core(core, monkeypatch)) == wanted
-        assert everything(till) == everything(core)
-        assert foretold(till) == ({}, set())
+        assert everything(harness) == everything(core)
+        assert foretold(harness) == ({}, set())
     assert sum(ended) > 50
     assert audit(core.database) == []
 
 
 def test_held_parts_are_the_cores(
-    database_url: str, core: Till, monkeypatch: pytest.MonkeyPatch
+    database_url: str, core: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lot with a part that is held lapses as the core says: the held part stays."""
-    till = Till(database_url, TestClock(START))
-    till.open_program()
-    for each in (till, core):
+    harness = LedgerHarness(database_url, TestClock(START))
+    harness.open_program()
+    for each in (harness, core):
         story(each, 7)
         hold_some(each, 7)
         each.clock.set(each.clock.now() + 25 * DAY)
-    assert told(list(till.sweeper.sweep())) == told(by_core(core, monkeypatch))
-    assert everything(till) == everything(core)
-    till.close()
+    assert told(list(harness.sweeper.sweep())) == told(by_core(core, monkeypatch))
+    assert everything(harness) == everything(core)
+    harness.close()
 
 
-def test_units_of_work_are_bounded(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_units_of_work_are_bounded(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """No unit of work ends more lots than it may, but for an account that has more by itself."""
     for n in range(12):
-        till.do(earn(1, f"m{n}", policy="month"))
-        till.execute(till.call(*[earn(1, f"m{n}", policy="month")] * 3))
-    till.execute(till.call(*[earn(1, "rich", policy="month")] * 20))
-    till.clock.set(START + 31 * DAY)
+        harness.do(earn(1, f"m{n}", policy="month"))
+        harness.execute(harness.call(*[earn(1, f"m{n}", policy="month")] * 3))
+    harness.execute(harness.call(*[earn(1, "rich", policy="month")] * 20))
+    harness.clock.set(START + 31 * DAY)
     monkeypatch.setattr(sweeper, "LOTS_MAX", 9)
-    swept = list(till.sweeper.sweep())
+    swept = list(harness.sweeper.sweep())
     sizes = sorted(sum(one.lots for one in chunk.lapses) for chunk in swept)
     assert sum(sizes) == 68
     assert sizes[-1] == 20
     assert sizes[-2] <= 9
 
 
-def test_what_the_statement_is_refused_is_the_cores(till: Till) -> None:
+def test_what_the_statement_is_refused_is_the_cores(harness: LedgerHarness) -> None:
     """One account that cannot be recorded keeps none of the others of its chunk from it."""
-    earned = {name: till.do(earn(10, name, policy="month")) for name in ("ann", "bob", "cyd")}
-    till.clock.set(START + 31 * DAY)
+    earned = {name: harness.do(earn(10, name, policy="month")) for name in ("ann", "bob", "cyd")}
+    harness.clock.set(START + 31 * DAY)
     bob = earned["bob"].account.owner.account_id
 
     def set_figures(available: int, redeemed: int) -> None:
         figures = {"available": available, "total_redeemed": redeemed}
-        till.look(
+        harness.look(
             lambda at: at.execute(
                 update(accounts).where(accounts.c.account_id == bob).values(figures)
             )
         )
 
     set_figures(1, 9)
-    swept = list(till.sweeper.sweep())
+    swept = list(harness.sweeper.sweep())
     assert sum(len(chunk.lapses) for chunk in swept) == 2
     assert [type(f) for chunk in swept for f in chunk.failures] == [InvalidField]
     set_figures(10, 0)
-    assert told(list(till.sweeper.sweep())) == {(469, "PTS"): [1, 10, 0]}
+    assert told(list(harness.sweeper.sweep())) == {(469, "PTS"): [1, 10, 0]}
 
 
-def test_a_sweep_that_is_killed_goes_on(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_that_is_killed_goes_on(
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed before its COMMIT a unit of work has done nothing, and is done again."""
     for n in range(30):
-        till.execute(till.call(earn(1, f"m{n}", policy="month"), earn(2, f"m{n}", policy="idle")))
-        till.do(earn(3, f"m{n}", policy="month"))
-    till.clock.set(START + 31 * DAY)
+        harness.execute(
+            harness.call(earn(1, f"m{n}", policy="month"), earn(2, f"m{n}", policy="idle"))
+        )
+        harness.do(earn(3, f"m{n}", policy="month"))
+    harness.clock.set(START + 31 * DAY)
     real, ends = bulk_lapse.record, []
 
     def die_at_times(connection: Connection, *rest: Any) -> int:
@@ -280,49 +284,53 @@ def test_a_sweep_that_is_killed_goes_on(till: Till, monkeypatch: pytest.MonkeyPa
         ends.append(lots_ended)
         if len(ends) % 2:
             mine = connection.scalar(select(func.pg_backend_pid()))
-            till.look(lambda at: at.scalar(select(func.pg_terminate_backend(mine))))
+            harness.look(lambda at: at.scalar(select(func.pg_terminate_backend(mine))))
         return lots_ended
 
     monkeypatch.setattr(bulk_lapse, "record", die_at_times)
-    assert told(list(till.sweeper.sweep(5))) == {(469, "PTS"): [60, 120, 0]}
+    assert told(list(harness.sweeper.sweep(5))) == {(469, "PTS"): [60, 120, 0]}
 
 
-def test_pages_find_every_account_once(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_find_every_account_once(
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However small the pages, and however many accounts are due at one instant."""
     monkeypatch.setattr(due_accounts, "FIRST", 2)
     monkeypatch.setattr(due_accounts, "PAGE", 3)
     monkeypatch.setattr(due_accounts, "PLACES", 50)
-    earned = [till.do(earn(1, f"m{n % 200}", policy="month")) for n in range(250)]
-    till.open_program(till.rival, 1)
+    earned = [harness.do(earn(1, f"m{n % 200}", policy="month")) for n in range(250)]
+    harness.open_program(harness.rival, 1)
     for n in range(200):
-        till.do(earn(1, f"m{n}", policy="month", program_id=1), till.rival)
+        harness.do(earn(1, f"m{n}", policy="month", program_id=1), harness.rival)
     until = START + 31 * DAY
-    pages = list(due_accounts.find_due_accounts(till.link, until))
+    pages = list(due_accounts.find_due_accounts(harness.link, until))
     keys = [key for page in pages for key in page]
     assert len(keys) == len(set(keys)) == 400
     assert {answer.account.owner.account_id for answer in earned} < {key[1] for key in keys}
-    assert due_accounts.estimate(till.link, until) == 400
-    assert due_accounts.estimate(till.link, START) == 0
+    assert due_accounts.estimate(harness.link, until) == 400
+    assert due_accounts.estimate(harness.link, START) == 0
 
 
 def test_how_many_are_due_is_estimated_from_some(
-    till: Till, monkeypatch: pytest.MonkeyPatch
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where much is due only some buckets are counted, and the rest is taken to be like them."""
     for n in range(640):
-        till.do(earn(1, f"m{n}", policy="month"))
+        harness.do(earn(1, f"m{n}", policy="month"))
     monkeypatch.setattr(due_accounts, "COUNTED_MAX", 100)
-    about = due_accounts.estimate(till.link, START + 31 * DAY)
+    about = due_accounts.estimate(harness.link, START + 31 * DAY)
     assert about % due_accounts.SAMPLE == 0
     assert 400 <= about <= 900
 
 
-def test_sweeps_beside_writers(till: Till, open_branch: Callable[..., Branch]) -> None:
+def test_sweeps_beside_writers(
+    harness: LedgerHarness, open_engine: Callable[..., EngineHarness]
+) -> None:
     """Earns, redemptions and moved expiries go on while all is swept, and all sums agree."""
-    earned = [till.do(earn(10, f"m{n}", policy="month")) for n in range(60)]
-    live = [till.do(earn(7, f"m{n}")) for n in range(60)]
-    branches = [open_branch(), open_branch()]
-    till.clock.set(START + 31 * DAY)
+    earned = [harness.do(earn(10, f"m{n}", policy="month")) for n in range(60)]
+    live = [harness.do(earn(7, f"m{n}")) for n in range(60)]
+    branches = [open_engine(), open_engine()]
+    harness.clock.set(START + 31 * DAY)
 
     async def writes() -> list[Any]:
         works = [branches[0].do(earn(1, f"m{n}")) for n in range(60)]
@@ -333,7 +341,7 @@ def test_sweeps_beside_writers(till: Till, open_branch: Callable[..., Branch]) -
 
     _, answers = in_threads(lambda: list(branches[1].sweeper.sweep(3)), lambda: run(writes()))
     assert not [answer for answer in answers if isinstance(answer, Exception)]
-    list(till.sweeper.sweep())
+    list(harness.sweeper.sweep())
     for n in range(len(earned)):
-        view = till.account(f"m{n}")
+        view = harness.account(f"m{n}")
         assert (view.total_expired, view.total_redeemed, view.available) == (10, 2, 6)

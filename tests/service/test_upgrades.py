@@ -7,10 +7,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ledger_audit import audit
 from sqlalchemy import create_engine, inspect, select, table, text
 from sqlalchemy.pool import NullPool
-from till import PROGRAM, START, Till, approve, earn, expire, move, redeem
+from tests.support.service.ledger_audit import audit
+from tests.support.service.ledger_harness import (
+    PROGRAM,
+    START,
+    LedgerHarness,
+    approve,
+    earn,
+    expire,
+    move,
+    redeem,
+)
 
 from points_grpc.clock import TestClock
 from points_grpc.domain.admin.commands import CreateMember, LinkIdentifier, UnlinkIdentifier
@@ -73,37 +82,37 @@ def by_row(row: dict[str, Any]) -> str:
     return repr(sorted(row.items()))
 
 
-def fill(till: Till, folder: Path) -> None:
+def fill(harness: LedgerHarness, folder: Path) -> None:
     """Something in every table."""
-    dated = till.do(earn(100, policy="month", request_id="r1"))
-    till.do(earn(50, policy="idle", request_id="r2"))
-    opened = till.do(earn(7, initial_state=LotState.OPEN))
-    till.do(approve(opened))
-    till.do(redeem(30, request_id="r3"))
-    till.do(move(dated, InDays(40), request_id="r4"))
-    till.do(expire(5))
+    dated = harness.do(earn(100, policy="month", request_id="r1"))
+    harness.do(earn(50, policy="idle", request_id="r2"))
+    opened = harness.do(earn(7, initial_state=LotState.OPEN))
+    harness.do(approve(opened))
+    harness.do(redeem(30, request_id="r3"))
+    harness.do(move(dated, InDays(40), request_id="r4"))
+    harness.do(expire(5))
     new = CreateMember((MemberName("email", "ann@example.com"),), request_id="r5")
-    till.administrate(lambda _, members: members.create_member(till.acme, new))
+    harness.administrate(lambda _, members: members.create_member(harness.acme, new))
     shown = MemberName("username", "ann")
     by_id = member_by_id(dated.account.owner.member.member_id)
     for change in (LinkIdentifier(by_id, shown), UnlinkIdentifier(by_id, shown)):
-        till.administrate(lambda _, members: change_name(till, members, change))  # noqa: B023
+        harness.administrate(lambda _, members: change_name(harness, members, change))  # noqa: B023
     path = folder / "lots.csv"
     path.write_text(FILE)
     order = ImportJob(path, CSV, 1, PROGRAM, folder / "refused.csv", 100)
-    importer = Importer(till.database, till.clock, order)
+    importer = Importer(harness.database, harness.clock, order)
     assert [done.refused for done in importer.run()][-1] == 0
     importer.close()
-    tenant = till.look(lambda at: stored_programs.create_tenant(at, "other", START))
-    till.look(lambda at: settings.put(at, "colour", "blue", START))
-    till.look(lambda at: make_token(at, tenant, "till", [READ], now=START, lifetime=None))
+    tenant = harness.look(lambda at: stored_programs.create_tenant(at, "other", START))
+    harness.look(lambda at: settings.put(at, "colour", "blue", START))
+    harness.look(lambda at: make_token(at, tenant, "till", [READ], now=START, lifetime=None))
 
 
-async def change_name(till: Till, members: Any, change: Any) -> None:
+async def change_name(harness: LedgerHarness, members: Any, change: Any) -> None:
     if isinstance(change, LinkIdentifier):
-        await members.link_identifier(till.acme, change)
+        await members.link_identifier(harness.acme, change)
     else:
-        await members.unlink_identifier(till.acme, change)
+        await members.unlink_identifier(harness.acme, change)
 
 
 def test_every_step_down_says_what_it_loses() -> None:
@@ -117,11 +126,11 @@ def test_every_step_down_says_what_it_loses() -> None:
 def test_a_filled_database_goes_down_and_up(database_url: str, tmp_path: Path) -> None:
     """Down to the first release's tables and up again, only what is said to be lost is."""
     clock = TestClock(START)
-    till = Till(database_url, clock)
-    till.open_program()
-    fill(till, tmp_path)
-    first = till.do(redeem(30, request_id="r3"))
-    till.close()
+    harness = LedgerHarness(database_url, clock)
+    harness.open_program()
+    fill(harness, tmp_path)
+    first = harness.do(redeem(30, request_id="r3"))
+    harness.close()
     filled = contents(database_url)
     assert all(filled.values()), "a table has no rows to lose"
 
@@ -139,7 +148,7 @@ def test_a_filled_database_goes_down_and_up(database_url: str, tmp_path: Path) -
     assert {name: rows for name, rows in whole.items() if rows} == kept
 
     clock.set(clock.now() + timedelta(days=1))
-    again = Till(database_url, clock)
+    again = LedgerHarness(database_url, clock)
     assert again.do(redeem(30, request_id="r3")) == first
     assert again.do(redeem(1)).account.available == first.account.available - 1 - 5
     assert again.do(earn(9, "new")).account.available == 9
@@ -149,14 +158,14 @@ def test_a_filled_database_goes_down_and_up(database_url: str, tmp_path: Path) -
 
 def test_the_last_step_down_takes_everything(database_url: str) -> None:
     """Below the first migration there is nothing, and another start from there works."""
-    till = Till(database_url, TestClock(START))
-    till.open_program()
-    till.do(earn(1))
-    till.close()
+    harness = LedgerHarness(database_url, TestClock(START))
+    harness.open_program()
+    harness.do(earn(1))
+    harness.close()
     migrate.downgrade(database_url, "base")
     assert contents(database_url) == {}
     migrate.upgrade(database_url)
-    again = Till(database_url, TestClock(START))
+    again = LedgerHarness(database_url, TestClock(START))
     again.open_program()
     assert again.do(earn(1)).account.available == 1
     assert audit(again.database) == []

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Executable, event
 
 from points_grpc.storage.core import pipeline
 from points_grpc.storage.core.database import Database
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from migrated_schema import described, stumbles
 from sqlalchemy import DDL, Connection, create_engine
 from sqlalchemy.pool import NullPool
+from tests.support.storage.migrated_schema import described, stumbles
 
 from points_grpc.storage.core import migrate
 from points_grpc.storage.core.database import Database

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), *(str(HERE.parent / part) for part in ("corpus", "fuzzing", "gateway"))]
-
-from counting import counted
+from tests.support.work.counting import counted
 
 
 @dataclass
@@ -41,10 +35,10 @@ class World:
 def world() -> World:
     """The readers."""
     with counted():
-        from asgi import respond
-        from asked import base
-        from handlers_only import Service
-        from routes import CREDENTIALS, example
+        from tests.support.corpus.requests import base
+        from tests.support.corpus.routes import CREDENTIALS, example
+        from tests.support.fuzzing.handlers_only import Service
+        from tests.support.gateway.asgi import respond
 
         from points_grpc import clock, errors
         from points_grpc.domain import model

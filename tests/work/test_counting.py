@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from counting import COUNTER, instrumented
-from linear import is_linear
+from tests.support.work.counting import COUNTER, instrumented
+from tests.support.work.linear import is_linear
 
 SLOW = {
     "count": "for one in text:\n  text.count(one)",

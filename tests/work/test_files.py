@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from linear import Read, is_linear
+from tests.support.work.linear import Read, is_linear
 
 FILES: dict[str, Callable[[int], bytes]] = {
     "an open quote": lambda n: b'1,"' + b"\n" * n,

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from linear import Read, faults_of
+from tests.support.work.linear import Read, faults_of
 
 from points_grpc.gateway.upstream import METHODS
 

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from linear import Read, faults_of, is_linear
-from texts import placed
+from tests.support.corpus.texts import placed
+from tests.support.work.linear import Read, faults_of, is_linear
 
 from points_grpc.gateway.transcoding import canonical
 from points_grpc.gateway.vendors import DIALECTS

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from bank import NEVER, YEAR, Bank, named
+from tests.support.service.read_harness import NEVER, YEAR, ReadHarness, named
 
 from points_grpc.domain.commands import UpdateExpiry
 from points_grpc.domain.model import TransactionType
@@ -46,13 +46,13 @@ LISTINGS: tuple[Listing, ...] = (
 
 
 @pytest.fixture
-def wordy(new_bank: Callable[..., Bank]) -> Bank:
+def wordy(new_bank: Callable[..., ReadHarness]) -> ReadHarness:
     """Earns, redemptions and changes of two members, with texts of any length."""
-    bank, source = new_bank(YEAR, NEVER), random.Random(21)
+    reader, source = new_bank(YEAR, NEVER), random.Random(21)
     for number in range(40):
-        bank.change_server()
+        reader.change_server()
         member = source.choice(("ann", "ann", "ben"))
-        lot = bank.earn(
+        lot = reader.earn(
             source.randrange(10, 100),
             member,
             description="d" * source.randrange(1000),
@@ -60,14 +60,14 @@ def wordy(new_bank: Callable[..., Bank]) -> Bank:
             policy=source.choice(("year", "never")),
         )
         meta = '{"a":"' + "m" * source.randrange(4000) + '"}'
-        bank.do(UpdateExpiry(0, named(member), lot, InDays(900 + number), custom_meta=meta))
-        bank.redeem(5, member, description="r" * source.randrange(1000))
-    return bank
+        reader.do(UpdateExpiry(0, named(member), lot, InDays(900 + number), custom_meta=meta))
+        reader.redeem(5, member, description="r" * source.randrange(1000))
+    return reader
 
 
 @pytest.mark.parametrize("listing", LISTINGS)
 def test_bounded_pages_list_everything_once(
-    wordy: Bank, monkeypatch: pytest.MonkeyPatch, listing: Listing
+    wordy: ReadHarness, monkeypatch: pytest.MonkeyPatch, listing: Listing
 ) -> None:
     """Pages keep their bound, read little more than that, and are together what is listed."""
     (whole,) = wordy.pages(lambda cursor: replace(listing, cursor=cursor))
@@ -86,7 +86,7 @@ def test_bounded_pages_list_everything_once(
 
 @pytest.mark.parametrize("ascending", [False, True])
 def test_little_more_is_read_than_a_page_holds(
-    wordy: Bank, monkeypatch: pytest.MonkeyPatch, ascending: bool
+    wordy: ReadHarness, monkeypatch: pytest.MonkeyPatch, ascending: bool
 ) -> None:
     """A run of changes ends with the one whose texts pass the bound, however many are asked for."""
     monkeypatch.setattr(change_pages, "READ_BYTES_MAX", READ)
@@ -106,26 +106,26 @@ def test_little_more_is_read_than_a_page_holds(
     assert sum(lengths[:-1]) <= READ < sum(lengths) == run.text_bytes
 
 
-def test_allocations_are_listed_once(bank: Bank) -> None:
+def test_allocations_are_listed_once(reader: ReadHarness) -> None:
     """The allocations of a transaction are listed by lot id, and those of an EARN are none."""
-    lots = [bank.earn(10) for _ in range(25)]
-    spent = bank.redeem(245).transaction
+    lots = [reader.earn(10) for _ in range(25)]
+    spent = reader.redeem(245).transaction
     for size in (1, 7, 24, 25, 26, 1000):
         listing = ListAllocations(spent.transaction_id, page_size=size)
-        pages = bank.pages(lambda cursor, of=listing: replace(of, cursor=cursor))
+        pages = reader.pages(lambda cursor, of=listing: replace(of, cursor=cursor))
         assert [len(page) for page in pages[:-1]] == [size] * (len(pages) - 1)
         assert [(row.lot_id, row.amount) for page in pages for row in page] == sorted(
             spent.allocations
         )
-    assert bank.page(ListAllocations(lots[0])).rows == ()
+    assert reader.page(ListAllocations(lots[0])).rows == ()
 
 
-def test_allocations_of_others_are_not_found(bank: Bank) -> None:
+def test_allocations_of_others_are_not_found(reader: ReadHarness) -> None:
     """What is another tenant's, or not there, is TRANSACTION_NOT_FOUND."""
-    bank.earn(10)
-    spent = bank.redeem(5).transaction.transaction_id
-    for number, caller in ((spent, bank.rival), (spent + 64, bank.acme)):
+    reader.earn(10)
+    spent = reader.redeem(5).transaction.transaction_id
+    for number, caller in ((spent, reader.rival), (spent + 64, reader.acme)):
         with pytest.raises(TransactionNotFound):
-            bank.page(ListAllocations(number), caller)
+            reader.page(ListAllocations(number), caller)
     with pytest.raises(InvalidPageToken):
-        bank.page(ListAllocations(spent, cursor=("x",)))
+        reader.page(ListAllocations(spent, cursor=("x",)))

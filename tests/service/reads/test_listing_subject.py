@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bank import IDLE, PROGRAM, YEAR, Bank, instant, named
 from sqlalchemy import select, update
+from tests.support.service.read_harness import IDLE, PROGRAM, YEAR, ReadHarness, instant, named
 
 from points_grpc.domain.admin.commands import CurrencyView, PolicyView
 from points_grpc.domain.commands import UpdateExpiry
@@ -40,17 +40,17 @@ LISTINGS = [
 ]
 
 
-def change_program(bank: Bank) -> None:
+def change_program(reader: ReadHarness) -> None:
     """The credential's default is another program, in which ann has an account too."""
-    bank.acme = replace(bank.acme, default_program_id=OTHER)
+    reader.acme = replace(reader.acme, default_program_id=OTHER)
 
 
-def change_currency(bank: Bank) -> None:
+def change_currency(reader: ReadHarness) -> None:
     """The program's default currency is another one."""
-    key = (bank.acme.tenant_id, PROGRAM)
-    now, currency_id = bank.clock.now(), bank.ids.new_id(0)
+    key = (reader.acme.tenant_id, PROGRAM)
+    now, currency_id = reader.clock.now(), reader.ids.new_id(0)
     view = CurrencyView(currency_id, PROGRAM, "NEW", 0, "points", 0, "idle", now, now)
-    version = replace(IDLE, policy_version_id=bank.ids.new_id(0))
+    version = replace(IDLE, policy_version_id=reader.ids.new_id(0))
 
     def write(at: Any) -> None:
         currencies.insert_currency(at, key[0], view)
@@ -58,54 +58,56 @@ def change_currency(bank: Bank) -> None:
         programs.set_default_currency(at, key, currency_id)
         programs.touch(at, key, now)
 
-    bank.database.run(write)
-    bank.earn(3)
+    reader.database.run(write)
+    reader.earn(3)
 
 
-def change_member(bank: Bank) -> None:
+def change_member(reader: ReadHarness) -> None:
     """Another member has the identifier."""
 
-    of_tenant = identifiers.c.tenant_id == bank.acme.tenant_id
+    of_tenant = identifiers.c.tenant_id == reader.acme.tenant_id
     ben = select(identifiers.c.member_id).where(of_tenant, identifiers.c.value == "ben")
     ann = update(identifiers).where(of_tenant, identifiers.c.value == "ann")
-    bank.database.run(lambda at: at.execute(ann.values(member_id=at.scalar(ben))))
+    reader.database.run(lambda at: at.execute(ann.values(member_id=at.scalar(ben))))
 
 
-CHANGES: list[Callable[[Bank], None]] = [change_program, change_currency, change_member]
+CHANGES: list[Callable[[ReadHarness], None]] = [change_program, change_currency, change_member]
 
 
 @pytest.fixture
-def filled(bank: Bank) -> Bank:
+def filled(reader: ReadHarness) -> ReadHarness:
     """Ann has a moved lot 7 and others here, and points in another program; ben has some too."""
-    bank.open_program(YEAR, program_id=OTHER)
+    reader.open_program(YEAR, program_id=OTHER)
     for member in ("ann", "ben"):
-        bank.earn(10, member, vendor_id=7)
+        reader.earn(10, member, vendor_id=7)
         for day in range(1, 6):
-            bank.do(UpdateExpiry(0, named(member), 7, ExpireAt(instant(f"2021-06-0{day}"))))
-            bank.earn(day, member)
-        bank.earn(50, member, program_id=OTHER)
-    return bank
+            reader.do(UpdateExpiry(0, named(member), 7, ExpireAt(instant(f"2021-06-0{day}"))))
+            reader.earn(day, member)
+        reader.earn(50, member, program_id=OTHER)
+    return reader
 
 
-def rows_of(bank: Bank, listing: Listing, change: Callable[[Bank], None] | None) -> list[Any]:
+def rows_of(
+    reader: ReadHarness, listing: Listing, change: Callable[[ReadHarness], None] | None
+) -> list[Any]:
     """All rows, two a page; `change` happens after the first page."""
     cursor: Cursor = ()
     rows: list[Any] = []
     while True:
-        page = bank.page(replace(listing, page_size=2, cursor=cursor))
+        page = reader.page(replace(listing, page_size=2, cursor=cursor))
         rows += page.rows
         cursor = page.cursor
         if not cursor:
             return rows
         if change is not None:
-            change(bank)
+            change(reader)
             change = None
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("listing", LISTINGS)
 def test_later_pages_are_of_what_the_first_was(
-    filled: Bank, listing: Listing, change: Callable[[Bank], None]
+    filled: ReadHarness, listing: Listing, change: Callable[[ReadHarness], None]
 ) -> None:
     """Program, currency, member and lot are those of the first page, whatever changes after it."""
     expected = rows_of(filled, listing, None)
@@ -115,7 +117,7 @@ def test_later_pages_are_of_what_the_first_was(
 
 @pytest.mark.parametrize("listing", LISTINGS)
 def test_a_cursor_of_the_release_before_goes_on_with_the_names(
-    filled: Bank, listing: Listing
+    filled: ReadHarness, listing: Listing
 ) -> None:
     """A cursor without program, currency and member continues what the names now stand for."""
     expected = rows_of(filled, listing, None)
@@ -138,7 +140,7 @@ def test_a_cursor_of_the_release_before_goes_on_with_the_names(
     ],
 )
 def test_a_cursor_of_earlier_lists_of_lots_is_refused(
-    filled: Bank, order: Order, cursor: Cursor
+    filled: ReadHarness, order: Order, cursor: Cursor
 ) -> None:
     """ListLots had another order in the release before: the caller is told to begin again."""
     with pytest.raises(InvalidPageToken):
@@ -156,7 +158,7 @@ def test_a_cursor_of_earlier_lists_of_lots_is_refused(
 )
 @pytest.mark.parametrize("listing", LISTINGS)
 def test_a_forged_subject_is_refused(
-    filled: Bank, listing: Listing, place: Cursor, refusal: type[Exception]
+    filled: ReadHarness, listing: Listing, place: Cursor, refusal: type[Exception]
 ) -> None:
     """A subject that is none, or not the tenant's, gives no rows."""
     with pytest.raises(refusal):
@@ -164,7 +166,7 @@ def test_a_forged_subject_is_refused(
         filled.page(replace(listing, cursor=place + (1,) * (own - len(place))))
 
 
-def test_a_forged_member_is_refused(filled: Bank) -> None:
+def test_a_forged_member_is_refused(filled: ReadHarness) -> None:
     """A member that is not there, or another tenant's, is not found."""
     listing = ListLots(0, ANN, None, order=Order.LATEST_LOT, page_size=2)
     program_id, currency_id, member_id, *rest = filled.page(listing).cursor

@@ -8,8 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from bank import IDLE, IDLE_MONTHLY, NEVER, START, YEAR, Bank, instant, named
 from sqlalchemy import Engine, event
+from tests.support.service.read_harness import (
+    IDLE,
+    IDLE_MONTHLY,
+    NEVER,
+    START,
+    YEAR,
+    ReadHarness,
+    instant,
+    named,
+)
 
 from points_grpc.domain.commands import ChangeLotState, MemberName, UpdateExpiry
 from points_grpc.domain.model import LotCategory, LotState, TransactionType
@@ -44,122 +53,124 @@ def from_cursor(listing: Listing, **changes: Any) -> Callable[[Cursor], Listing]
     return lambda cursor: replace(listing, cursor=cursor, **changes)
 
 
-def everything(bank: Bank, listing: Listing, size: int = 3, **changes: Any) -> list[Any]:
+def everything(reader: ReadHarness, listing: Listing, size: int = 3, **changes: Any) -> list[Any]:
     """All rows of a listing, fetched in small pages, none of them larger than asked."""
-    pages = bank.pages(from_cursor(listing, page_size=size, **changes))
+    pages = reader.pages(from_cursor(listing, page_size=size, **changes))
     assert all(len(page) <= size for page in pages)
     return [row for page in pages for row in page]
 
 
-def ids(bank: Bank, listing: Listing, size: int = 3, **changes: Any) -> list[int]:
+def ids(reader: ReadHarness, listing: Listing, size: int = 3, **changes: Any) -> list[int]:
     """The ids of all rows of a listing of transactions or lots."""
-    rows = everything(bank, listing, size, **changes)
+    rows = everything(reader, listing, size, **changes)
     return [getattr(row, "transaction_id", 0) or row.lot_id for row in rows]
 
 
-def busy(bank: Bank, rounds: int = 5) -> None:
+def busy(reader: ReadHarness, rounds: int = 5) -> None:
     """Ann and others earn and spend."""
     for number in range(rounds):
-        bank.at((START + timedelta(days=number)).isoformat())
-        bank.earn(100 + number % 3, "ann", reference=f"order-{number}")
+        reader.at((START + timedelta(days=number)).isoformat())
+        reader.earn(100 + number % 3, "ann", reference=f"order-{number}")
         for member in ("ben", "cid"):
-            bank.earn(50 + number, member)
-        bank.redeem(7, "ann")
+            reader.earn(50 + number, member)
+        reader.redeem(7, "ann")
 
 
 # Transactions of a member
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 11, 100])
-def test_a_history_is_listed_whole(bank: Bank, size: int) -> None:
+def test_a_history_is_listed_whole(reader: ReadHarness, size: int) -> None:
     """Paging to the end gives every transaction of the member once, the newest first."""
-    busy(bank)
-    rows = everything(bank, OF_ANN, size)
+    busy(reader)
+    rows = everything(reader, OF_ANN, size)
     kinds = [row.type for row in rows]
     assert kinds == [TransactionType.REDEEM, TransactionType.EARN] * 5
     assert len({row.transaction_id for row in rows}) == 10
-    assert ids(bank, OF_ANN, size, order=Order.OLDEST) == [r.transaction_id for r in rows[::-1]]
+    assert ids(reader, OF_ANN, size, order=Order.OLDEST) == [r.transaction_id for r in rows[::-1]]
 
 
-def test_a_page_ends_the_listing_when_it_has_the_last_row(bank: Bank) -> None:
+def test_a_page_ends_the_listing_when_it_has_the_last_row(reader: ReadHarness) -> None:
     """A full page that holds the last row has no continuation."""
-    busy(bank)
-    assert len(bank.pages(from_cursor(OF_ANN, page_size=5))) == 2
-    assert len(bank.pages(from_cursor(OF_ANN, page_size=10))) == 1
+    busy(reader)
+    assert len(reader.pages(from_cursor(OF_ANN, page_size=5))) == 2
+    assert len(reader.pages(from_cursor(OF_ANN, page_size=10))) == 1
 
 
-def test_new_rows_at_the_front_disturb_nothing(bank: Bank) -> None:
+def test_new_rows_at_the_front_disturb_nothing(reader: ReadHarness) -> None:
     """Rows added while paging neither push rows into later pages twice nor hide any."""
-    busy(bank)
-    known = ids(bank, OF_ANN)
-    pages = bank.pages(from_cursor(OF_ANN, page_size=3), between=lambda: bank.earn(1))
+    busy(reader)
+    known = ids(reader, OF_ANN)
+    pages = reader.pages(from_cursor(OF_ANN, page_size=3), between=lambda: reader.earn(1))
     assert [row.transaction_id for page in pages for row in page] == known
 
 
-def test_rows_show_owner_allocations_and_state(bank: Bank) -> None:
+def test_rows_show_owner_allocations_and_state(reader: ReadHarness) -> None:
     """A listed transaction is the one that is read alone."""
-    lot_id = bank.earn(10, initial_state=LotState.OPEN, expires="2021-02-01")
-    bank.earn(20)
-    bank.redeem(5)
-    bank.at("2021-02-01")
-    rows = {row.type: row for row in everything(bank, OF_ANN)}
+    lot_id = reader.earn(10, initial_state=LotState.OPEN, expires="2021-02-01")
+    reader.earn(20)
+    reader.redeem(5)
+    reader.at("2021-02-01")
+    rows = {row.type: row for row in everything(reader, OF_ANN)}
     assert rows[TransactionType.REDEEM].allocations[0][1] == 5
     assert rows[TransactionType.REDEEM].owner.member.external_id == "ann"
-    shown = next(r for r in everything(bank, OF_ANN) if r.transaction_id == lot_id)
+    shown = next(r for r in everything(reader, OF_ANN) if r.transaction_id == lot_id)
     assert (shown.state, shown.updated_at) == (LotState.CLOSED, instant("2021-02-01"))
 
 
-def test_filters_combine(bank: Bank) -> None:
+def test_filters_combine(reader: ReadHarness) -> None:
     """Types, reference and time all have to match; the end of a period is excluded."""
-    busy(bank)
+    busy(reader)
     earns = frozenset((TransactionType.EARN,))
-    assert len(ids(bank, OF_ANN, types=earns)) == 5
-    assert len(ids(bank, OF_ANN, types=earns, start_at=instant("2021-01-02"))) == 4
+    assert len(ids(reader, OF_ANN, types=earns)) == 5
+    assert len(ids(reader, OF_ANN, types=earns, start_at=instant("2021-01-02"))) == 4
     window = {"start_at": instant("2021-01-02"), "end_at": instant("2021-01-04")}
-    assert len(ids(bank, OF_ANN, **window)) == 4
-    assert len(ids(bank, OF_ANN, reference="order-2")) == 1
-    assert ids(bank, OF_ANN, reference="order-2", types=frozenset((TransactionType.REDEEM,))) == []
-    assert ids(bank, OF_ANN, reference="order-9") == []
+    assert len(ids(reader, OF_ANN, **window)) == 4
+    assert len(ids(reader, OF_ANN, reference="order-2")) == 1
+    assert (
+        ids(reader, OF_ANN, reference="order-2", types=frozenset((TransactionType.REDEEM,))) == []
+    )
+    assert ids(reader, OF_ANN, reference="order-9") == []
 
 
-def test_states_are_those_of_the_lots_now(bank: Bank) -> None:
+def test_states_are_those_of_the_lots_now(reader: ReadHarness) -> None:
     """An EARN matches by its lot's state now, unrecorded lapses included; others as APPROVED."""
-    open_lot = bank.earn(1, initial_state=LotState.OPEN)
-    fading = bank.earn(2, initial_state=LotState.PENDING, expires="2021-02-01")
-    approved = bank.earn(3)
-    spent = bank.redeem(1).transaction.transaction_id
-    assert ids(bank, OF_ANN, states=frozenset((LotState.OPEN,))) == [open_lot]
-    assert ids(bank, OF_ANN, states=frozenset((LotState.PENDING,))) == [fading]
-    assert ids(bank, OF_ANN, states=frozenset((LotState.APPROVED,))) == [spent, approved]
-    bank.at("2021-02-01")
-    assert ids(bank, OF_ANN, states=frozenset((LotState.PENDING,))) == []
-    assert ids(bank, OF_ANN, states=frozenset((LotState.CLOSED,))) == [fading]
-    assert ids(bank, OF_ANN, 1, states=frozenset((LotState.CLOSED, LotState.OPEN))) == [
+    open_lot = reader.earn(1, initial_state=LotState.OPEN)
+    fading = reader.earn(2, initial_state=LotState.PENDING, expires="2021-02-01")
+    approved = reader.earn(3)
+    spent = reader.redeem(1).transaction.transaction_id
+    assert ids(reader, OF_ANN, states=frozenset((LotState.OPEN,))) == [open_lot]
+    assert ids(reader, OF_ANN, states=frozenset((LotState.PENDING,))) == [fading]
+    assert ids(reader, OF_ANN, states=frozenset((LotState.APPROVED,))) == [spent, approved]
+    reader.at("2021-02-01")
+    assert ids(reader, OF_ANN, states=frozenset((LotState.PENDING,))) == []
+    assert ids(reader, OF_ANN, states=frozenset((LotState.CLOSED,))) == [fading]
+    assert ids(reader, OF_ANN, 1, states=frozenset((LotState.CLOSED, LotState.OPEN))) == [
         fading,
         open_lot,
     ]
 
 
-def test_a_members_largest_earns(bank: Bank) -> None:
+def test_a_members_largest_earns(reader: ReadHarness) -> None:
     """By amount, the largest first; of equal ones the newest first."""
-    lots = [bank.earn(amount) for amount in (5, 9, 5, 7, 9, 1)]
-    bank.redeem(20)
+    lots = [reader.earn(amount) for amount in (5, 9, 5, 7, 9, 1)]
+    reader.redeem(20)
     earns = frozenset((TransactionType.EARN,))
     for size in (1, 2, 6, 10):
-        listed = ids(bank, OF_ANN, size, order=Order.LARGEST, types=earns)
+        listed = ids(reader, OF_ANN, size, order=Order.LARGEST, types=earns)
         assert listed == [lots[n] for n in (4, 1, 3, 2, 0, 5)]
 
 
 @pytest.mark.parametrize("order", [Order.LARGEST, Order.NEWEST])
 def test_a_long_history_is_listed_in_bounded_steps(
-    bank: Bank, order: Order, monkeypatch: pytest.MonkeyPatch
+    reader: ReadHarness, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that may examine no more rows ends early, and the next one goes on from there."""
-    lots = [bank.earn(n % 4 + 1, reference="x" if n % 3 == 0 else "y") for n in range(40)]
+    lots = [reader.earn(n % 4 + 1, reference="x" if n % 3 == 0 else "y") for n in range(40)]
     for module in ("paging", "transactions"):
         monkeypatch.setattr(f"points_grpc.service.reads.listings.{module}.EXAMINED_MAX", 12)
     earns = frozenset((TransactionType.EARN,))
-    pages = bank.pages(from_cursor(OF_ANN, page_size=5, types=earns, reference="x", order=order))
+    pages = reader.pages(from_cursor(OF_ANN, page_size=5, types=earns, reference="x", order=order))
     assert any(len(page) < 5 for page in pages[:-1])
     listed = [row.transaction_id for page in pages for row in page]
     wanted = [(n % 4 + 1, lot) for n, lot in enumerate(lots) if n % 3 == 0]
@@ -168,18 +179,18 @@ def test_a_long_history_is_listed_in_bounded_steps(
     assert listed == [lot for _, lot in sorted(wanted, reverse=True)]
 
 
-def test_an_unknown_member_is_refused_and_an_empty_one_is_not(bank: Bank) -> None:
+def test_an_unknown_member_is_refused_and_an_empty_one_is_not(reader: ReadHarness) -> None:
     """Listing names nobody: refused; somebody without an account: an empty page."""
-    bank.earn(1)
-    bank.open_program(YEAR, program_id=123)
+    reader.earn(1)
+    reader.open_program(YEAR, program_id=123)
     for listing in (OF_ANN, LOTS, CHANGES):
         with pytest.raises(MemberNotFound):
-            bank.page(replace(listing, member=named("nobody")))
+            reader.page(replace(listing, member=named("nobody")))
         with pytest.raises(ProgramNotFound):
-            bank.page(replace(listing, program_id=5))
+            reader.page(replace(listing, program_id=5))
         with pytest.raises(CurrencyNotFound):
-            bank.page(replace(listing, currency="GOLD"))
-        page = bank.page(replace(listing, program_id=123))
+            reader.page(replace(listing, currency="GOLD"))
+        page = reader.page(replace(listing, program_id=123))
         assert (page.rows, page.cursor) == ((), ())
 
 
@@ -187,97 +198,97 @@ def test_an_unknown_member_is_refused_and_an_empty_one_is_not(bank: Bank) -> Non
 
 
 @pytest.mark.parametrize("size", [1, 7, 500])
-def test_the_newest_of_everyone(bank: Bank, size: int) -> None:
+def test_the_newest_of_everyone(reader: ReadHarness, size: int) -> None:
     """Without a member every bucket's transactions are merged, the highest id first."""
     for number in range(30):
-        bank.earn(number + 1, f"member-{number % 17}")
-    rows = everything(bank, ACROSS, size)
+        reader.earn(number + 1, f"member-{number % 17}")
+    rows = everything(reader, ACROSS, size)
     assert [row.amount for row in rows] == list(range(30, 0, -1))
     assert {row.owner.member.external_id for row in rows} == {f"member-{n}" for n in range(17)}
 
 
 @pytest.mark.parametrize("size", [1, 7, 500])
-def test_the_largest_of_everyone(bank: Bank, size: int) -> None:
+def test_the_largest_of_everyone(reader: ReadHarness, size: int) -> None:
     """Without a member the largest EARNs of all buckets are merged."""
-    lots = {bank.earn(n % 5 + 1, f"member-{n % 17}"): n % 5 + 1 for n in range(30)}
-    bank.redeem(1, "member-3")
+    lots = {reader.earn(n % 5 + 1, f"member-{n % 17}"): n % 5 + 1 for n in range(30)}
+    reader.redeem(1, "member-3")
     earns = frozenset((TransactionType.EARN,))
-    listed = ids(bank, ACROSS, size, order=Order.LARGEST, types=earns)
+    listed = ids(reader, ACROSS, size, order=Order.LARGEST, types=earns)
     assert listed == sorted(lots, key=lambda lot: (-lots[lot], -lot))
 
 
-def test_across_members_filters_apply(bank: Bank) -> None:
+def test_across_members_filters_apply(reader: ReadHarness) -> None:
     """Across members only the currency's transactions are listed, filtered as a member's are."""
-    bank.open_program(YEAR, program_id=123)
+    reader.open_program(YEAR, program_id=123)
     for number in range(20):
-        bank.earn(number + 1, f"member-{number}", reference="even" if number % 2 == 0 else "odd")
-        bank.earn(1, f"member-{number}", program_id=123)
-    assert len(ids(bank, ACROSS)) == 20
-    assert len(ids(bank, ACROSS, program_id=123)) == 20
-    assert [r.amount for r in everything(bank, ACROSS, reference="odd")] == list(range(20, 0, -2))
+        reader.earn(number + 1, f"member-{number}", reference="even" if number % 2 == 0 else "odd")
+        reader.earn(1, f"member-{number}", program_id=123)
+    assert len(ids(reader, ACROSS)) == 20
+    assert len(ids(reader, ACROSS, program_id=123)) == 20
+    assert [r.amount for r in everything(reader, ACROSS, reference="odd")] == list(range(20, 0, -2))
     earns = frozenset((TransactionType.EARN,))
-    largest = everything(bank, ACROSS, reference="odd", order=Order.LARGEST, types=earns)
+    largest = everything(reader, ACROSS, reference="odd", order=Order.LARGEST, types=earns)
     assert [r.amount for r in largest] == list(range(20, 0, -2))
-    assert ids(bank, ACROSS, states=frozenset((LotState.OPEN,))) == []
+    assert ids(reader, ACROSS, states=frozenset((LotState.OPEN,))) == []
 
 
 def test_a_reference_of_too_many_is_found_in_bounded_steps(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch
+    reader: ReadHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a reference is no help, the listing examines row by row and still finds all."""
     for number in range(30):
-        bank.earn(number + 1, f"member-{number % 3}", reference="import")
+        reader.earn(number + 1, f"member-{number % 3}", reference="import")
     monkeypatch.setattr("points_grpc.service.reads.listings.transactions.EXAMINED_MAX", 64 * 3)
-    rows = everything(bank, ACROSS, 4, reference="import")
+    rows = everything(reader, ACROSS, 4, reference="import")
     assert [row.amount for row in rows] == list(range(30, 0, -1))
 
 
-def test_tenants_list_their_own(bank: Bank) -> None:
+def test_tenants_list_their_own(reader: ReadHarness) -> None:
     """A listing shows nothing of another tenant, by whatever name."""
-    bank.open_program(YEAR, caller=bank.rival)
-    lot_id = bank.earn(10, reference="order-1")
-    bank.do(UpdateExpiry(0, ANN, lot_id, ExpireAt(instant("2021-02-01"))))
-    member_id = bank.page(OF_ANN).rows[0].owner.member.member_id
-    assert bank.page(ACROSS, bank.rival).rows == ()
-    assert bank.page(replace(ACROSS, reference="order-1"), bank.rival).rows == ()
+    reader.open_program(YEAR, caller=reader.rival)
+    lot_id = reader.earn(10, reference="order-1")
+    reader.do(UpdateExpiry(0, ANN, lot_id, ExpireAt(instant("2021-02-01"))))
+    member_id = reader.page(OF_ANN).rows[0].owner.member.member_id
+    assert reader.page(ACROSS, reader.rival).rows == ()
+    assert reader.page(replace(ACROSS, reference="order-1"), reader.rival).rows == ()
     by_id = MemberName("member_id", str(member_id))
     for listing in (OF_ANN, LOTS, CHANGES):
         with pytest.raises(MemberNotFound):
-            bank.page(replace(listing, member=by_id), bank.rival)
+            reader.page(replace(listing, member=by_id), reader.rival)
     with pytest.raises(LotNotFound):
-        bank.page(ListExpiryChanges(0, None, None, lot_id=lot_id), bank.rival)
+        reader.page(ListExpiryChanges(0, None, None, lot_id=lot_id), reader.rival)
 
 
 # Lots
 
 
-def lots_of_all_kinds(bank: Bank) -> dict[str, int]:
+def lots_of_all_kinds(reader: ReadHarness) -> dict[str, int]:
     """Ann's lots: fixed, never, moved by inactivity; spendable or not."""
     lots = {
-        "june": bank.earn(10, expires="2021-06-01"),
-        "march": bank.earn(10, expires="2021-03-01"),
-        "never": bank.earn(10, expires="never"),
-        "idle": bank.earn(10, policy="idle"),
-        "pending": bank.earn(10, expires="2021-04-01", initial_state=LotState.PENDING),
-        "late-priority": bank.earn(10, policy="idle-monthly"),
-        "lapses": bank.earn(10, expires="2021-02-01"),
-        "used-up": bank.earn(5, expires="2021-01-20"),
-        "closed": bank.earn(10, expires="2021-05-01", initial_state=LotState.OPEN),
-        "march-too": bank.earn(10, expires="2021-03-01"),
+        "june": reader.earn(10, expires="2021-06-01"),
+        "march": reader.earn(10, expires="2021-03-01"),
+        "never": reader.earn(10, expires="never"),
+        "idle": reader.earn(10, policy="idle"),
+        "pending": reader.earn(10, expires="2021-04-01", initial_state=LotState.PENDING),
+        "late-priority": reader.earn(10, policy="idle-monthly"),
+        "lapses": reader.earn(10, expires="2021-02-01"),
+        "used-up": reader.earn(5, expires="2021-01-20"),
+        "closed": reader.earn(10, expires="2021-05-01", initial_state=LotState.OPEN),
+        "march-too": reader.earn(10, expires="2021-03-01"),
     }
-    bank.redeem(5)
-    bank.do(ChangeLotState(lots["closed"], LotState.CLOSED, approving=False))
+    reader.redeem(5)
+    reader.do(ChangeLotState(lots["closed"], LotState.CLOSED, approving=False))
     return lots
 
 
 @pytest.fixture
-def mixed(new_bank: Callable[..., Bank]) -> Bank:
+def mixed(new_bank: Callable[..., ReadHarness]) -> ReadHarness:
     """A bank with policies of every kind."""
     return new_bank(YEAR, NEVER, IDLE, IDLE_MONTHLY)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 100])
-def test_lots_in_spending_order(mixed: Bank, size: int) -> None:
+def test_lots_in_spending_order(mixed: ReadHarness, size: int) -> None:
     """By priority, expiry (never last), earn and id, whatever is left of a lot."""
     lots = lots_of_all_kinds(mixed)
     wanted = ["used-up", "lapses", "march", "march-too", "pending", "closed", "june", "idle"]
@@ -287,7 +298,7 @@ def test_lots_in_spending_order(mixed: Bank, size: int) -> None:
 
 @pytest.mark.parametrize("order", [Order.SPENDING, Order.EXPIRY, Order.LATEST_LOT])
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_live_lots_alone(mixed: Bank, size: int, order: Order) -> None:
+def test_live_lots_alone(mixed: ReadHarness, size: int, order: Order) -> None:
     """With live_only the lots that are closed, used up or lapsed are left out of any order."""
     lots = lots_of_all_kinds(mixed)
     mixed.at("2021-02-01")
@@ -299,7 +310,7 @@ def test_live_lots_alone(mixed: Bank, size: int, order: Order) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 100])
-def test_lots_by_expiry(mixed: Bank, size: int) -> None:
+def test_lots_by_expiry(mixed: ReadHarness, size: int) -> None:
     """By expiry, whatever is left, inactivity lots at their projected instant, never last."""
     lots = lots_of_all_kinds(mixed)
     wanted = ["used-up", "lapses", "march", "march-too", "pending", "closed", "june"]
@@ -308,7 +319,7 @@ def test_lots_by_expiry(mixed: Bank, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_the_latest_lots_first(mixed: Bank, size: int) -> None:
+def test_the_latest_lots_first(mixed: ReadHarness, size: int) -> None:
     """The lot earned last comes first."""
     lots = lots_of_all_kinds(mixed)
     assert ids(mixed, LOTS, size, order=Order.LATEST_LOT) == list(lots.values())[::-1]
@@ -317,7 +328,7 @@ def test_the_latest_lots_first(mixed: Bank, size: int) -> None:
 @pytest.mark.parametrize("order", [Order.SPENDING, Order.EXPIRY, Order.LATEST_LOT])
 @pytest.mark.parametrize("steps", [10, 100])
 def test_many_lots_are_listed_once_in_bounded_steps(
-    mixed: Bank, order: Order, steps: int, monkeypatch: pytest.MonkeyPatch
+    mixed: ReadHarness, order: Order, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pages of every order together have each lot once, however few rows a page may examine."""
     everyone = set()
@@ -335,12 +346,14 @@ def test_many_lots_are_listed_once_in_bounded_steps(
 
 
 @pytest.mark.parametrize("order", [Order.SPENDING, Order.EXPIRY])
-def test_many_policies_cost_no_statement_each(new_bank: Callable[..., Bank], order: Order) -> None:
+def test_many_policies_cost_no_statement_each(
+    new_bank: Callable[..., ReadHarness], order: Order
+) -> None:
     """With 1,000 priorities, half of inactivity, each page is full, by a few statements."""
     every = [replace(NEVER, code=f"p{n}", priority=n) for n in range(500)]
     every += [replace(IDLE, code=f"p{n}", priority=n) for n in range(500, 1000)]
-    bank = new_bank(*every)
-    wanted = [bank.earn(1, policy=f"p{n}") for n in (999, 700, 500, 499, 3, 0)][::-1]
+    reader = new_bank(*every)
+    wanted = [reader.earn(1, policy=f"p{n}") for n in (999, 700, 500, 499, 3, 0)][::-1]
     if order is Order.EXPIRY:
         wanted = [*sorted(wanted[3:]), *sorted(wanted[:3])]
     sent: list[str] = []
@@ -350,7 +363,7 @@ def test_many_policies_cost_no_statement_each(new_bank: Callable[..., Bank], ord
 
     event.listen(Engine, "before_cursor_execute", before)
     try:
-        pages = bank.pages(from_cursor(LOTS, page_size=2, order=order))
+        pages = reader.pages(from_cursor(LOTS, page_size=2, order=order))
     finally:
         event.remove(Engine, "before_cursor_execute", before)
     listed = [[row.lot_id for row in page] for page in pages]
@@ -358,7 +371,7 @@ def test_many_policies_cost_no_statement_each(new_bank: Callable[..., Bank], ord
     assert 0 < len(sent) <= 20 * len(pages)
 
 
-def test_lots_in_spending_order_are_spent_in_that_order(mixed: Bank) -> None:
+def test_lots_in_spending_order_are_spent_in_that_order(mixed: ReadHarness) -> None:
     """What a redemption takes from is the beginning of the listing."""
     lots_of_all_kinds(mixed)
     mixed.at("2021-02-15")
@@ -374,7 +387,7 @@ def test_lots_in_spending_order_are_spent_in_that_order(mixed: Bank) -> None:
     ]
 
 
-def test_lots_are_listed_as_of_now(mixed: Bank) -> None:
+def test_lots_are_listed_as_of_now(mixed: ReadHarness) -> None:
     """A lapse that nobody recorded shows in remaining and state, and in the filters."""
     lots = lots_of_all_kinds(mixed)
     mixed.at("2021-04-01")
@@ -388,7 +401,7 @@ def test_lots_are_listed_as_of_now(mixed: Bank) -> None:
     assert ids(mixed, LOTS, categories=promised) == []
 
 
-def test_lots_are_filtered(mixed: Bank) -> None:
+def test_lots_are_filtered(mixed: ReadHarness) -> None:
     """States, categories, reference and expiry have to match; never has no place in a range."""
     lots = lots_of_all_kinds(mixed)
     referred = mixed.earn(1, reference="order-1", expires="2021-03-01")
@@ -410,21 +423,21 @@ def test_lots_are_filtered(mixed: Bank) -> None:
 # Expiry changes
 
 
-def moved(bank: Bank, lot_id: int, day: int) -> None:
+def moved(reader: ReadHarness, lot_id: int, day: int) -> None:
     """Move a lot's expiry."""
-    bank.do(UpdateExpiry(0, ANN, lot_id, ExpireAt(instant(f"2021-06-{day:02}"))))
+    reader.do(UpdateExpiry(0, ANN, lot_id, ExpireAt(instant(f"2021-06-{day:02}"))))
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_changes_of_an_account_and_of_a_lot(bank: Bank, size: int) -> None:
+def test_changes_of_an_account_and_of_a_lot(reader: ReadHarness, size: int) -> None:
     """The newest change first, or the oldest; of all lots or of one, by our id or the vendor's."""
-    first, second = bank.earn(10, vendor_id=7), bank.earn(10)
+    first, second = reader.earn(10, vendor_id=7), reader.earn(10)
     for day in range(1, 11):
-        bank.at(f"2021-01-{day + 1:02}")
-        moved(bank, first if day % 2 else second, day)
+        reader.at(f"2021-01-{day + 1:02}")
+        moved(reader, first if day % 2 else second, day)
 
     def days(**changes: Any) -> list[int]:
-        rows = everything(bank, CHANGES, size, **changes)
+        rows = everything(reader, CHANGES, size, **changes)
         return [row.new_expires_at.day for row in rows]
 
     assert days() == list(range(10, 0, -1))
@@ -435,12 +448,12 @@ def test_changes_of_an_account_and_of_a_lot(bank: Bank, size: int) -> None:
     assert days(lot_id=first, end_at=instant("2021-01-06")) == [3, 1]
 
 
-def test_a_change_shows_old_and_new(bank: Bank) -> None:
+def test_a_change_shows_old_and_new(reader: ReadHarness) -> None:
     """A change tells what was and what is, and of which lot; an immediate one is now."""
-    lot_id = bank.earn(10, vendor_id=7, expires="2021-02-01")
-    bank.at("2021-01-05")
-    bank.do(UpdateExpiry(0, ANN, lot_id, Immediate(), reason_note="fraud"))
-    (row,) = everything(bank, CHANGES)
+    lot_id = reader.earn(10, vendor_id=7, expires="2021-02-01")
+    reader.at("2021-01-05")
+    reader.do(UpdateExpiry(0, ANN, lot_id, Immediate(), reason_note="fraud"))
+    (row,) = everything(reader, CHANGES)
     assert (row.old_expires_at, row.new_expires_at) == (
         instant("2021-02-01"),
         instant("2021-01-05"),
@@ -449,13 +462,13 @@ def test_a_change_shows_old_and_new(bank: Bank) -> None:
     assert row.owner.member.external_id == "ann"
 
 
-def test_a_lot_must_be_the_members_the_programs_and_the_currencys(bank: Bank) -> None:
+def test_a_lot_must_be_the_members_the_programs_and_the_currencys(reader: ReadHarness) -> None:
     """Changes are asked of a lot by names that fit it; otherwise there is no such lot."""
-    bank.open_program(YEAR, program_id=123)
-    lot_id = bank.earn(10)
-    bank.earn(10, "ben")
-    moved(bank, lot_id, 1)
-    assert len(bank.page(ListExpiryChanges(469, None, "PTS", lot_id=lot_id)).rows) == 1
+    reader.open_program(YEAR, program_id=123)
+    lot_id = reader.earn(10)
+    reader.earn(10, "ben")
+    moved(reader, lot_id, 1)
+    assert len(reader.page(ListExpiryChanges(469, None, "PTS", lot_id=lot_id)).rows) == 1
     for wrong in (
         ListExpiryChanges(0, named("ben"), None, lot_id=lot_id),
         ListExpiryChanges(123, None, None, lot_id=lot_id),
@@ -463,10 +476,10 @@ def test_a_lot_must_be_the_members_the_programs_and_the_currencys(bank: Bank) ->
         ListExpiryChanges(0, ANN, None, lot_id=7),
     ):
         with pytest.raises(LotNotFound):
-            bank.page(wrong)
+            reader.page(wrong)
     for unnamed in (ListExpiryChanges(0, None, None), ListExpiryChanges(0, None, None, lot_id=7)):
         with pytest.raises(InvalidField):
-            bank.page(unnamed)
+            reader.page(unnamed)
 
 
 # Cursors
@@ -488,9 +501,9 @@ def test_a_lot_must_be_the_members_the_programs_and_the_currencys(bank: Bank) ->
     ],
 )
 def test_a_cursor_of_another_listing_is_refused(
-    bank: Bank, listing: Listing, cursor: Cursor
+    reader: ReadHarness, listing: Listing, cursor: Cursor
 ) -> None:
     """A cursor that does not have the listing's form is no cursor."""
-    bank.earn(1)
+    reader.earn(1)
     with pytest.raises(InvalidPageToken):
-        bank.page(replace(listing, cursor=cursor))
+        reader.page(replace(listing, cursor=cursor))

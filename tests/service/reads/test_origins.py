@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bank import IDLE, NEVER, YEAR, Bank, instant, named
+from tests.support.service.read_harness import IDLE, NEVER, YEAR, ReadHarness, instant, named
 
 from points_grpc.domain.commands import ChangeLotState, UpdateExpiry
 from points_grpc.domain.model import ExpirationCause, ExpirationSource, LotState, TransactionType
@@ -16,10 +16,10 @@ POLICY, EARN, UPDATE = ExpirationSource
 OF_ANN = ListTransactions(0, ANN, None, order=Order.OLDEST)
 
 
-def causes(bank: Bank) -> list[ExpirationCause | None]:
+def causes(reader: ReadHarness) -> list[ExpirationCause | None]:
     """Of each EXPIRE of ann, the oldest first; one that is read alone has the same."""
-    rows = bank.page(OF_ANN).rows
-    alone = [bank.ask(GetTransaction(row.transaction_id)) for row in rows]
+    rows = reader.page(OF_ANN).rows
+    alone = [reader.ask(GetTransaction(row.transaction_id)) for row in rows]
     assert [row.expiration_cause for row in rows] == [row.expiration_cause for row in alone]
     assert all(
         (row.expiration_cause is not None) is (row.type is TransactionType.EXPIRE) for row in rows
@@ -27,62 +27,62 @@ def causes(bank: Bank) -> list[ExpirationCause | None]:
     return [row.expiration_cause for row in rows if row.type is TransactionType.EXPIRE]
 
 
-def move(bank: Bank, lot_id: int, to: str | None, **more: bool) -> None:
+def move(reader: ReadHarness, lot_id: int, to: str | None, **more: bool) -> None:
     """Move a lot's expiry; to None: expire it immediately."""
     expiration = Immediate() if to is None else ExpireAt(instant(to))
-    bank.do(UpdateExpiry(0, ANN, lot_id, expiration, **more))
+    reader.do(UpdateExpiry(0, ANN, lot_id, expiration, **more))
 
 
-def test_each_cause(bank: Bank) -> None:
+def test_each_cause(reader: ReadHarness) -> None:
     """A lapse, an Expire and an immediate UpdateExpiry are told apart."""
-    bank.earn(10, expires="2021-02-01")
-    ended = bank.earn(10, expires="2021-03-01")
-    bank.earn(10, expires="2021-04-01")
-    answer = bank.expire(5)
+    reader.earn(10, expires="2021-02-01")
+    ended = reader.earn(10, expires="2021-03-01")
+    reader.earn(10, expires="2021-04-01")
+    answer = reader.expire(5)
     assert answer.transaction.expiration_cause is ON_DEMAND
-    move(bank, ended, None)
-    bank.at("2021-06-01").earn(1)
-    assert causes(bank) == [ON_DEMAND, IMMEDIATE, LAPSE, LAPSE]
+    move(reader, ended, None)
+    reader.at("2021-06-01").earn(1)
+    assert causes(reader) == [ON_DEMAND, IMMEDIATE, LAPSE, LAPSE]
 
 
-def test_causes_at_the_very_instant(bank: Bank) -> None:
+def test_causes_at_the_very_instant(reader: ReadHarness) -> None:
     """A lapse that is recorded at its instant is one, also right before another lot is moved."""
-    bank.earn(10, expires="2021-02-01")
-    other = bank.earn(10, expires="2021-03-01")
-    bank.at("2021-02-01")
-    move(bank, other, "2021-03-05")
-    move(bank, other, None)
-    bank.earn(3, expires="2021-02-02")
-    bank.expire(3)
-    assert causes(bank) == [LAPSE, IMMEDIATE, ON_DEMAND]
+    reader.earn(10, expires="2021-02-01")
+    other = reader.earn(10, expires="2021-03-01")
+    reader.at("2021-02-01")
+    move(reader, other, "2021-03-05")
+    move(reader, other, None)
+    reader.earn(3, expires="2021-02-02")
+    reader.expire(3)
+    assert causes(reader) == [LAPSE, IMMEDIATE, ON_DEMAND]
 
 
-def test_a_lapse_that_was_undone_is_still_one(bank: Bank) -> None:
+def test_a_lapse_that_was_undone_is_still_one(reader: ReadHarness) -> None:
     """A reinstated lot leaves its lapse a lapse and an immediate end an immediate one."""
-    first = bank.earn(10, expires="2021-02-01")
-    bank.earn(10, expires="2021-02-01")
-    bank.at("2021-02-02")
-    move(bank, first, "2021-03-01", reinstate=True)
-    move(bank, first, None)
-    move(bank, first, "2021-03-02", reinstate=True)
-    assert causes(bank) == [LAPSE, IMMEDIATE]
+    first = reader.earn(10, expires="2021-02-01")
+    reader.earn(10, expires="2021-02-01")
+    reader.at("2021-02-02")
+    move(reader, first, "2021-03-01", reinstate=True)
+    move(reader, first, None)
+    move(reader, first, "2021-03-02", reinstate=True)
+    assert causes(reader) == [LAPSE, IMMEDIATE]
 
 
-def sources(bank: Bank, *lots: int) -> list[ExpirationSource]:
+def sources(reader: ReadHarness, *lots: int) -> list[ExpirationSource]:
     """Where the expiries of ann's lots come from; alone and in a listing it is the same."""
-    listed = {row.lot_id: row.expiration_source for row in bank.page(ListLots(0, ANN, None)).rows}
-    alone = [bank.ask(GetLot(lot)).expiration_source for lot in lots]
+    listed = {row.lot_id: row.expiration_source for row in reader.page(ListLots(0, ANN, None)).rows}
+    alone = [reader.ask(GetLot(lot)).expiration_source for lot in lots]
     assert alone == [listed[lot] for lot in lots]
     return alone
 
 
 @pytest.fixture
-def mixed(new_bank) -> Bank:
+def mixed(new_bank) -> ReadHarness:
     """A bank with policies of several kinds."""
     return new_bank(YEAR, NEVER, IDLE)
 
 
-def test_each_source(mixed: Bank) -> None:
+def test_each_source(mixed: ReadHarness) -> None:
     """The policy's, the earn's and an update's expiry are told apart, whatever follows."""
     by_policy = [mixed.earn(10, policy=code) for code in ("year", "never", "idle")]
     given = [mixed.earn(10, policy=code, expires="2021-05-01") for code in ("year", "idle")]
@@ -97,7 +97,7 @@ def test_each_source(mixed: Bank) -> None:
     assert sources(mixed, *by_policy, *given, moved, back) == expected
 
 
-def test_the_source_of_an_approved_lot(mixed: Bank) -> None:
+def test_the_source_of_an_approved_lot(mixed: ReadHarness) -> None:
     """What an approval answers has the lot's source, moved or not."""
     lots = [mixed.earn(10, initial_state=LotState.OPEN) for _ in range(2)]
     move(mixed, lots[0], "2021-06-01")

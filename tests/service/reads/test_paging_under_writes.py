@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from bank import IDLE, IDLE_MONTHLY, NEVER, YEAR, Bank, named
+from tests.support.service.read_harness import IDLE, IDLE_MONTHLY, NEVER, YEAR, ReadHarness, named
 
 from points_grpc.domain.commands import ChangeLotState, UpdateExpiry
 from points_grpc.domain.model import LotState, TransactionType
@@ -34,16 +34,16 @@ WRITES_MAX = 20
 class Traffic:
     """Random calls for a few members, each from a seeded source."""
 
-    def __init__(self, bank: Bank, seed: int) -> None:
-        self.bank = bank
+    def __init__(self, reader: ReadHarness, seed: int) -> None:
+        self.reader = reader
         self.random = random.Random(seed)
-        self._now = bank.clock.now()
+        self._now = reader.clock.now()
 
     def run(self, calls: int) -> None:
         """Make so many calls, refused ones included."""
         for _ in range(calls):
             if self.random.random() < 0.2:
-                self.bank.change_server()
+                self.reader.change_server()
             call = self.random.choice(
                 (self._earn, self._earn, self._spend, self._expire, self._move, self._approve)
             )
@@ -51,7 +51,7 @@ class Traffic:
                 call()
             if self.random.random() < 0.3:
                 self._now += timedelta(hours=self.random.randrange(1, 200))
-                self.bank.at(self._now.isoformat())
+                self.reader.at(self._now.isoformat())
 
     def _member(self) -> str:
         return self.random.choice(("ann", "ann", "ben", "cid"))
@@ -67,29 +67,29 @@ class Traffic:
         if self.random.random() < 0.3:
             more["initial_state"] = self.random.choice((LotState.OPEN, LotState.PENDING))
         more["reference"] = self.random.choice(("even", "odd"))
-        self.bank.earn(self.random.randrange(1, 20), self._member(), **more)
+        self.reader.earn(self.random.randrange(1, 20), self._member(), **more)
 
     _policies = ("year", "first", "never", "idle", "idle-monthly")
 
     def _spend(self) -> None:
-        self.bank.redeem(self.random.randrange(1, 60), self._member())
+        self.reader.redeem(self.random.randrange(1, 60), self._member())
 
     def _expire(self) -> None:
-        self.bank.expire(self.random.randrange(1, 20), self._member())
+        self.reader.expire(self.random.randrange(1, 20), self._member())
 
     def _lot(self) -> int:
-        rows = self.bank.page(LOTS).rows
+        rows = self.reader.page(LOTS).rows
         return self.random.choice(rows).lot_id if rows else 0
 
     def _move(self) -> None:
         to = self.random.choice((InDays(self.random.randrange(1, 100)), Immediate(), Never()))
         if self.random.random() < 0.2:
             to = ExpireAt(self._now + timedelta(days=20))
-        self.bank.do(UpdateExpiry(0, ANN, self._lot(), to, reinstate=True))
+        self.reader.do(UpdateExpiry(0, ANN, self._lot(), to, reinstate=True))
 
     def _approve(self) -> None:
         state = self.random.choice((LotState.APPROVED, LotState.CLOSED))
-        self.bank.do(ChangeLotState(self._lot(), state, approving=True))
+        self.reader.do(ChangeLotState(self._lot(), state, approving=True))
 
 
 def listed(
@@ -106,7 +106,7 @@ def listed(
             traffic.run(1)
             seen.append(look())
 
-    pages = traffic.bank.pages(
+    pages = traffic.reader.pages(
         lambda cursor: replace(listing, cursor=cursor, page_size=size), between
     )
     return [_id(row) for page in pages for row in page], seen
@@ -136,20 +136,20 @@ def check(shown: list[int], wanted: dict[int, Any], key: Callable[[Any], Any]) -
 
 
 @pytest.fixture(params=SEEDS)
-def traffic(new_bank: Callable[..., Bank], request: pytest.FixtureRequest) -> Traffic:
+def traffic(new_bank: Callable[..., ReadHarness], request: pytest.FixtureRequest) -> Traffic:
     """A bank with a past, from both of two servers."""
-    bank = new_bank(YEAR, NEVER, IDLE, IDLE_MONTHLY, FIRST)
-    traffic = Traffic(bank, request.param)
-    traffic.bank.earn(1)
+    reader = new_bank(YEAR, NEVER, IDLE, IDLE_MONTHLY, FIRST)
+    traffic = Traffic(reader, request.param)
+    traffic.reader.earn(1)
     for _ in range(4):
         traffic.run(10)
-        bank.change_server()
+        reader.change_server()
     return traffic
 
 
-def lot_keys(bank: Bank, **changes: Any) -> dict[int, tuple[Any, ...]]:
+def lot_keys(reader: ReadHarness, **changes: Any) -> dict[int, tuple[Any, ...]]:
     """By lot, its key in spending order."""
-    rows = bank.page(replace(LOTS, **changes)).rows
+    rows = reader.page(replace(LOTS, **changes)).rows
     return {
         row.lot_id: (
             PRIORITIES.get(row.policy, 0),
@@ -187,7 +187,7 @@ def test_lots_by_expiry(
     """
     monkeypatch.setattr("points_grpc.service.reads.listings.sorted_lots.RUNS_MAX", runs_max)
     listing = replace(LOTS, order=order, **changes)
-    shown, seen = listed(traffic, listing, 2, lambda: lot_keys(traffic.bank, **changes))
+    shown, seen = listed(traffic, listing, 2, lambda: lot_keys(traffic.reader, **changes))
     first = 0 if order is Order.SPENDING else 1
     check(shown, unchanged(seen), lambda key: key[first:])
 
@@ -197,17 +197,17 @@ def test_the_latest_lots(traffic: Traffic, long: bool, monkeypatch: pytest.Monke
     """Every lot is listed once, the highest id first, also of an account with a long history."""
     if long:
         monkeypatch.setattr("points_grpc.service.reads.listings.lots.EXAMINED_MAX", 10)
-    shown, seen = listed(traffic, LOTS, 3, lambda: dict.fromkeys(_ids(traffic.bank, LOTS), 0))
+    shown, seen = listed(traffic, LOTS, 3, lambda: dict.fromkeys(_ids(traffic.reader, LOTS), 0))
     check(shown, {number: number for number in unchanged(seen)}, lambda number: -number)
 
 
-def _ids(bank: Bank, listing: Listing) -> list[int]:
-    return [_id(row) for row in bank.page(listing).rows]
+def _ids(reader: ReadHarness, listing: Listing) -> list[int]:
+    return [_id(row) for row in reader.page(listing).rows]
 
 
-def rows_of(bank: Bank, listing: Listing) -> dict[int, tuple[Any, ...]]:
+def rows_of(reader: ReadHarness, listing: Listing) -> dict[int, tuple[Any, ...]]:
     """By transaction, its state, amount and place in the account."""
-    rows = bank.page(listing).rows
+    rows = reader.page(listing).rows
     return {row.transaction_id: (row.state, row.amount, row.transaction_id) for row in rows}
 
 
@@ -225,8 +225,8 @@ FILTERS: list[dict[str, Any]] = [
 def test_a_members_transactions(traffic: Traffic, order: Order, changes: dict[str, Any]) -> None:
     """Each of a member's transactions is listed once, in the order of the ledger."""
     listing = replace(OF_ANN, order=order, **changes)
-    ledger = {n: place for place, n in enumerate(_ids(traffic.bank, OF_ANN))}
-    shown, seen = listed(traffic, listing, 3, lambda: rows_of(traffic.bank, listing))
+    ledger = {n: place for place, n in enumerate(_ids(traffic.reader, OF_ANN))}
+    shown, seen = listed(traffic, listing, 3, lambda: rows_of(traffic.reader, listing))
     wanted = {n: ledger[n] for n in unchanged(seen)}
     sign = 1 if order is Order.NEWEST else -1
     check(shown, wanted, lambda place: sign * place)
@@ -236,7 +236,7 @@ def test_a_members_transactions(traffic: Traffic, order: Order, changes: dict[st
 def test_the_newest_transactions_of_everyone(traffic: Traffic, changes: dict[str, Any]) -> None:
     """Across members each transaction is listed once, the highest id first."""
     listing = replace(ACROSS, **changes)
-    shown, seen = listed(traffic, listing, 7, lambda: rows_of(traffic.bank, listing))
+    shown, seen = listed(traffic, listing, 7, lambda: rows_of(traffic.reader, listing))
     check(shown, unchanged(seen), lambda row: -row[2])
 
 
@@ -245,7 +245,7 @@ def test_the_newest_transactions_of_everyone(traffic: Traffic, changes: dict[str
 def test_the_largest_earns(traffic: Traffic, of: Listing, changes: dict[str, Any]) -> None:
     """Each EARN is listed once, the largest first, of equal ones the highest id."""
     listing = replace(of, order=Order.LARGEST, **{"types": EARNS, **changes})
-    shown, seen = listed(traffic, listing, 3, lambda: rows_of(traffic.bank, listing))
+    shown, seen = listed(traffic, listing, 3, lambda: rows_of(traffic.reader, listing))
     check(shown, unchanged(seen), lambda row: (-row[1], -row[2]))
 
 
@@ -253,10 +253,10 @@ def test_the_largest_earns(traffic: Traffic, of: Listing, changes: dict[str, Any
 @pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
 def test_expiry_changes(traffic: Traffic, order: Order, of_lot: bool) -> None:
     """Each change of an account or a lot is listed once, in the order of time."""
-    bank = traffic.bank
-    changes = bank.page(CHANGES).rows
+    reader = traffic.reader
+    changes = reader.page(CHANGES).rows
     of = replace(CHANGES, lot_id=changes[0].lot_id) if of_lot else CHANGES
-    ledger = {n: place for place, n in enumerate(_ids(bank, of))}
+    ledger = {n: place for place, n in enumerate(_ids(reader, of))}
     shown, seen = listed(traffic, replace(of, order=order), 2, lambda: dict(ledger))
     sign = 1 if order is Order.NEWEST else -1
     check(shown, unchanged(seen), lambda place: sign * place)
