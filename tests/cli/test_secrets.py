@@ -220,7 +220,7 @@ def test_an_address_has_no_user(text: str) -> None:
 def test_files_are_made_in_one_place_only() -> None:
     """Every file that a command writes is made as a private one; the embedded server has its own.
 
-    What `make openapi` writes is no secret and belongs to the repository.
+    What `make openapi` and `make reference` write is no secret and belongs to the repository.
     """
     sources = Path(__file__).parents[2] / "src" / "points_grpc"
     writes = re.compile(r'O_CREAT|write_text|write_bytes|"[wax]\+?b?"[,)]|"r\+b?"')
@@ -231,6 +231,7 @@ def test_files_are_made_in_one_place_only() -> None:
     }
     assert found == {
         "cli/commands/export.py",  # gzip over a private file
+        "cli/reference.py",
         "gateway/openapi/__main__.py",
         "private_files.py",
         "storage/embedded/server.py",  # with O_NOFOLLOW, in a folder that is its own

@@ -7,8 +7,9 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.domain.policies import repeatable, utc
 
 from points_grpc.domain import calendar
 from points_grpc.domain.calendar import OutOfCalendar
@@ -25,16 +26,11 @@ ODD = [BERLIN, NEW_YORK, LORD_HOWE, APIA, SAO_PAULO, KATHMANDU, BEIRUT, CAIRO]
 ODD += [ST_JOHNS, NUUK, ASUNCION, HAVANA, KIRITIMATI, ZoneInfo("UTC")]
 
 
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
 def naive(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
 TICK = timedelta(microseconds=1)
-repeatable = settings(derandomize=True, deadline=None, max_examples=300)
 zones = st.sampled_from(ODD)
 instants = st.datetimes(naive("1975-01-01"), naive("2040-01-01"), timezones=st.just(UTC))
 days = st.dates(date(1975, 1, 1), date(2040, 1, 1))

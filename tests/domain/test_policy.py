@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.support.domain.policies import (
+    APIA,
+    BERLIN,
+    KATHMANDU,
+    LORD_HOWE,
+    NEW_YORK,
+    NUUK,
+    ODD,
+    SAO_PAULO,
+    instants,
+    local,
+    repeatable,
+    utc,
+    zones,
+)
 
-from points_grpc.domain.calendar import LAST_SECOND, OutOfCalendar, local_date, local_time
+from points_grpc.domain.calendar import LAST_SECOND, OutOfCalendar, local_time
 from points_grpc.domain.model import Period, Policy, PolicyKind, Rounding
 from points_grpc.domain.policy import (
-    ExpireAt,
     ExpireOn,
-    Immediate,
     InDays,
     InMonths,
-    Never,
     fixed_expiry,
     inactivity_expiry,
     resolve_expiration,
 )
 
-BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
-LORD_HOWE, APIA = ZoneInfo("Australia/Lord_Howe"), ZoneInfo("Pacific/Apia")
-SAO_PAULO, KATHMANDU = ZoneInfo("America/Sao_Paulo"), ZoneInfo("Asia/Kathmandu")
-ST_JOHNS, NUUK = ZoneInfo("America/St_Johns"), ZoneInfo("America/Nuuk")
-ODD = [BERLIN, NEW_YORK, LORD_HOWE, APIA, SAO_PAULO, KATHMANDU, ST_JOHNS, NUUK]
 DAY, MONTH, QUARTER, YEAR = list(Rounding)[1:]
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def local(zone: ZoneInfo, at: datetime | None) -> str:
-    assert at is not None
-    assert at.tzinfo is UTC
-    return str(local_time(zone, at))
 
 
 def policy(kind: PolicyKind, **settings: object) -> Policy:
@@ -58,21 +55,15 @@ def fixed_dates(*dates: tuple[int, int], **minimum_life: int) -> Policy:
     return policy(PolicyKind.FIXED_DATES, dates=dates, minimum_life=life)
 
 
-repeatable = settings(derandomize=True, deadline=None, max_examples=500)
-zones = st.sampled_from(ODD)
 roundings = st.sampled_from(Rounding)
+
+
 lengths = st.one_of(
     st.builds(Period, days=st.integers(1, 800)), st.builds(Period, months=st.integers(1, 30))
 )
-instants = st.datetimes(
-    utc("1985-01-01").replace(tzinfo=None),
-    utc("2030-01-01").replace(tzinfo=None),
-    timezones=st.just(UTC),
-)
+
 
 # Fixed expiries
-
-
 @pytest.mark.parametrize(
     ("zone", "length", "earned", "expires"),
     [
@@ -259,8 +250,6 @@ def test_expiry_beyond_the_calendar() -> None:
 
 
 # Inactivity
-
-
 @pytest.mark.parametrize(
     ("zone", "length", "since", "expires"),
     [
@@ -313,6 +302,8 @@ TURNS = [  # instants at which clocks or months turn in one of the zones
     *("2025-03-09 07:00", "2025-03-30 01:00", "2025-04-05 15:00", "2025-10-04 15:30"),
     *("2025-10-26 01:00", "2025-11-02 06:00", "2025-12-31 23:00", "2026-01-31 18:15"),
 ]
+
+
 near_turns = st.builds(
     lambda turn, months, days, off: utc(turn) + timedelta(31 * months + days, microseconds=off),
     st.sampled_from(TURNS),
@@ -320,6 +311,8 @@ near_turns = st.builds(
     st.integers(-4, 1),
     st.one_of(st.integers(-3, 3), st.integers(-(10**11), 10**11)),
 )
+
+
 steps = st.one_of(st.integers(0, 3), st.integers(0, 10**10), st.integers(0, 3 * 10**11))
 
 
@@ -359,48 +352,3 @@ def test_inactivity_is_a_period(
     expected = fixed_expiry(twin, zone, since)
     assert expected is not None
     assert inactivity_expiry(rule, zone, since) >= expected
-
-
-# Explicit expirations
-
-
-@pytest.mark.parametrize(
-    ("expiration", "base", "expires"),
-    [
-        (ExpireOn(date(2025, 3, 30)), "2025-01-01 12:00", "2025-03-30 23:59:59"),
-        (InDays(0), "2025-06-01 21:59:59.5", "2025-06-01 23:59:59"),
-        (InDays(0), "2025-06-01 22:00", "2025-06-02 23:59:59"),
-        (InDays(30), "2025-10-01 12:00", "2025-10-31 23:59:59"),
-        (InDays(1), "2024-02-28 12:00", "2024-02-29 23:59:59"),
-        (InMonths(1), "2025-01-31 12:00", "2025-02-28 23:59:59"),
-        (InMonths(1), "2025-01-31 23:00", "2025-03-01 23:59:59"),
-        (InMonths(12), "2024-02-29 12:00", "2025-02-28 23:59:59"),
-    ],
-)
-def test_explicit_dates(expiration: ExpireOn | InDays | InMonths, base: str, expires: str) -> None:
-    """A date, and days and months from the base's local date, end at 23:59:59.000."""
-    assert local(BERLIN, resolve_expiration(expiration, BERLIN, utc(base))) == expires
-
-
-def test_explicit_instants() -> None:
-    """An instant stands for itself in UTC, never for none, and immediate for no instant."""
-    at = datetime(2025, 6, 1, 12, 0, 0, 5, tzinfo=BERLIN)
-    resolved = resolve_expiration(ExpireAt(at), NEW_YORK, utc("2025-01-01"))
-    assert resolved == utc("2025-06-01 10:00:00.000005")
-    assert resolved.tzinfo is UTC
-    assert resolve_expiration(Never(), BERLIN, utc("2025-01-01")) is None
-    with pytest.raises(ValueError, match="immediate"):
-        resolve_expiration(Immediate(), BERLIN, utc("2025-01-01"))
-    with pytest.raises(ValueError, match="aware"):
-        resolve_expiration(ExpireAt(at.replace(tzinfo=None)), BERLIN, utc("2025-01-01"))
-
-
-@repeatable
-@given(zones, instants, st.integers(0, 5000))
-def test_days_end_on_their_date(zone: ZoneInfo, base: datetime, days: int) -> None:
-    """Days from a base end on the date so many days after the base's own."""
-    at = resolve_expiration(InDays(days), zone, base)
-    assert at is not None
-    day = local_date(zone, base) + timedelta(days=days)
-    skipped = day == date(2011, 12, 30) or zone is NUUK
-    assert local_date(zone, at) == day or skipped

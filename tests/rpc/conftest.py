@@ -11,10 +11,20 @@ from typing import Any
 import grpc.aio
 import pytest
 from google.rpc import error_details_pb2, status_pb2
+from tests.support.rpc.jwt_issuer import (
+    RSA_KEY,
+    Issuer,
+    pem,
+)
+from tests.support.rpc.recording_service import Book
 from tests.support.rpc.sample_engine import NOW, FakeEngine, Samples
 
 from points.dev.v1 import test_clock_pb2_grpc
-from points.v1 import member_service_pb2_grpc, points_service_pb2_grpc, program_service_pb2_grpc
+from points.v1 import (
+    member_service_pb2_grpc,
+    points_service_pb2_grpc,
+    program_service_pb2_grpc,
+)
 from points_grpc.clock import TestClock
 from points_grpc.domain.commands import Caller
 from points_grpc.errors import InvalidField
@@ -148,3 +158,15 @@ def field_at_fault() -> Callable[..., str]:
 def unpacked() -> Callable[[status_pb2.Status], SimpleNamespace]:
     """Unpacks a status of a partial answer."""
     return unpack
+
+
+@pytest.fixture
+def issuer():
+    """Has one RSA key in a PEM file."""
+    return Issuer(pem(RSA_KEY))
+
+
+@pytest.fixture
+def book():
+    """The book behind the server."""
+    return Book()

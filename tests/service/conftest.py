@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
+from sqlalchemy import (
+    DDL,
+)
+from tests.support.service.audit_story import (
+    CHECKS,
+    TABLES,
+    done,
+    tell,
+)
 from tests.support.service.engine_harness import EngineHarness, deadlocks
+from tests.support.service.lanes import Gate, Open
 from tests.support.service.ledger_audit import audit
-from tests.support.service.ledger_harness import LedgerHarness
+from tests.support.service.ledger_harness import (
+    START,
+    LedgerHarness,
+)
+from tests.support.service.program_changes import do
 
 from points_grpc.clock import TestClock
+from points_grpc.domain.admin.commands import (
+    CreateCurrency,
+    CreateProgram,
+)
 from points_grpc.domain.commands import Caller
 from points_grpc.service.admin.executor import AdminExecutor
 from points_grpc.service.admin.members import MemberService
 from points_grpc.service.admin.programs import ProgramService
+from points_grpc.service.batching import Lane
 from points_grpc.storage.core.database import Database
 from points_grpc.storage.core.ids import IdSource
 
 T = TypeVar("T")
-
-START = datetime(2031, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
 
 
 class Office:
@@ -122,3 +138,43 @@ def open_engine(
     for engine_harness in branches:
         engine_harness.close()
     assert harness.look(deadlocks) == 0
+
+
+@pytest.fixture
+def shop(admin_harness: Any) -> Any:
+    """An office whose acme has the program 1 with the currency 10, `pts`."""
+    do(admin_harness, CreateProgram("Shop", "Europe/Berlin", 1))
+    do(admin_harness, CreateCurrency(1, "pts", 2, "cash", 100, 10))
+    return admin_harness
+
+
+@pytest.fixture
+def open_lane() -> Iterator[Open]:
+    """Opens lanes, each with its gate."""
+    opened: list[tuple[Lane[str], Gate]] = []
+
+    def open_one(**more: Any) -> tuple[Lane[str], Gate]:
+        gate = Gate()
+        lane: Lane[str] = Lane("test", gate, more.pop("bounds", None), **more)
+        lane.start()
+        opened.append((lane, gate))
+        return lane, gate
+
+    yield open_one
+    for lane, gate in opened:
+        gate.open()
+        lane.stop()
+
+
+@pytest.fixture(scope="module")
+def story(module_database_url: str) -> Iterator[LedgerHarness]:
+    """A database in which everything has happened, without what keeps it from being broken."""
+    harness = LedgerHarness(module_database_url, TestClock(START))
+    harness.open_program()
+    tell(harness)
+    for table, name in CHECKS:
+        harness.look(done(DDL(f"ALTER TABLE {table} DROP CONSTRAINT {name}")))
+    for table in TABLES:
+        harness.look(done(DDL(f"CREATE TABLE kept_{table.name} AS TABLE {table.name}")))
+    yield harness
+    harness.close()

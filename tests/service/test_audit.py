@@ -4,74 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from sqlalchemy import (
     DDL,
     ColumnElement,
-    Engine,
-    Executable,
     Table,
     delete,
-    event,
     func,
     select,
     update,
 )
+from tests.support.service.audit_story import TABLES, A, Break, C, L, P, R, done, spent
+from tests.support.service.days import DAY
 from tests.support.service.ledger_audit import audit
 from tests.support.service.ledger_harness import (
     START,
     LedgerHarness,
-    approve,
-    earn,
-    expire,
-    move,
-    redeem,
-    update_status,
 )
 
-from points_grpc.clock import TestClock
-from points_grpc.domain.model import LotState, TransactionType
-from points_grpc.domain.policy import InDays
+from points_grpc.domain.model import TransactionType
 from points_grpc.service.audit.checks import RULES
 from points_grpc.storage import tables as t
-from points_grpc.storage.audit.findings import join_as_written
 from points_grpc.storage.core.database import Connection
 
 T = TransactionType
-DAY = timedelta(days=1)
+
+
 FAR = 2**52
 """A multiple of 64, so that adding it to an id leaves the bucket."""
-
-CHECKS = (
-    ("accounts", "totals_agree"),
-    ("accounts", "nothing_negative"),
-    ("lots", "parts_agree"),
-    ("lots", "nothing_negative"),
-    ("lots", "unfinished_is_true"),
-)
-TABLES = tuple(t.metadata.tables[name] for name in (
-    "members", "identifiers", "member_identifiers", "accounts", "lots", "transactions",
-    "allocations", "expiry_changes", "requests",
-))  # fmt: skip
-
-Break = Callable[[Connection], Any]
-
-
-@pytest.fixture(scope="module")
-def story(module_database_url: str) -> Iterator[LedgerHarness]:
-    """A database in which everything has happened, without what keeps it from being broken."""
-    harness = LedgerHarness(module_database_url, TestClock(START))
-    harness.open_program()
-    tell(harness)
-    for table, name in CHECKS:
-        harness.look(done(DDL(f"ALTER TABLE {table} DROP CONSTRAINT {name}")))
-    for table in TABLES:
-        harness.look(done(DDL(f"CREATE TABLE kept_{table.name} AS TABLE {table.name}")))
-    yield harness
-    harness.close()
 
 
 @pytest.fixture
@@ -89,55 +51,6 @@ def broken(story: LedgerHarness) -> Iterator[Callable[[Break], set[str]]]:
         story.look(done(delete(table)))
         kept = [DDL(f"INSERT INTO {table.name} SELECT * FROM kept_{table.name}")]
         story.look(lambda at, kept=kept: at.execute(kept[0]))
-
-
-def done(statement: Executable) -> Break:
-    return lambda at: at.execute(statement)
-
-
-def tell(harness: LedgerHarness) -> None:
-    """Lots of every kind, spent, moved, approved, cancelled, lapsed and reinstated."""
-
-    def later(days: int) -> None:
-        harness.clock.set(harness.clock.now() + days * DAY)
-
-    fixed = harness.do(earn(100, policy="month", request_id="r1"))
-    idle = harness.do(earn(500, policy="idle", request_id="r2"))
-    harness.do(earn(30, policy="idle-first"))
-    dated = harness.do(earn(13, "gus", policy="idle", expiration=InDays(90)))
-    opened = harness.do(earn(7, initial_state=LotState.OPEN))
-    pending = harness.do(earn(8, initial_state=LotState.PENDING))
-    cancelled = harness.do(earn(9, initial_state=LotState.OPEN))
-    harness.do(earn(11, initial_state=LotState.OPEN, policy="month"))
-    harness.do(update_status(opened, LotState.PENDING))
-    harness.do(approve(pending, request_id="r3"))
-    harness.do(update_status(cancelled, LotState.CLOSED))
-    harness.do(redeem(40, request_id="r4"))
-    later(19)
-    harness.do(move(fixed, InDays(90), request_id="r5"))
-    harness.do(expire(5, request_id="r6"))
-    harness.do(redeem(1))
-    later(30)
-    harness.do(redeem(60))
-    later(21)
-    harness.do(redeem(60))  # later than the EARN foretold
-    later(70)
-    harness.do(earn(3))  # what followed activity has lapsed by now
-    harness.do(move(idle, InDays(400), reinstate=True))
-    harness.do(move(harness.do(earn(5, "bob", policy="month")), member="bob"))
-    harness.do(earn(20, "bob", policy="month"))
-    harness.do(redeem(20, "bob"))
-    later(10)
-    harness.do(earn(1, "bob"))
-    late = harness.do(earn(6, "cas", policy="month"))
-    later(40)
-    harness.do(move(late, reinstate=True, member="cas"))
-    harness.do(earn(6, "dan", policy="year-end"))
-    harness.do(earn(2, "eve", policy="idle"))
-    early = harness.do(earn(4, "fay", initial_state=LotState.OPEN))
-    harness.do(approve(early))
-    harness.do(redeem(1, "fay"))
-    harness.do(move(dated, InDays(400), reinstate=True, member="gus"))
 
 
 def test_what_the_ledger_wrote_is_right(story: LedgerHarness) -> None:
@@ -172,26 +85,53 @@ def removed(table: Table, *where: ColumnElement[bool]) -> Break:
     return remove
 
 
-A, L, R, P, C = t.accounts, t.lots, t.transactions, t.allocations, t.expiry_changes
 M, N, N_OF = t.members, t.identifiers, t.member_identifiers
 
+
 FIGURES_AND_LOTS = "its figures differ from its lots"
+
+
 FIGURES_AND_ROWS = "its figures differ from its transactions"
+
+
 NOT_LIVE = "it took from a lot that was not live, or expired it at another instant than its expiry"
+
+
 LATE = "its bound is later than the expiry of a lot"
+
+
 FOLLOWS = " that follows its activity"
+
+
 ORPHAN_IDENTIFIER = "an identifier is not found both by name and by member"
+
+
 KEPT = "a request id is kept for what is not there"
+
+
 GAPS = "its versions have gaps"
 
-spent = select(P.c.transaction_id)
+
 redeemed = R.c.type == T.REDEEM
+
+
 lapse = (R.c.type == T.EXPIRE) & (R.c.effective_at < R.c.created_at)
+
+
 idle_lot = L.c.rule != 0
+
+
 fixed_lot = (L.c.rule == 0) & L.c.expires_at.is_not(None)
+
+
 year_end = L.c.unfinished & fixed_lot & (L.c.amount == 6)
+
+
 idle_rest = L.c.unfinished & idle_lot & (L.c.amount == 2)
+
+
 of_redeem = P.c.transaction_id.in_(select(R.c.transaction_id).where(redeemed))
+
 
 CASES: dict[str, tuple[Break, set[str]]] = {
     "available": (
@@ -392,31 +332,3 @@ def test_every_rule_is_broken_by_some_case() -> None:
     """There is no rule that no case has seen work."""
     rules = {rule for _, wanted in CASES.values() for rule in wanted}
     assert rules >= RULES
-
-
-def test_joins_as_written(story: LedgerHarness) -> None:
-    """Questions join in their own order, whatever PostgreSQL believes of the tables."""
-    asked: list[str] = []
-
-    def begun(_: Connection) -> None:
-        asked.append("BEGIN")
-
-    def sent(_: Connection, __: Any, statement: str, *___: Any) -> None:
-        asked.append("order" if "set_config" in statement else "question")
-
-    event.listen(Engine, "begin", begun)
-    event.listen(Engine, "before_cursor_execute", sent)
-    try:
-        assert audit(story.database) == []
-    finally:
-        event.remove(Engine, "begin", begun)
-        event.remove(Engine, "before_cursor_execute", sent)
-    after_begin = {after for one, after in pairwise(asked) if one == "BEGIN"}
-    assert after_begin == {"order"}
-
-    def order(connection: Connection) -> Any:
-        join_as_written(connection)
-        names = ("join_collapse_limit", "from_collapse_limit")
-        return connection.execute(select(*(func.current_setting(n) for n in names))).one()
-
-    assert story.look(order) == ("1", "1")

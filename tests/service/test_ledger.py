@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
+from tests.support.service.days import DAY
 from tests.support.service.ledger_harness import (
     IDLE_DAYS,
     PROGRAM,
@@ -19,53 +19,30 @@ from tests.support.service.ledger_harness import (
     expire,
     move,
     moves,
-    named,
     outcomes,
     redeem,
     update_status,
 )
+from tests.support.service.ledgers import contents
 
-from points_grpc.domain.admin.commands import CreateMember, UpdatePolicy, UpdateProgram
-from points_grpc.domain.commands import MemberName, member_by_id
-from points_grpc.domain.model import AwardKind, LotCategory, LotState, Period, PolicyKind
+from points_grpc.domain.admin.commands import UpdatePolicy, UpdateProgram
+from points_grpc.domain.model import LotState, Period, PolicyKind
 from points_grpc.domain.policy import InDays, Never
-from points_grpc.domain.queries import GetAccount, GetLot
+from points_grpc.domain.queries import GetLot
 from points_grpc.domain.results import Earned, ExpiryUpdated, Redeemed
 from points_grpc.errors import (
-    AccountNotFound,
-    CurrencyNotFound,
-    IdentifierTaken,
     InsufficientPoints,
     InvalidField,
-    LotNotFound,
     LotNotLive,
     MemberNotFound,
     PolicyNotFound,
-    ProgramNotFound,
-    Refusal,
-    TransactionNotFound,
     TransactionNotOpen,
 )
 from points_grpc.service.writes.ledger import LedgerTerms
-from points_grpc.storage.tables import accounts, lots, members, metadata
-
-DAY = timedelta(days=1)
-OURS = 2**46 + 64 * 12345
-
-
-def count(harness: LedgerHarness, table: Any) -> int:
-    return harness.look(lambda at: at.scalar(select(func.count()).select_from(table)))
-
-
-def contents(harness: LedgerHarness) -> dict[str, int]:
-    """How many rows each table has, apart from the numbers and the units of work."""
-    aside = ("id_blocks", "units")
-    return {t.name: count(harness, t) for t in metadata.tables.values() if t.name not in aside}
+from points_grpc.storage.tables import accounts, lots
 
 
 # Groups
-
-
 def test_a_group_is_dropped_whole(harness: LedgerHarness) -> None:
     """What came before the refused command of a group is undone with it."""
     before = contents(harness)
@@ -182,236 +159,7 @@ def test_what_a_dropped_group_lapsed_is_lapsed_by_the_next(harness: LedgerHarnes
     assert (view.available, view.total_expired, view.total_earned) == (3, 100, 103)
 
 
-# Enrolment
-
-
-def test_two_earns_of_one_batch_enrol_a_member_once(harness: LedgerHarness) -> None:
-    """The first Earn enrols the member, the second finds it, in another currency as well."""
-    harness.execute(
-        harness.call(earn(1, "new")),
-        harness.call(earn(2, "new")),
-        harness.call(earn("0.25", "new", currency="EUR")),
-    )
-    assert (count(harness, members), count(harness, accounts)) == (1, 2)
-    assert harness.account("new").available == 3
-    assert harness.account("new", "EUR").available == 25
-
-
-def test_a_refused_enrolment_leaves_nothing(harness: LedgerHarness) -> None:
-    """An Earn that is refused enrols nobody; a later one of the batch may."""
-    before = contents(harness)
-    harness.refusal(earn(1, "new", policy="nix"))
-    assert contents(harness) == before
-    results = harness.execute(
-        harness.call(earn(1, "new", policy="nix")),
-        harness.call(earn(1, "new")),
-        harness.call(redeem(1, "new")),
-    )
-    assert [type(r[0]) for r in results] == [PolicyNotFound, Earned, Redeemed]
-    assert count(harness, members) == 1
-
-
-def test_commands_before_an_enrolment_do_not_see_it(harness: LedgerHarness) -> None:
-    """In a batch a Redeem before the enrolling Earn finds nobody, one after it the points."""
-    results = harness.execute(
-        harness.call(redeem(1, "new")), harness.call(earn(5, "new")), harness.call(redeem(2, "new"))
-    )
-    assert [type(r[0]) for r in results] == [MemberNotFound, Earned, Redeemed]
-
-
-def test_a_group_sees_its_own_enrolment(harness: LedgerHarness) -> None:
-    """Within a group the same holds, and what is refused later takes the enrolment with it."""
-    (result,) = harness.execute(harness.call(earn(5, "new"), redeem(2, "new")))
-    assert isinstance(result[1], Redeemed)
-    (result,) = harness.execute(harness.call(earn(5, "newer"), redeem(6, "newer")))
-    assert isinstance(result[1], InsufficientPoints)
-    assert count(harness, members) == 1
-
-
-def test_only_programs_that_say_so_enrol(harness: LedgerHarness) -> None:
-    """Without auto-enrolment, and by other identifiers, an Earn finds nobody."""
-    harness.open_program(program_id=123, auto_enroll=False)
-    assert isinstance(harness.refusal(earn(1, "new", program_id=123)), MemberNotFound)
-    by_mail = earn(1, name=MemberName("email", "a@b.example"))
-    assert isinstance(harness.refusal(by_mail), MemberNotFound)
-    assert count(harness, members) == 0
-
-
-# Names
-
-
-def test_what_is_missing_is_told_apart(harness: LedgerHarness) -> None:
-    """Unknown programs, currencies, policies, members and accounts have their own refusals."""
-    harness.do(earn(1))
-    cases: list[tuple[Any, type[Refusal]]] = [
-        (replace(earn(1), program_id=7), ProgramNotFound),
-        (earn(1, currency="XYZ"), CurrencyNotFound),
-        (earn(1, currency=99), CurrencyNotFound),
-        (earn(1, policy="nix"), PolicyNotFound),
-        (redeem(1, "nobody"), MemberNotFound),
-        (redeem(1, name=member_by_id(OURS)), MemberNotFound),
-        (redeem(1, name=member_by_id(17)), MemberNotFound),
-        (redeem(1, currency="EUR"), AccountNotFound),
-        (expire(1, currency="EUR"), AccountNotFound),
-        (move(OURS), LotNotFound),
-        (move(17), LotNotFound),
-        (move(OURS, member="nobody"), MemberNotFound),
-        (update_status(harness.do(earn(1)), LotState.CLOSED), TransactionNotOpen),
-    ]
-    for command, refusal in cases:
-        assert type(harness.refusal(command)) is refusal, command
-    results = harness.execute(*(harness.call(command) for command, _ in cases))
-    assert [type(r[0]) for r in results] == [refusal for _, refusal in cases]
-
-
-def test_program_0_is_the_callers_default(harness: LedgerHarness) -> None:
-    """Program 0 and no currency mean the caller's and the program's default."""
-    answer = harness.do(earn(1, program_id=0, currency=None))
-    assert (answer.account.owner.program_id, answer.account.owner.currency.code) == (PROGRAM, "PTS")
-
-
-def test_any_identifier_names_the_member(harness: LedgerHarness) -> None:
-    """Ours, the vendor's and linked identifiers all reach the same account."""
-    names = (MemberName("vendor_id", "77"), MemberName("email", "a@b.example"), named("ann"))
-    harness.administrate(lambda _, book: book.create_member(harness.acme, CreateMember(names)))
-    answer = harness.do(earn(1))
-    label = answer.account.owner.member
-    assert (label.vendor_id, label.external_id) == (77, "ann")
-    for name in (*names, member_by_id(label.member_id), member_by_id(77)):
-        harness.do(earn(1, name=name))
-    assert harness.account().available == 6
-    assert count(harness, accounts) == 1
-
-
-def test_a_lot_is_found_by_the_vendors_id(harness: LedgerHarness) -> None:
-    """A migrated lot answers to the id that it had, for its member alone."""
-    lot = harness.do(earn(10, vendor_id=5))
-    harness.do(earn(10, "bob", vendor_id=6))
-    moved = harness.do(move(5, START + DAY))
-    assert (moved.change.lot_id, moved.change.lot_vendor_id) == (lot.lot.lot_id, 5)
-    assert isinstance(harness.refusal(move(6)), LotNotFound)
-    assert harness.do(move(6, member="bob")).change.lot_vendor_id == 6
-
-
-def test_a_lot_of_the_same_batch_is_found_by_the_vendors_id(harness: LedgerHarness) -> None:
-    """A vendor's lot can be moved in the batch that makes it, but not before it is made."""
-    results = harness.execute(
-        harness.call(move(5, START + DAY)),
-        harness.call(earn(10, vendor_id=5)),
-        harness.call(move(5, START + DAY, currency="EUR")),
-        harness.call(move(5, START + DAY, currency="PTS")),
-        harness.call(redeem(10)),
-    )
-    assert [type(r[0]) for r in results] == [
-        LotNotFound,
-        Earned,
-        LotNotFound,
-        ExpiryUpdated,
-        Redeemed,
-    ]
-
-
-def test_a_vendors_lot_id_is_taken_once(harness: LedgerHarness) -> None:
-    """A member's second lot with a vendor's id is refused, in the batch and after it."""
-    results = harness.execute(
-        harness.call(earn(1, vendor_id=5)),
-        harness.call(earn(1, vendor_id=5)),
-        harness.call(earn(1, vendor_id=5, currency="EUR")),
-        harness.call(earn(1, "bob", vendor_id=5)),
-    )
-    assert [type(r[0]) for r in results] == [Earned, IdentifierTaken, IdentifierTaken, Earned]
-    assert isinstance(harness.refusal(earn(1, vendor_id=5, currency="EUR")), IdentifierTaken)
-
-
-def test_a_refused_lot_leaves_the_vendors_id_free(harness: LedgerHarness) -> None:
-    """A vendor's lot id of a dropped group can be used by the next."""
-    first, second = harness.execute(
-        harness.call(earn(1, vendor_id=5), redeem(2)), harness.call(earn(1, vendor_id=5))
-    )
-    assert (type(first[0]), type(second[0])) == (InsufficientPoints, Earned)
-
-
-def test_the_checks_of_an_update_must_match(harness: LedgerHarness) -> None:
-    """A lot of another kind, currency, category, member or program is not found."""
-    harness.open_program(program_id=123)
-    lot = harness.do(earn(10, kind=AwardKind.POINT_AWARDED_LINEITEM))
-    harness.do(earn(10, "bob"))
-    soon = START + DAY
-    for wrong in (
-        move(lot, soon, kind=AwardKind.POINT_AWARDED),
-        move(lot, soon, currency="EUR"),
-        move(lot, soon, category=LotCategory.PROMISED),
-        move(lot, soon, member="bob"),
-        replace(move(lot, soon), program_id=123),
-    ):
-        assert isinstance(harness.refusal(wrong), LotNotFound)
-    right = move(lot, soon, kind=lot.lot.kind, currency="PTS", category=LotCategory.REGULAR)
-    assert harness.do(right).change.new_expires_at == soon
-
-
-# Tenants
-
-
-def test_other_tenants_things_are_not_found(harness: LedgerHarness) -> None:
-    """A tenant neither reaches nor learns of another's members, lots and transactions."""
-    mine = harness.do(earn(10, initial_state=LotState.OPEN, vendor_id=5))
-    harness.do(earn(10))
-    spent = harness.do(redeem(1))
-    harness.open_program(harness.rival)
-    harness.do(earn(1), harness.rival)
-    spent_id = spent.transaction.transaction_id
-    member = member_by_id(mine.account.owner.member.member_id)
-    for command, refusal in (
-        (approve(mine), TransactionNotFound),
-        (replace(approve(mine), transaction_id=spent_id), TransactionNotFound),
-        (move(mine), LotNotFound),
-        (move(5), LotNotFound),
-        (move(mine, name=member), MemberNotFound),
-        (redeem(1, name=member), MemberNotFound),
-        (earn(1, name=member), MemberNotFound),
-    ):
-        assert type(harness.refusal(command, harness.rival)) is refusal
-
-
-def test_two_tenants_naming_one_thing_in_a_batch_stay_apart(harness: LedgerHarness) -> None:
-    """A tenant gains nothing from sharing a batch with the owner of what it names."""
-    mine = harness.do(earn(10, initial_state=LotState.OPEN))
-    harness.do(earn(10))
-    spent = harness.do(redeem(1))
-    other = replace(approve(mine), transaction_id=spent.transaction.transaction_id)
-    harness.open_program(harness.rival)
-    harness.do(earn(1), harness.rival)
-    results = harness.execute(
-        harness.call(approve(mine), caller=harness.rival),
-        harness.call(other, caller=harness.rival),
-        harness.call(move(mine, START + DAY), caller=harness.rival),
-        harness.call(update_status(mine, LotState.PENDING)),
-        harness.call(other),
-        harness.call(move(mine, START + DAY)),
-        harness.call(approve(mine), caller=harness.rival),
-    )
-    assert [type(r[0]).__name__ for r in results] == [
-        "TransactionNotFound",
-        "TransactionNotFound",
-        "LotNotFound",
-        "LotStateChanged",
-        "TransactionNotOpen",
-        "ExpiryUpdated",
-        "TransactionNotFound",
-    ]
-
-
-def test_an_external_id_belongs_to_its_tenant(harness: LedgerHarness) -> None:
-    """The same external id in two tenants is two members, in one batch as well."""
-    harness.open_program(harness.rival)
-    harness.execute(harness.call(earn(1)), harness.call(earn(2), caller=harness.rival))
-    assert harness.account().available == 1
-    assert harness.read(GetAccount(PROGRAM, named("ann"), "PTS"), harness.rival).available == 2
-
-
 # Spending and states
-
-
 def test_spending_reaches_beyond_the_lots_loaded_first(harness: LedgerHarness) -> None:
     """With many lots under several rules, spending order holds across what is loaded when."""
     commands = [
@@ -505,8 +253,6 @@ def test_an_earn_that_lapses_at_once_hides_no_other_lot(harness: LedgerHarness) 
 
 
 # Crowded accounts
-
-
 def test_a_crowded_account_is_for_the_bulk_lane(harness: LedgerHarness) -> None:
     """An account with more due lots than a ledger takes on is handed on, untouched."""
     harness.execute(harness.call(*(earn(1, policy="month") for _ in range(8)), earn(5)))
@@ -522,94 +268,7 @@ def test_a_crowded_account_is_for_the_bulk_lane(harness: LedgerHarness) -> None:
     assert outcomes(oversized)[0].account.total_expired == 8
 
 
-def test_a_preview_of_a_crowded_account_is_for_another_lane(harness: LedgerHarness) -> None:
-    """A preview goes where a write would: handed on, and answered where all lots are taken on."""
-    harness.execute(harness.call(*(earn(1, policy="month") for _ in range(300)), earn(5)))
-    harness.clock.set(START + 31 * DAY)
-    oversized, free = harness.call(redeem(5)), harness.call(earn(1, "bob"))
-    with harness.snapshot.unit() as connection:
-        assert harness.ledger.preview(connection, [oversized, free]) == [oversized]
-    assert (oversized.settled, free.settled) == (False, True)
-    (answer,) = harness.preview(redeem(5))
-    assert (answer.account.available, answer.account.total_expired) == (0, 300)
-
-
-# Previews
-
-
-def without_ids(answer: Any) -> Any:
-    """An answer without what is made for it."""
-    account = replace(answer.account, owner=None)
-    transaction = replace(answer.transaction, owner=None, transaction_id=0, lot_id=0)
-    if isinstance(answer, Earned):
-        lot = replace(answer.lot, owner=None, lot_id=0)
-        return replace(answer, account=account, transaction=transaction, lot=lot)
-    return replace(answer, account=account, transaction=transaction)
-
-
-def test_a_preview_changes_nothing(harness: LedgerHarness) -> None:
-    """A preview gives what the write then gives, and leaves every table as it was."""
-    lot = harness.do(earn(100, policy="month"))
-    harness.do(earn(100, initial_state=LotState.OPEN))
-    harness.clock.set(START + 31 * DAY)
-    commands = (earn(50, request_id="r"), redeem(30, request_id="s"), expire(1000), earn(1, "new"))
-    before = contents(harness)
-    previewed = harness.preview(*commands)
-    back = harness.preview(move(lot, START + 40 * DAY, reinstate=True))
-    assert contents(harness) == before
-    (written,) = harness.execute(harness.call(*commands))
-    shown = [answer.account.available for answer in written]
-    assert [answer.account.available for answer in previewed] == shown == [50, 20, 0, 1]
-    assert without_ids(previewed[0]) == without_ids(written[0])
-    assert isinstance(back[0], ExpiryUpdated)
-
-
-def test_a_previewed_id_is_nobodys(harness: LedgerHarness) -> None:
-    """Ids that a write would make are not positive in a preview: member, account, lot."""
-    (answer,) = harness.preview(earn(1, "new"))
-    owner = answer.account.owner
-    ids = (owner.member.member_id, owner.account_id, answer.lot.lot_id)
-    assert max(ids) < 0
-    assert answer.transaction.transaction_id == answer.lot.lot_id
-
-
-def test_a_preview_ignores_request_ids(harness: LedgerHarness) -> None:
-    """A preview with a used request id decides anew, whatever its content."""
-    harness.do(earn(100, request_id="r"))
-    answers = harness.preview(earn(7, request_id="r"), earn(100, request_id="r"))
-    assert [(a.account.available, a.replayed) for a in answers] == [(107, False), (207, False)]
-
-
-def test_a_preview_refuses_as_the_write_would(harness: LedgerHarness) -> None:
-    """A partial preview has the refusals in place, an all-or-nothing one in all places."""
-    harness.do(earn(10))
-    commands = (redeem(6), redeem(6), redeem(4), earn(1, policy="nix"))
-    partial = harness.preview(*commands, partial=True)
-    assert [type(o).__name__ for o in partial] == [
-        "Redeemed",
-        "InsufficientPoints",
-        "Redeemed",
-        "PolicyNotFound",
-    ]
-    whole = harness.preview(*commands)
-    assert {type(o) for o in whole} == {InsufficientPoints}
-    (written,) = harness.execute(harness.call(*commands, partial=True))
-    assert [type(o) for o in written] == [type(o) for o in partial]
-
-
-def test_a_preview_repeated_in_its_batch_starts_over(harness: LedgerHarness) -> None:
-    """A preview that was half decided when the snapshot was lost is decided afresh."""
-    harness.do(earn(10))
-    call = harness.call(redeem(6), redeem(4), partial=True)
-    for _ in range(2):
-        with harness.snapshot.unit() as connection:
-            harness.ledger.preview(connection, [call])
-    assert [type(o) for o in outcomes(call)] == [Redeemed, Redeemed]
-
-
 # Settings
-
-
 def test_settings_changed_elsewhere_hold_for_the_next_batch(
     open_till: Callable[..., LedgerHarness],
 ) -> None:
@@ -663,8 +322,6 @@ def test_a_policy_born_between_naming_and_locking_is_known(
 
 
 # The database's refusals
-
-
 def test_content_that_cannot_be_kept_is_refused_alone(harness: LedgerHarness) -> None:
     """Text that the database cannot hold fails its own group only, in the middle of a batch."""
     calls = [harness.call(earn(1, reference="a\0b" if n == 2 else "ab")) for n in range(5)]

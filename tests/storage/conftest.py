@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Executable, event
+from tests.support.storage.embedded import (
+    run,
+)
 
 from points_grpc.storage.core import pipeline
 from points_grpc.storage.core.database import Database
+from points_grpc.storage.embedded import (
+    EmbeddedPostgres,
+    EmbeddedPostgresError,
+)
+from points_grpc.storage.embedded.place import settle
 
 
 @pytest.fixture
@@ -56,3 +70,54 @@ def generic_plans(connection: Connection, work: Callable[[], object]) -> str:
 def plans() -> Callable[[Connection, Callable[[], object]], str]:
     """The function `generic_plans`."""
     return generic_plans
+
+
+@pytest.fixture
+def fresh_dir() -> Iterator[Path]:
+    """A data directory that the server's user can reach, without a cluster yet."""
+    folder = Path(tempfile.mkdtemp(prefix="points-embedded-"))
+    folder.chmod(0o711)
+    yield folder / "data"
+    with suppress(EmbeddedPostgresError):
+        # An owner that was killed could not remove it.
+        shutil.rmtree(settle(folder / "data").sockets, ignore_errors=True)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def seed() -> Iterator[Path]:
+    """A stopped cluster with one table, for copying."""
+    folder = Path(tempfile.mkdtemp(prefix="points-embedded-"))
+    folder.chmod(0o711)
+    with EmbeddedPostgres(folder / "data", timeout=60) as server:
+        run(server, "CREATE TABLE kept AS SELECT 42 AS answer")
+    yield folder / "data"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def data_dir(seed: Path, fresh_dir: Path) -> Path:
+    """A data directory with a stopped cluster in which `answer` finds 42."""
+    subprocess.run(["cp", "-a", seed, fresh_dir], check=True)
+    return fresh_dir
+
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a program in another process; processes that are left are killed in the end."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(program: str, *arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        with process:
+            process.kill()

@@ -6,15 +6,24 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import DDL, Connection, Table, column, func, select, table
+from sqlalchemy import DDL, Connection
+from tests.support.storage.filled import (
+    DAY,
+    IDLE_RULE,
+    NOW,
+    account_of,
+    add,
+    lot_of,
+    number,
+    transaction_of,
+)
 
 from points_grpc.domain.admin.events import AdminEvent, ListAdminEvents, Resource
-from points_grpc.domain.model import AwardKind, LotState, TransactionType
-from points_grpc.domain.state import Account, Allocation, ExpiryChange, Lot, Transaction
+from points_grpc.domain.model import TransactionType
 from points_grpc.storage import tables as t
 from points_grpc.storage.admin import audit_events
 from points_grpc.storage.core import unit_ids
@@ -24,7 +33,6 @@ from points_grpc.storage.ledger import (
     accounts,
     bulk_lapse,
     expiry_changes,
-    former_identifiers,
     lots,
     members,
     requests,
@@ -35,11 +43,8 @@ from points_grpc.storage.reads import change_pages, expiration_causes, transacti
 from points_grpc.storage.reads.transaction_pages import ID_END, Wanted
 from points_grpc.storage.transfer import imports
 
-NOW = datetime(2031, 5, 6, tzinfo=UTC)
-DAY = timedelta(days=1)
 MEMBERS = 1500
-LOTS_EACH = 4
-IDLE_RULE = 77
+
 
 FACTS = (
     t.accounts,
@@ -55,113 +60,6 @@ FACTS = (
     t.requests,
     t.transactions,
 )
-
-_counters = table(
-    "pg_stat_xact_user_tables", column("relname"), column("n_tup_upd"), column("n_tup_hot_upd")
-)
-
-
-def number(kind: int, member: int, place: int = 0) -> int:
-    """An id of ours in the member's bucket."""
-    return (2**40 + kind * 10**7 + member * 100 + place) * BUCKETS + member % BUCKETS
-
-
-def account_of(member: int) -> Account:
-    return Account(
-        tenant_id=1,
-        account_id=number(1, member),
-        program_id=469,
-        member_id=number(0, member),
-        currency_id=7,
-        created_at=NOW,
-        last_at=NOW,
-        available=400,
-        total_earned=400,
-        version=LOTS_EACH,
-        next_due_at=NOW + DAY * (member % 300),
-    )
-
-
-def lot_of(member: int, place: int) -> Lot:
-    idle = place == 3
-    return Lot(
-        lot_id=number(2, member, place),
-        account_id=number(1, member),
-        member_id=number(0, member),
-        currency_id=7,
-        vendor_id=place + 1 if member % 2 else 0,
-        kind=AwardKind.POINT_AWARDED,
-        state=LotState.APPROVED,
-        policy_version_id=IDLE_RULE if idle else 76,
-        rule=IDLE_RULE if idle else 0,
-        priority=0,
-        amount=100,
-        remaining=100,
-        earned_at=NOW,
-        expires_at=None if idle else NOW + DAY * (place + member % 300),
-        state_at=NOW,
-    )
-
-
-def transaction_of(member: int, place: int) -> Transaction:
-    return Transaction(
-        transaction_id=number(2, member, place),
-        account_id=number(1, member),
-        currency_id=7,
-        version=place + 1,
-        type=TransactionType.EARN,
-        amount=100,
-        available_after=100,
-        pending_after=0,
-        held_after=0,
-        principal="p",
-        effective_at=NOW,
-        created_at=NOW,
-        first_state=LotState.APPROVED,
-    )
-
-
-def change_of(member: int) -> ExpiryChange:
-    return ExpiryChange(
-        event_id=number(3, member),
-        account_id=number(1, member),
-        currency_id=7,
-        version=50,
-        lot_id=number(2, member),
-        old_expires_at=None,
-        new_expires_at=NOW,
-        reason_type=None,
-        reason_note="",
-        standard_meta=("", "", ""),
-        custom_meta="",
-        principal="p",
-        request_id="",
-        created_at=NOW,
-    )
-
-
-def request_of(member: int) -> requests.RequestRow:
-    return (member % BUCKETS, 1, member.to_bytes(16, "big"), b"f", b"a", NOW)
-
-
-def add(connection: Connection, range_of_members: range) -> None:
-    """Everything of these members."""
-    some = list(range_of_members)
-    names = [(1, "external_id", f"m{m}", number(0, m)) for m in some]
-    members.insert_identifiers(connection, names)
-    members.insert_members(connection, [(1, number(0, m), None, f"m{m}", NOW) for m in some])
-    for *name, member_id in names[:50]:
-        former_identifiers.add(connection, (name[0], name[1], name[2]), member_id + 64, NOW)
-    accounts.insert(connection, [account_of(m) for m in some])
-    pairs = [(m, place) for m in some for place in range(LOTS_EACH)]
-    lots.insert(connection, [(1, lot_of(*pair)) for pair in pairs])
-    transactions.insert(connection, [(1, transaction_of(*pair)) for pair in pairs])
-    parts = [Allocation(number(2, m, place), number(2, m, place), 1) for m, place in pairs]
-    transactions.insert_allocations(connection, [(1, part) for part in parts])
-    expiry_changes.insert(connection, [(1, change_of(m)) for m in some])
-    requests.insert(connection, sorted(request_of(m) for m in some))
-    keys = [((number(0, m), f"row-{m}"), (imports.LOT, number(2, m))) for m in some]
-    imports.insert_keys(connection, 1, keys)
 
 
 def add_events(connection: Connection, ids: IdSource, tenant_id: int) -> None:
@@ -191,16 +89,37 @@ def filled(module_database_url: str) -> Iterator[Database]:
 
 
 SOME = range(100, 400, 3)
+
+
 KEYS = [(1, number(1, m)) for m in SOME]
+
+
 LOT_KEYS = [(1, number(2, m, 1)) for m in SOME]
+
+
 AT = [(1, number(1, m), NOW + 40 * DAY) for m in SOME]
+
+
 STREAMS = [(1, number(1, m), rule) for m in SOME for rule in (0, IDLE_RULE)]
+
+
 CUT_STREAMS = [(*stream, (0, at, NOW, 1)) for stream in STREAMS for at in (NOW, None)]
+
+
 PAIRS = [(1, number(0, m), 7) for m in SOME]
+
+
 VENDORS = [(1, number(0, m), 2) for m in SOME]
+
+
 PLACES = [accounts.DuePlace(b, 1, 469, NOW - DAY, 1) for b in range(BUCKETS)]
+
+
 AFTER = (NOW + timedelta(seconds=MEMBERS // 2), 2**50)
+
+
 LAPSING = [(account_of(m), NOW + 40 * DAY) for m in SOME]
+
 
 HOT: dict[str, Callable[[Connection], object]] = {
     "accounts.find": lambda at: accounts.find(at, PAIRS),
@@ -291,7 +210,9 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "units.open_unit": lambda at: unit_ids.open_unit(at, UUID(int=1), NOW),
 }
 
+
 INSERTS = ("accounts.insert", "imports.insert_keys", "lots.insert", "units.open_unit")
+
 
 Plans = Callable[[Connection, Callable[[], object]], str]
 
@@ -354,53 +275,3 @@ def test_a_page_of_audit_events_begins_at_its_place(filled: Database, plans: Pla
             assert "Sort" not in plan
 
     filled.run(explain)
-
-
-def updated(connection: Connection, of: Table) -> tuple[int, int]:
-    """How many rows this unit of work has updated, and how many of them in place."""
-    row = connection.execute(
-        select(_counters.c.n_tup_upd, _counters.c.n_tup_hot_upd).where(
-            _counters.c.relname == of.name
-        )
-    ).one()
-    return int(row[0]), int(row[1])
-
-
-def test_spending_updates_in_place(database: Database) -> None:
-    """Taking part of a lot, and an account's new figures, touch no index."""
-
-    def work(at: Connection) -> None:
-        add(at, range(50))
-        some = [lot_of(m, 1) for m in range(5)]
-        for lot in some:
-            lot.remaining, lot.redeemed = 60, 40
-        lots.update(at, [(1, lot) for lot in some])
-        assert updated(at, t.lots) == (5, 5)
-        figures = [account_of(m) for m in range(5)]
-        for account in figures:
-            account.available, account.total_redeemed, account.version = 360, 40, 5
-            account.last_at = NOW + DAY
-            account.activity = {TransactionType.REDEEM: NOW + DAY}
-        accounts.update(at, figures)
-        assert updated(at, t.accounts) == (5, 5)
-        for account in figures:
-            account.version, account.last_at = 6, NOW + 2 * DAY
-        accounts.update_dates(at, figures)
-        assert updated(at, t.accounts) == (10, 10)
-
-    database.run(work)
-
-
-def test_a_used_up_lot_leaves_the_index(database: Database) -> None:
-    """A lot that ends is no longer among the unfinished, and is not in place any more."""
-
-    def work(at: Connection) -> None:
-        add(at, range(1))
-        lot = lot_of(0, 1)
-        lot.remaining, lot.redeemed = 0, 100
-        lots.update(at, [(1, lot)])
-        left = spendable.first(at, [(1, number(1, 0), 0)], 32)
-        assert len(left) == LOTS_EACH - 2
-        assert at.scalar(select(func.count()).select_from(t.lots)) == LOTS_EACH
-
-    database.run(work)

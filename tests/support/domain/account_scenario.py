@@ -222,7 +222,9 @@ class AccountScenario:
     def together(self) -> Iterator[AccountScenario]:
         """The steps within are one batch."""
         batch_state = BatchState(
-            vendor_lots={(MEMBER_ID, i.vendor_id): k for k, i in self._with_vendor()}
+            vendor_lots={
+                (MEMBER_ID, lot.vendor_id): k for k, lot in self.shelf.items() if lot.vendor_id
+            }
         )
         account_state = AccountState(
             self.account,
@@ -388,9 +390,6 @@ class AccountScenario:
             if a.transaction_id == row.transaction_id
         ]
         return " ".join([written(row.effective_at), row.type.name, str(row.amount), *parts])
-
-    def _with_vendor(self) -> list[tuple[int, Lot]]:
-        return [(key, lot) for key, lot in self.shelf.items() if lot.vendor_id]
 
 
 def _expiration(when: str | datetime | Expiration) -> Expiration:
