@@ -26,7 +26,7 @@ _CLAIMS = threading.Lock()
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[P]):
-    """One piece of work; whoever executes it leaves the outcome in the payload.
+    """One piece of work; its executor stores the outcome in the payload.
 
     `size` counts items, `weight` bytes; both are bounded over a queue and over a batch. `begun`
     says that a part of it has taken effect, `taken` that it is, or may be, being executed.
@@ -45,7 +45,7 @@ class Job(Generic[P]):
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody waits for it any more."""
+        """Return whether nobody waits for it any more."""
         return self.done is not None and self.done.done()
 
     def withdraw(self) -> bool:
@@ -55,7 +55,7 @@ class Job(Generic[P]):
         return self.withdrawn
 
     def take(self) -> bool:
-        """Begin to execute it, for `_CLAIMS` holders; False where nobody waits for it any more."""
+        """Mark it as being executed, for holders of `_CLAIMS`; False if nobody waits for it."""
         if self.withdrawn or (self.abandoned and not self.begun):
             return False
         self.taken = True
@@ -64,7 +64,7 @@ class Job(Generic[P]):
 
 @dataclass(slots=True)
 class Requeue(Generic[P]):
-    """What a batch left over: jobs to try again, and jobs for another lane."""
+    """What a batch left undecided: jobs to retry, and jobs for another lane."""
 
     locked_out: list[Job[P]] = field(default_factory=list)
     oversized: list[Job[P]] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Requeue(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much a lane holds and takes at once."""
+    """How much a lane queues, and how much it takes into one batch."""
 
     queue_items: int = 20_000
     queue_bytes: int = 64 * 1024 * 1024
@@ -85,7 +85,7 @@ Execute = Callable[[Sequence[Job[P]]], Requeue[P]]
 
 
 class Lane(Generic[P]):
-    """Executes jobs batch by batch on a thread of its own.
+    """Executes jobs batch by batch on its own thread.
 
     Jobs handed back go to the head of the queue; after `bounds.tries_max` of that they move to
     `patient`. Those that the batch wants elsewhere move to `heavy`.
@@ -115,7 +115,7 @@ class Lane(Generic[P]):
         self._thread = threading.Thread(target=self._run, name=f"lane-{name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to execute."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -132,7 +132,7 @@ class Lane(Generic[P]):
         return self._items
 
     async def submit(self, job: Job[P]) -> P:
-        """Queue the job and await its execution; returns its payload.
+        """Queue the job, await its execution and return its payload.
 
         Raises Overloaded when the queue is full, StorageUnavailable when the lane is closing,
         and whatever made its execution fail.
@@ -143,7 +143,7 @@ class Lane(Generic[P]):
         return job.payload
 
     def check_room(self, size: int, weight: int = 0) -> None:
-        """Raise Overloaded where a job of so many items and bytes would be refused now."""
+        """Raise Overloaded if a job of so many items and bytes would be refused now."""
         bounds = self._bounds
         full = self._items + size > bounds.queue_items or self._bytes + weight > bounds.queue_bytes
         if full and self._items:
@@ -157,7 +157,7 @@ class Lane(Generic[P]):
             self._append(job)
 
     def accept(self, job: Job[P]) -> None:
-        """Take over a job from another lane, whatever the bounds: it was let in once already."""
+        """Queue a job from another lane, whatever the bounds: it was admitted once already."""
         with self._lock:
             self._append(job)
 
@@ -191,7 +191,7 @@ class Lane(Generic[P]):
             self._settle(batch, remains)
 
     def _next_batch(self) -> list[Job[P]] | None:
-        """The next jobs, one tenant after the other; None when the lane is closed and empty."""
+        """Return the next jobs, tenant by tenant; None if the lane is closed and empty."""
         with self._changed:
             while not self._queues:
                 if self._closing:
@@ -267,15 +267,15 @@ def _finish(jobs: Sequence[Job[P]]) -> None:
 
 
 class Meter(Protocol):
-    """Takes note of batches; called by the threads of all lanes, each with its own name."""
+    """Counts batches; called by the threads of all lanes, each with its own name."""
 
     def batch(self, lane: str, items: int, seconds: float, locked_out: int, oversized: int) -> None:
-        """A batch of so many items was executed; so many jobs go again, or to another lane."""
+        """Count a batch: its items, its duration, and the jobs that it left undecided."""
         ...
 
 
 def metered(lane: str, execute: Execute[P], meter: Meter | None) -> Execute[P]:
-    """`execute`, of which `meter` takes note; the very same where there is none."""
+    """Return `execute`, counted by `meter`; `execute` itself if there is none."""
     if meter is None:
         return execute
 

@@ -62,7 +62,7 @@ Preview = LedgerCall
 
 @dataclass(slots=True)
 class ReadRequest:
-    """A read or a listing, and what came of it."""
+    """A query or a listing, with its outcome."""
 
     caller: Caller
     query: Read | Listing
@@ -82,7 +82,7 @@ class Engine:
         *,
         meter: Meter | None = None,
     ) -> None:
-        """Reads go by a checked clock too, but are answered also while it is wrong."""
+        """Create the lanes. Reads are answered also while a checked clock is wrong."""
         self._clock = clock
         reads_by = clock.unchecked if isinstance(clock, CheckedClock) else clock
         self._links: list[Link] = []
@@ -149,7 +149,7 @@ class Engine:
         validate_only: bool = False,
         item_path: str = "",
     ) -> list[Answer | Exception]:
-        """One outcome per command, in their order.
+        """Return one outcome per command, in their order.
 
         All commands are kept or none, and the first bad one's Refusal is raised; with
         `partial` each is kept or refused for itself, and Refusals stand in their place, as does
@@ -172,7 +172,7 @@ class Engine:
         return _outcomes(call, partial, item_path)
 
     def check_room(self, items: int, *, validate_only: bool = False) -> None:
-        """Raise Overloaded where `write` would do so now, for the number of commands alone."""
+        """Raise Overloaded if `write` would do so now for that number of commands."""
         self._lane_of(items, validate_only).check_room(items)
 
     def _lane_of(self, items: int, validate_only: bool) -> Lane[Any]:
@@ -182,12 +182,12 @@ class Engine:
         return self._bulk if is_large else self._write
 
     async def read(self, caller: Caller, query: Read) -> Any:
-        """The answer to `query`. Raises Refusal."""
+        """Return the answer to `query`. Raises Refusal."""
         lane = self._report if isinstance(query, GetSchedule) else self._read
         return await self._ask(lane, caller, query)
 
     async def list(self, caller: Caller, listing: Listing) -> Page[Any]:
-        """A page of `listing`. Raises Refusal."""
+        """Return a page of `listing`. Raises Refusal."""
         page: Page[Any] = await self._ask(self._report, caller, listing)
         return page
 
@@ -206,7 +206,7 @@ class Engine:
     def _answerer(
         self, ledger: Ledger, *, last: bool = False
     ) -> Callable[[Sequence[Job[ReadRequest | Preview]]], Requeue[ReadRequest | Preview]]:
-        """Answers questions and previews; those the ledger does not take on go elsewhere."""
+        """Return what answers reads and previews; it hands on what its ledger does not take."""
 
         def answer(
             connection: Connection, jobs: Sequence[Job[ReadRequest | Preview]]
@@ -247,7 +247,7 @@ def _job(caller: Caller, call: LedgerCall, commands: Sequence[Command]) -> Job[A
 
 
 def _executor(ledger: Ledger) -> Callable[[Sequence[Job[LedgerCall]]], Requeue[LedgerCall]]:
-    """Executes a lane's jobs, which are calls, as one batch of the ledger."""
+    """Return what executes a lane's calls as one batch of the ledger."""
 
     def execute(jobs: Sequence[Job[LedgerCall]]) -> Requeue[LedgerCall]:
         job_of = {id(job.payload): job for job in jobs}
@@ -265,7 +265,7 @@ def _executor(ledger: Ledger) -> Callable[[Sequence[Job[LedgerCall]]], Requeue[L
 def _snapshots(
     link: Link, answer: Callable[[Connection, Sequence[Job[Any]]], Requeue[Any]], *, last: bool
 ) -> Callable[[Sequence[Job[Any]]], Requeue[Any]]:
-    """Answers a lane's jobs in one snapshot; one by one when something unforeseen happens.
+    """Return what answers a lane's jobs in one snapshot; one by one after an unforeseen error.
 
     Those that take too long go elsewhere, or fail where the lane is the last.
     """
@@ -307,7 +307,7 @@ def _is_large(job: Job[Any]) -> bool:
 
 
 def _outcomes(call: LedgerCall, partial: bool, item_path: str) -> list[Answer | Exception]:
-    """One per command; raises what concerns the whole call."""
+    """Return one outcome per command; raise what concerns the whole call."""
     failures = [group.failure for group in call.groups if group.failure is not None]
     if not failures and not partial:
         return list(call.groups[0].results)

@@ -32,7 +32,7 @@ _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class AdminRecorder:
-    """Adds the events of one change that a caller asked for.
+    """Adds the audit events of one change.
 
     A change without effect has no event. Neither has one that is refused or replayed, since its
     unit of work does nothing.
@@ -92,7 +92,7 @@ class AdminRecorder:
 
 
 def read_place(cursor: Cursor) -> Place | None:
-    """The place where a page begins. Raises InvalidPageToken."""
+    """Return the position at which a page begins. Raises InvalidPageToken."""
     if not cursor:
         return None
     match cursor:
@@ -106,5 +106,5 @@ def read_place(cursor: Cursor) -> Place | None:
 
 
 def write_place(place: Place | None) -> Cursor:
-    """The cursor of the page that begins there."""
+    """Return the cursor of the page that begins at a position."""
     return () if place is None else ((place[0] - _EPOCH) // timedelta(microseconds=1), place[1])

@@ -25,14 +25,14 @@ _USES_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """What a token allows, and until when; None: for ever."""
+    """A token's grant and its expiry; None: never."""
 
     grant: Grant
     expires_at: datetime | None
 
 
 class CredentialStore:
-    """Knows tokens and tenants, remembered for a few seconds (`service.remembered`).
+    """Looks up tokens and tenants; caches each for a few seconds (`service.shared.ttl_cache`).
 
     A token that is revoked, or a tenant whose default program changes, is noticed within VALID_S
     seconds; that one has expired, at once. Belongs to one event loop.
@@ -49,7 +49,7 @@ class CredentialStore:
         self._used: dict[str, datetime] = {}
 
     def close(self) -> None:
-        """Finish what was begun and close the connection."""
+        """Finish the calls that have begun and close the connection."""
         self._worker.close()
 
     async def grant_of(self, token: str) -> Grant:
@@ -69,14 +69,14 @@ class CredentialStore:
         return held.grant
 
     async def caller_of(self, tenant: str, principal: str) -> Caller:
-        """A principal of the tenant of that name. Raises TokenInvalid where there is none."""
+        """Return a principal of the named tenant. Raises TokenInvalid if there is none."""
         found = await self._tenants.get(tenant)
         if found is None:
             raise TokenInvalid
         return Caller(found.tenant_id, found.name, principal, found.default_program_id)
 
     async def note_uses(self) -> None:
-        """Write when tokens were last used; called now and then, not with each use."""
+        """Write when tokens were last used; call it periodically, not for each use."""
         used, self._used = sorted(self._used.items()), {}
         for start in range(0, len(used), _USES_AT_ONCE):
             part = dict(used[start : start + _USES_AT_ONCE])
@@ -102,7 +102,7 @@ def make_token(
     now: datetime,
     lifetime: timedelta | None,
 ) -> tuple[str, Token]:
-    """A new token of a tenant, and what is kept of it; without a lifetime it never expires."""
+    """Create a token of a tenant; return it and its record. Without a lifetime it never expires."""
     token = written(secrets.token_bytes(SECRET_BYTES))
     about = Token(
         token_id=f"token-{secrets.token_hex(8)}",

@@ -32,7 +32,7 @@ Instant = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class AnswerCodec(Generic[T]):
-    """How an answer is kept under its request id: `unpack` rebuilds exactly what was packed.
+    """How an answer is stored under its request id: `unpack` restores what `pack` was given.
 
     It is given the tenant's id, for what it reads from rows that never change.
     """
@@ -43,7 +43,7 @@ class AnswerCodec(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class AdminChange(Generic[T]):
-    """One change and how to carry it out.
+    """One change of administration.
 
     `scope` names the object within which its request id counts; `decide` does the change and
     gives the answer. It is handed the change's instant as a function, which reads the clock when
@@ -58,13 +58,13 @@ class AdminChange(Generic[T]):
 
     @property
     def key(self) -> tuple[int, int, bytes]:
-        """Tenant, bucket and key of its idempotency row."""
+        """Return the tenant, bucket and key of its idempotency row."""
         key = digest("administration", self.tenant_id, self.scope, self.change.request_id)
         return self.tenant_id, bucket_of_name(self.tenant_id, "request", key.hex()), key
 
 
 class AdminExecutor:
-    """Carries out changes and answers questions, each in the order they come.
+    """Runs changes one after the other, and reads beside them.
 
     Whoever asks gets Overloaded when too many wait already, and StorageUnavailable when the
     database stays out of reach or in the way.
@@ -80,7 +80,7 @@ class AdminExecutor:
         )
 
     def close(self) -> None:
-        """Finish what was begun, drop what waits and close the connections."""
+        """Finish the work that has begun, drop what waits and close the connections."""
         self._changes.close()
         self._reads.close()
 
@@ -89,7 +89,7 @@ class AdminExecutor:
         return await self._reads.run(work)
 
     async def run(self, task: AdminChange[T]) -> Outcome[T]:
-        """The task's answer, new or, where its request id is known, the first one again."""
+        """Return the change's answer; the stored one if its request id is known."""
         done: list[Outcome[T]] = []  # of attempts that may have been committed
         unit_id = uuid4()
 

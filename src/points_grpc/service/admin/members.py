@@ -27,7 +27,7 @@ from points_grpc.storage.ledger import members
 
 
 class MemberService:
-    """Creates and shows the members of tenants, and links and unlinks their identifiers.
+    """Creates and reads members, and links and unlinks their identifiers.
 
     Everything is scoped to the caller's tenant. Names and identifiers arrive normalised. Beside
     what each method names, all refuse with Overloaded and StorageUnavailable, and changes with
@@ -43,7 +43,7 @@ class MemberService:
         self._event_ids = ids.of_series(EVENT_NUMBERS)
 
     async def create_member(self, caller: Caller, change: CreateMember) -> Outcome[MemberView]:
-        """A new member, known by any number of identifiers, none included.
+        """Create a member with any number of identifiers, including none.
 
         IdentifierTaken (`identifiers[i]`) where one of them is known already.
         """
@@ -64,11 +64,11 @@ class MemberService:
         return await self._executor.run(task)
 
     async def get_member(self, caller: Caller, name: MemberName) -> MemberView:
-        """One member. MemberNotFound."""
+        """Return a member. Raises MemberNotFound."""
         return await self._executor.read(lambda at: _find(at, caller.tenant_id, name))
 
     async def link_identifier(self, caller: Caller, change: LinkIdentifier) -> Outcome[MemberView]:
-        """One more identifier for a member; one that it has already changes nothing.
+        """Add an identifier to a member; one that it already has changes nothing.
 
         MemberNotFound; IdentifierTaken (`identifier`) where it is another member's;
         InvalidField for a second vendor_id.
@@ -87,7 +87,7 @@ class MemberService:
     async def unlink_identifier(
         self, caller: Caller, change: UnlinkIdentifier
     ) -> Outcome[MemberView]:
-        """One identifier fewer for a member; one that it does not have changes nothing.
+        """Remove an identifier from a member; one that it does not have changes nothing.
 
         A member without any is still known by its member_id. A member that was shown by the
         identifier is shown by the first by value of its others of the type. MemberNotFound.
@@ -131,7 +131,7 @@ def _member_id(connection: Connection, tenant_id: int, name: MemberName) -> int 
 
 
 def _locked(connection: Connection, tenant_id: int, name: MemberName) -> MemberView:
-    """The member as it stands now that no other change can touch its identifiers."""
+    """Lock the member; return it as it is under the lock."""
     found = _find(connection, tenant_id, name)
     members.lock(connection, tenant_id, found.member_id)
     locked = _find(connection, tenant_id, name)

@@ -30,13 +30,13 @@ from points_grpc.storage.core.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class ProgramReader:
-    """Finds one tenant's programs, currencies and policies by the names in requests."""
+    """Finds a tenant's programs, currencies and policies by the names in requests."""
 
     connection: Connection
     caller: Caller
 
     def program(self, program_id: int) -> ProgramView:
-        """The program; 0 means the caller's default."""
+        """Return the program; 0 is the caller's default."""
         program_id = program_id or self.caller.default_program_id
         program = programs.view(self.connection, self.caller.tenant_id, program_id)
         if program is None:
@@ -44,7 +44,7 @@ class ProgramReader:
         return program
 
     def currency(self, program_id: int, name: CurrencyName) -> CurrencyView:
-        """The currency by its name within the program.
+        """Return the currency by its name within the program.
 
         Where the program is 0 and the currency named by its id, it is of whichever program.
         """
@@ -60,11 +60,11 @@ class ProgramReader:
         raise CurrencyNotFound(_field_of(name))
 
     def currencies(self, program_id: int) -> list[CurrencyView]:
-        """Every currency of a program, by code."""
+        """Return every currency of a program, by code."""
         return currencies.of_program(self.connection, self.caller.tenant_id, program_id)
 
     def policy(self, currency: CurrencyView, code: str, version: int = 0) -> PolicyView:
-        """The policy by its code ("": the default one), in its newest version or `version`."""
+        """Return the policy by code ("": the default), in its newest version or in `version`."""
         wanted = code or currency.default_policy
         found = [view for view in self.policies(currency) if view.policy.code == wanted]
         if version:
@@ -74,7 +74,7 @@ class ProgramReader:
         return found[-1]
 
     def policies(self, currency: CurrencyView) -> list[PolicyView]:
-        """Every version of every policy of a currency, by code and version."""
+        """Return every version of every policy of a currency, by code and version."""
         return policies.of_currency(
             self.connection, self.caller.tenant_id, currency.program_id, currency.currency_id
         )
@@ -82,7 +82,7 @@ class ProgramReader:
 
 @dataclass(frozen=True, slots=True)
 class ProgramWriter(ProgramReader):
-    """Carries out changes. Each locks its program first, and reads it only then.
+    """Changes programs, currencies and policies. Each change locks its program before it reads it.
 
     `instant` gives that of the change, first asked for under the lock; `new_id` makes the ids
     that were not chosen; `recorder` is told of every change that is made.
@@ -95,7 +95,7 @@ class ProgramWriter(ProgramReader):
 
     @property
     def now(self) -> datetime:
-        """The instant of the change."""
+        """Return the instant of the change."""
         return self.instant()
 
     def create_program(self, change: CreateProgram) -> ProgramView:
@@ -119,7 +119,7 @@ class ProgramWriter(ProgramReader):
         return program
 
     def update_program(self, change: UpdateProgram) -> ProgramView:
-        """Change the program; to what it is already, without effect."""
+        """Change the program; settings that it already has change nothing."""
         before = self._locked_program(change.program_id)
         code = change.default_currency_code
         after = replace(
@@ -171,7 +171,7 @@ class ProgramWriter(ProgramReader):
         return CurrencyCreated(currency, self._add_version(currency, policy))
 
     def update_currency(self, change: UpdateCurrency) -> CurrencyView:
-        """Change the currency; to what it is already, without effect."""
+        """Change the currency; settings that it already has change nothing."""
         before = self._locked_currency(change.program_id, change.currency)
         points, rate, policy = change.points_type, change.exchange_rate, change.default_policy
         after = replace(
@@ -200,7 +200,7 @@ class ProgramWriter(ProgramReader):
         return self._add_version(currency, policy)
 
     def update_policy(self, change: UpdatePolicy) -> PolicyView:
-        """Add the policy's next version, unless it says what the newest says."""
+        """Add the policy's next version, unless it equals the newest."""
         definition = program_rules.new_version(change.policy, 0, "definition")
         currency = self._locked_currency(change.program_id, change.currency)
         newest = self.policy(currency, change.policy.code)

@@ -42,7 +42,7 @@ ProgramChange = (
 
 
 class ProgramService:
-    """Creates, shows and changes the programs of tenants.
+    """Creates, reads and changes the programs of tenants.
 
     Everything is scoped to the caller's tenant; `program_id` 0 means the caller's default
     program, and the currency None the program's default currency. A change that is answered
@@ -61,26 +61,26 @@ class ProgramService:
         self._event_ids = ids.of_series(EVENT_NUMBERS)
 
     async def create_program(self, caller: Caller, change: CreateProgram) -> Outcome[ProgramView]:
-        """A new program without currencies. IdentifierTaken (program_id)."""
+        """Create a program without currencies. Raises IdentifierTaken (program_id)."""
         program_rules.check_new_program(change)
         return await self._carry_out(
             caller, change, lambda writer: writer.create_program(change), PROGRAM
         )
 
     async def get_program(self, caller: Caller, program_id: int) -> ProgramView:
-        """One program. ProgramNotFound."""
+        """Return a program. Raises ProgramNotFound."""
         return await self._read(caller, lambda reader: reader.program(program_id))
 
     async def list_programs(
         self, caller: Caller, after: int = 0, limit: int = 50
     ) -> list[ProgramView]:
-        """The first `limit` of the tenant's programs with a greater id than `after`, by id."""
+        """Return the first `limit` programs of the tenant with an id above `after`, by id."""
         return await self._executor.read(
             lambda at: programs.page(at, caller.tenant_id, after, limit)
         )
 
     async def update_program(self, caller: Caller, change: UpdateProgram) -> Outcome[ProgramView]:
-        """Changes to a program. ProgramNotFound, CurrencyNotFound."""
+        """Change a program. Raises ProgramNotFound, CurrencyNotFound."""
         program_rules.check_name(change.name)
         return await self._carry_out(
             caller, change, lambda writer: writer.update_program(change), PROGRAM
@@ -89,7 +89,7 @@ class ProgramService:
     async def create_currency(
         self, caller: Caller, change: CreateCurrency
     ) -> Outcome[CurrencyCreated]:
-        """A new currency with its default policy; a program's first becomes its default.
+        """Create a currency with its default policy; a program's first becomes its default.
 
         ProgramNotFound, IdentifierTaken (currency_id, currency_code).
         """
@@ -101,13 +101,13 @@ class ProgramService:
     async def get_currency(
         self, caller: Caller, program_id: int, currency: CurrencyName
     ) -> CurrencyView:
-        """One currency. ProgramNotFound, CurrencyNotFound."""
+        """Return a currency. Raises ProgramNotFound, CurrencyNotFound."""
         return await self._read(caller, lambda reader: reader.currency(program_id, currency))
 
     async def list_currencies(
         self, caller: Caller, program_id: int, after: str = "", limit: int = 50
     ) -> list[CurrencyView]:
-        """The first `limit` currencies of a program with a greater code, by code.
+        """Return the first `limit` currencies of a program after a code, by code.
 
         ProgramNotFound.
         """
@@ -122,14 +122,14 @@ class ProgramService:
     async def update_currency(
         self, caller: Caller, change: UpdateCurrency
     ) -> Outcome[CurrencyView]:
-        """Changes to a currency. ProgramNotFound, CurrencyNotFound, PolicyNotFound."""
+        """Change a currency. Raises ProgramNotFound, CurrencyNotFound, PolicyNotFound."""
         program_rules.check_currency_settings(change)
         return await self._carry_out(
             caller, change, lambda writer: writer.update_currency(change), CURRENCY
         )
 
     async def create_policy(self, caller: Caller, change: CreatePolicy) -> Outcome[PolicyView]:
-        """A new policy, at version 1.
+        """Create a policy at version 1.
 
         ProgramNotFound, CurrencyNotFound, IdentifierTaken (policy).
         """
@@ -147,7 +147,7 @@ class ProgramService:
         *,
         version: int = 0,
     ) -> PolicyView:
-        """One policy ("": the currency's default), in its newest version (0) or another.
+        """Return a policy ("": the currency's default), in its newest version (0) or in another.
 
         ProgramNotFound, CurrencyNotFound, PolicyNotFound.
         """
@@ -166,7 +166,7 @@ class ProgramService:
         after: tuple[str, int] = ("", 0),
         limit: int = 50,
     ) -> list[PolicyView]:
-        """The first `limit` policies after (code, version), by code and version.
+        """Return the first `limit` policies after (code, version), by code and version.
 
         Only the newest version of each, unless `all_versions`. ProgramNotFound,
         CurrencyNotFound.
@@ -184,7 +184,7 @@ class ProgramService:
         return await self._read(caller, read)
 
     async def update_policy(self, caller: Caller, change: UpdatePolicy) -> Outcome[PolicyView]:
-        """A policy's next version, for new earns only.
+        """Create a policy's next version, which holds for new earns only.
 
         ProgramNotFound, CurrencyNotFound, PolicyNotFound.
         """
@@ -193,7 +193,7 @@ class ProgramService:
         )
 
     async def list_audit_events(self, caller: Caller, listing: ListAdminEvents) -> Page[AdminEvent]:
-        """A page of the tenant's audit events, newest first. InvalidPageToken."""
+        """Return a page of the tenant's audit events, newest first. Raises InvalidPageToken."""
         after = read_place(listing.cursor)
 
         def read(at: Connection) -> Page[AdminEvent]:

@@ -40,7 +40,7 @@ RULES = {q.rule for q in _OF_ACCOUNTS} | {_LATE} | orphans.RULES | names.RULES
 
 
 class Auditor:
-    """Looks at everything, on a connection of its own that cannot write.
+    """Checks everything that is stored, on its own read-only connection.
 
     Each page is a snapshot of its own, so that servers can go on writing meanwhile.
     """
@@ -54,11 +54,11 @@ class Auditor:
         self._link.close()
 
     def estimate(self) -> int:
-        """About how many accounts there are: identifiers are spread over the buckets evenly."""
+        """Estimate the number of accounts: identifiers are spread over the buckets evenly."""
         return self._ask(accounts.count_of_bucket) * BUCKETS
 
     def audit(self) -> Iterator[Page]:
-        """Every page with what is wrong in it."""
+        """Yield every page with its findings."""
         yield from self._every_account()
         for table in orphans.TABLES:
             yield from self._orphans(orphans.Pager(table, ROWS_AT_ONCE))
@@ -123,7 +123,7 @@ class Auditor:
                 yield Finding(_NOT_LIVE, "transaction", debit.tenant_id, debit.transaction_id)
 
     def _program(self, connection: Connection, tenant_id: int, program_id: int) -> Program:
-        """Policy versions never change, so a program that has been read serves to the end."""
+        """Return a program; policy versions never change, so one read serves until the end."""
         key = (tenant_id, program_id)
         if key not in self._programs:
             self._programs.update(programs.load(connection, [key]))
@@ -131,12 +131,12 @@ class Auditor:
 
 
 def _is_right(debit: SuspectDebit, program: Program) -> bool:
-    """Whether the lot was live, or lapsed at the instant that the debit says."""
+    """Return whether the lot was live, or lapsed at the instant that the debit states."""
     return any(_fits(debit, at) for at in _ends(debit, debit.activity, program))
 
 
 def _is_right_of_fixed(debit: SuspectDebit, earn: EarnExpiry, program: Program) -> bool:
-    """The same of a lot that was earned with an expiry of its own, which no activity moved."""
+    """Return the same for a lot with an explicit expiry, which no activity moves."""
     ends_at = earn.expires_at
     if ends_at is None:
         return True

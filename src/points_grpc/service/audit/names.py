@@ -29,7 +29,7 @@ RULES = frozenset((_STRANGE, _MISPLACED, _UNKNOWN))
 
 
 def check_names(ask: Ask, most: int) -> Iterator[Found]:
-    """Every identifier: by name as by member, of a member that exists, in its bucket."""
+    """Check that identifiers are stored by name and by member, for members that exist."""
     for read, missing, place, other in (
         (names.by_name, names.not_by_member, _bucket_of_name, _bucket_of_member),
         (names.by_member, names.not_by_name, _bucket_of_member, _bucket_of_name),
@@ -50,7 +50,7 @@ def check_names(ask: Ask, most: int) -> Iterator[Found]:
 
 
 def check_requests(ask: Ask, most: int) -> Iterator[Found]:
-    """Every first answer of the ledger: about an account and a row that are there."""
+    """Check that every stored answer of the ledger refers to an account and a row that exist."""
 
     def look(
         at: Connection, after: StoredRequest | None

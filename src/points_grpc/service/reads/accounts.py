@@ -48,7 +48,7 @@ class AccountLoader:
         return self._instant
 
     def load(self, keys: Iterable[AccountKey]) -> None:
-        """Read the accounts that exist of `keys`, with their programs."""
+        """Load those of the accounts in `keys` that exist, with their programs."""
         found = accounts.read(self._connection, set(keys) - self._held.keys())
         unknown = {(a.tenant_id, a.program_id) for a in found} - self._settings.keys()
         self._settings |= self._programs.current(self._connection, unknown)
@@ -63,7 +63,7 @@ class AccountLoader:
             )
 
     def load_labels(self, shown: Iterable[AccountKey], others: Collection[MemberKey] = ()) -> None:
-        """Read how the members of the accounts in `shown` are called, and `others`."""
+        """Load the labels of the members of the accounts in `shown`, and of `others`."""
         held = [
             account_state for key in shown if (account_state := self._held.get(key)) is not None
         ]
@@ -77,7 +77,7 @@ class AccountLoader:
                 account_state.member.label = label
 
     def get(self, tenant_id: int, account_id: int) -> AccountState | None:
-        """An account that was loaded; None where the tenant has no such account."""
+        """Return an account that was loaded; None if the tenant has no such account."""
         return self._held.get((tenant_id, account_id))
 
     def empty(

@@ -15,7 +15,7 @@ from points_grpc.storage.ledger.stored_answers import APART, pack, pack_places
 
 
 class AnswerRows:
-    """Collects the rows of a batch, call by call."""
+    """Collects the rows of stored answers of a batch, call by call."""
 
     def __init__(self, by_name: NamedIds) -> None:
         self._by_name = by_name
@@ -24,7 +24,7 @@ class AnswerRows:
         self._guards: dict[RequestKey, KeptAnswer] = {}
 
     def has_other_content(self, item: WorkItem) -> bool:
-        """Whether the batch has kept another request under the item's request id."""
+        """Return whether the batch has stored another request under the item's request id."""
         content, mark = self._content, item.fingerprint
         if item.home is None or not content:
             return False
@@ -33,7 +33,7 @@ class AnswerRows:
         return item.call_id is not None and content.get(item.call_id.key, mark) != mark
 
     def keep(self, first: Sequence[tuple[WorkItem, Answer]]) -> None:
-        """Keep what items of one call were answered first."""
+        """Add the first answers of items of one call."""
         moved: dict[RequestKey, list[tuple[WorkItem, Answer]]] = {}
         for item, answer in first:
             if item.home is None:
@@ -50,7 +50,7 @@ class AnswerRows:
         self._rows += self._by_name.rows(first)
 
     def rows(self) -> list[KeptAnswer]:
-        """All rows; what is kept for former members leaves keys that the batch has used alone."""
+        """Return all rows; rows for former members leave keys alone that the batch has used."""
         if self._guards:
             used = {row.key for row in self._rows}
             self._rows += [row for key, row in self._guards.items() if key not in used]

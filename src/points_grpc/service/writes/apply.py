@@ -21,7 +21,7 @@ from points_grpc.storage.ledger.requests import RequestKey
 
 @frozen
 class KeptAnswer:
-    """An answer to be kept under its request id, for as long as what was kept at `since`."""
+    """An answer to be stored under its request id, retained as long as answers of `since`."""
 
     key: RequestKey
     fingerprint: bytes
@@ -72,7 +72,7 @@ def _add_members(connection: Connection, new: Sequence[Member], now: datetime) -
 def _update_dates(
     connection: Connection, batch_state: BatchState, tenant_of: dict[int, int]
 ) -> None:
-    """Write the dates of what changed in nothing else."""
+    """Update rows of which only the dates changed."""
     dated = [
         thing for key, thing in batch_state.tracked_dates.items() if key not in batch_state.tracked
     ]

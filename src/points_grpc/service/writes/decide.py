@@ -26,7 +26,7 @@ Known = dict[RequestKey, tuple[WorkItem, Answer]]
 
 @dataclass(slots=True)
 class Batch:
-    """Items with all that their decisions need."""
+    """The items of a batch with everything that their decisions need."""
 
     items: list[WorkItem]
     gathered: Gathered
@@ -42,7 +42,7 @@ class Leftover:
 
 
 def decide_all(batch: Batch, new_id: Callable[[int], int], by_name: NamedIds) -> list[KeptAnswer]:
-    """Decide group after group, except those whose accounts cannot be had.
+    """Decide group after group, except those whose accounts are not available.
 
     A group behind one that is left over for an account is left over, too. So is one that needs
     more lots of an account than the gatherer takes on.
@@ -66,7 +66,7 @@ def decide_all(batch: Batch, new_id: Callable[[int], int], by_name: NamedIds) ->
 
 
 def left_of(batch: Batch) -> Leftover:
-    """The calls with groups that were not decided, each once, in order."""
+    """Return the calls with undecided groups, each once, in order."""
     left: dict[int, list[WorkItem]] = {}
     for item in batch.items:
         if not item.group.settled:
@@ -84,7 +84,7 @@ def left_of(batch: Batch) -> Leftover:
 
 
 def _refuse_other_content(of_call: Sequence[WorkItem], answer_rows: AnswerRows) -> None:
-    """Refuse what the batch has answered for other content under its request id."""
+    """Refuse items whose request id the batch has answered with other content."""
     for item in of_call:
         if item.replay is None and answer_rows.has_other_content(item):
             refuse_reuse(item, of_call)
@@ -127,7 +127,7 @@ def _decide_group(
 def _answer(
     batch: Batch, item: WorkItem, change_set: ChangeSet, known: Known, fresh: Known
 ) -> Answer:
-    """The first answer where there is one; a new one otherwise, noted in `fresh`."""
+    """Return the stored answer if there is one, else decide the item and add it to `fresh`."""
     if item.replay is not None:
         return item.replay
     if item.key is not None and (first := fresh.get(item.key) or known.get(item.key)):

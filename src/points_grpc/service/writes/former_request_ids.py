@@ -43,7 +43,7 @@ UNTIL = "requests_by_name_until"
 
 
 class NamedIds:
-    """What one ledger knows of them; the database is asked once."""
+    """Request ids of the previous release that a ledger may meet; read once."""
 
     def __init__(self) -> None:
         self._is_asked = False
@@ -54,7 +54,7 @@ class NamedIds:
         self._opened: dict[RequestKey, bytes] = {}
 
     def assign(self, connection: Connection, items: Sequence[WorkItem], clock: Clock) -> bool:
-        """Set the items' old keys while there may be such rows; return whether there may."""
+        """Set the items' old keys while such rows may exist; return whether they may."""
         if not self._is_asked:
             self._ask(connection)
         if self._kept_until is None or self._known_until is None:
@@ -77,7 +77,7 @@ class NamedIds:
     def answer(
         self, connection: Connection, programs: ProgramCache, items: Sequence[WorkItem]
     ) -> None:
-        """Give the answers that are kept under old keys alone."""
+        """Set the answers that are stored under old keys alone."""
         asked = [(i, i.by_name) for i in items if i.by_name is not None and i.replay is None]
         known = requests.find(connection, {of.shared or of.key for _, of in asked})
         if not known:
@@ -152,7 +152,7 @@ def _key(item: WorkItem, scope: tuple[str, ...], member: MemberName) -> RequestK
 
 
 def _of_move(item: WorkItem, move: UpdateExpiry, calls: dict[tuple[int, str], NamedId]) -> NamedId:
-    """By the member as named where the call names one, else by the tenant alone."""
+    """Return the key by the member as named if the call names one, else by the tenant alone."""
     asked = (item.call.identity, move.request_id)
     of_call = calls.get(asked)
     if of_call is None:

@@ -50,7 +50,7 @@ _NOTHING = Decimal(0)
 
 
 class Locking(Enum):
-    """How accounts are locked: leaving out those locked elsewhere, waiting, or not at all."""
+    """How accounts are locked: skipping those locked elsewhere, waiting, or not at all."""
 
     SKIP = "skip"
     WAIT = "wait"
@@ -102,15 +102,15 @@ class Gatherer:
         self._unchanged: dict[int, Lot] = {}
 
     def ask_names(self, items: Sequence[WorkItem]) -> None:
-        """Ask for what the items name, together with whatever is asked next."""
+        """Enqueue the queries for the items' names, to be sent with the next statement."""
         self._namer.ask(items)
 
     def names(self, items: Sequence[WorkItem]) -> ResolvedNames:
-        """Resolve what the open items name."""
+        """Resolve the names of the open items."""
         return self._namer.resolve([item for item in items if item.open])
 
     def ask_locks(self, items: Sequence[WorkItem], names: ResolvedNames) -> None:
-        """Ask for the locks of the open items' accounts, together with whatever is asked next."""
+        """Enqueue the locks of the open items' accounts, to be sent with the next statement."""
         wanted = {
             (item.caller.tenant_id, item.account_id)
             for item in items
@@ -125,7 +125,7 @@ class Gatherer:
         self._versions = PendingQuery(self._connection, programs.versions(names.programs.keys()))
 
     def lock(self, items: Sequence[WorkItem], names: ResolvedNames) -> Gathered:
-        """Lock the accounts of the open items and make their holdings, without lots yet."""
+        """Lock the accounts of the open items and create their states, still without lots."""
         if self._locks is None or self._versions is None:
             self.ask_locks(items, names)
             return self.lock(items, names)
@@ -161,7 +161,7 @@ class Gatherer:
         return self._lots_max is not None
 
     def load_more_spendable(self, account_state: AccountState) -> bool:
-        """Load more of the lots that the account can spend; False where those are too many.
+        """Load more spendable lots of the account; return False if there are too many.
 
         Each step goes on where the one before has ended, and is longer.
         """
@@ -174,7 +174,7 @@ class Gatherer:
         return True
 
     def resolve(self, item: WorkItem, batch_state: BatchState) -> ResolvedCommand:
-        """The item as its decision takes it."""
+        """Return the item's command with what its names stand for."""
         account_state = batch_state.account_states.get(item.account_id)
         refusal = item.refusal
         if self._ahead and item.account_id in self._ahead:
@@ -254,7 +254,7 @@ class Gatherer:
         self._put_in(account_states, found, SPENDABLE_FIRST, SPENDABLE_FIRST)
 
     def _spend_on(self, account_states: Sequence[AccountState], until: int) -> None:
-        """Load more lots of each stream that was cut, until it has so many."""
+        """Load more lots of each incomplete stream, until it has so many."""
         by_reach: dict[int, list[AccountState]] = {}
         for account_state in account_states:
             by_reach.setdefault(self._reached[account_state.account.account_id], []).append(
@@ -279,7 +279,7 @@ class Gatherer:
         limit: int,
         reached: int,
     ) -> None:
-        """Put in lots of which up to `limit` a stream were asked for; note where that cut it."""
+        """Add lots, of which each stream was read up to `limit`; note where reading ended."""
         by_id = {
             account_state.account.account_id: account_state for account_state in account_states
         }
@@ -331,7 +331,7 @@ class Gatherer:
 
 
 def _streams(account_states: Sequence[AccountState]) -> list[tuple[int, int, int]]:
-    """One per account and rule: the fixed lots and those of each inactivity policy version."""
+    """Yield streams by account and rule: fixed lots, and each inactivity policy version's."""
     return [
         (h.account.tenant_id, h.account.account_id, rule)
         for h in account_states

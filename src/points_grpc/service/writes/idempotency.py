@@ -39,7 +39,7 @@ Kept = dict[tuple[int, bytes], tuple[bytes, bytes, datetime]]
 
 
 def assign_keys(items: Sequence[WorkItem], names: ResolvedNames) -> None:
-    """Set the keys of every item that has a request id."""
+    """Set the key of every item with a request id."""
     calls: dict[tuple[int, str], CallId] = {}
     rows: dict[tuple[int, str, int], RequestKey] = {}
     for item in items:
@@ -75,13 +75,13 @@ def assign_keys(items: Sequence[WorkItem], names: ResolvedNames) -> None:
 
 
 def own_key(home: RequestKey, move: UpdateExpiry) -> RequestKey:
-    """The key of one item of an UpdateExpiry, within its member's row."""
+    """Return the key of one item of an UpdateExpiry, within its member's row."""
     tenant, bucket, key = home
     return tenant, bucket, key + move.index.to_bytes(4, "big")
 
 
 def answer_known(connection: Connection, programs: ProgramCache, items: Sequence[WorkItem]) -> None:
-    """Give the first answer to every item whose request id has been used.
+    """Set the stored answer of every item whose request id was used before.
 
     Items that name nothing any more get theirs too. An id that was used for other content is
     refused.
@@ -121,7 +121,7 @@ def answer_known(connection: Connection, programs: ProgramCache, items: Sequence
 def give_answers(
     connection: Connection, programs: ProgramCache, hits: Sequence[tuple[WorkItem, bytes]]
 ) -> None:
-    """Set what each item was answered first, but for those whose call is refused."""
+    """Set the items' stored answers, except those of calls that are refused."""
     same = [(item, answer) for item, answer in hits if not _is_refused(item)]
     answers = rebuild(connection, programs, [(item.caller, answer) for item, answer in same])
     for (item, _), replay in zip(same, answers, strict=True):
@@ -144,7 +144,7 @@ def _is_refused(item: WorkItem) -> bool:
 def _row_of(
     tenant: int, member_id: int, command: Command, rows: dict[tuple[int, str, int], RequestKey]
 ) -> RequestKey:
-    """The row of a request id in the scope of a member, which any method may have written."""
+    """Return the row of a request id in the scope of a member, whatever method wrote it."""
     asked = (tenant, command.request_id, member_id)
     row = rows.get(asked)
     if row is None:
@@ -154,7 +154,7 @@ def _row_of(
 
 
 def _call_id(item: WorkItem, first: UpdateExpiry) -> CallId:
-    """In the scope of the tenant; the members are compared as the whole call names them."""
+    """Return the call's id in the scope of the tenant, for its members as it names them."""
     tenant = item.caller.tenant_id
     names_several = any(
         command.member != first.member
@@ -175,7 +175,7 @@ def _keys(item: WorkItem) -> Iterator[RequestKey]:
 
 
 def _finds_other_content(item: WorkItem, known: Kept) -> bool:
-    """Whether the call's row or the member's is another request's; note the call's own."""
+    """Return whether the call's or member's row is another request's; note its own."""
     if item.call_id is not None:
         _, _, key = item.call_id.key
         if (row := known.get((item.caller.tenant_id, key))) is not None:
@@ -189,7 +189,7 @@ def _finds_other_content(item: WorkItem, known: Kept) -> bool:
 
 
 def _find_home(item: WorkItem, known: Kept) -> bytes | None:
-    """The row of the item's request under its member or a former one; None where there is none.
+    """Return the row of the item's request under its member or a former one; None if there is none.
 
     A former member's row of other content is that member's own business: it is left alone.
     """

@@ -51,7 +51,7 @@ _DIVISIBLE = frozenset((Fault.CONTENT, Fault.CONFLICT, Fault.OWN))
 
 @dataclass(frozen=True, slots=True)
 class LedgerTerms:
-    """How a ledger treats accounts: how it locks them, and how many of their lots it takes on.
+    """How a ledger locks accounts, and how many of their lots it takes.
 
     An account that needs more than `lots_max` due lots, or more spendable ones of a stream, is
     left over, and so is a batch that takes too long; without `lots_max` the ledger has to see to
@@ -64,7 +64,7 @@ class LedgerTerms:
 
 
 class Ledger:
-    """Executes batches of calls on one link; used by one thread."""
+    """Executes batches of calls on one connection; used by one thread."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Ledger:
         self._by_name = NamedIds()
 
     def execute(self, calls: Sequence[LedgerCall]) -> Leftover:
-        """Decide every call that can be decided now; returns those that cannot.
+        """Decide every call that can be decided now; return those that cannot.
 
         A ledger that waits for accounts does so for one call at a time, after it has decided
         all that need not wait; so one account that stays locked does not hold up the others.
@@ -235,7 +235,7 @@ class Ledger:
 
 
 class _Placeholders:
-    """Ids for what a preview would make; never positive."""
+    """Ids for what a preview would create; never positive."""
 
     def __init__(self) -> None:
         self._numbers = count(-1, -1)
@@ -250,7 +250,7 @@ def _pending(call: LedgerCall) -> list[Group]:
 
 
 def _put_off(calls: Sequence[LedgerCall], locking: Locking) -> Leftover:
-    """Nothing was decided, for a lock that was not to be had."""
+    """Hand back every call: a lock could not be had, and nothing was decided."""
     for call in calls:
         if locking is Locking.SKIP:
             call.locked_out = frozenset()  # no account's: that of something both wanted to add
@@ -267,7 +267,7 @@ def _items_of(calls: Sequence[LedgerCall]) -> list[WorkItem]:
 
 
 def _whole(leftover: Leftover, calls: Sequence[LedgerCall]) -> Leftover:
-    """The calls that the parts in `leftover` are parts of."""
+    """Return the calls that the parts in `leftover` belong to."""
     oversized = {id(group) for part in leftover.oversized for group in part.groups}
     locked_out = {id(g): part.locked_out for part in leftover.locked_out for g in part.groups}
     result = Leftover()

@@ -45,14 +45,14 @@ AnyPage = Page[TransactionView] | Page[LotView] | Page[ExpiryChangeView] | Page[
 
 
 class Lister:
-    """Answers listings, as of now."""
+    """Answers listings as of now."""
 
     def __init__(self, clock: Clock, programs: ProgramCache) -> None:
         self._clock = clock
         self._programs = programs
 
     def page(self, connection: Connection, caller: Caller, listing: Listing) -> AnyPage:
-        """The listing's page after its cursor; raises the Refusal that the caller is to read.
+        """Return the page of the listing after its cursor; raises the Refusal for the caller.
 
         `connection` must be in a REPEATABLE READ unit of work.
         """
@@ -161,7 +161,7 @@ class _Asked:
         return member_id
 
     def _account_state(self, member_id: int, currency: Currency) -> AccountState | None:
-        """The member's account with its labels; None where there is none."""
+        """Return the member's account with its labels; None if there is none."""
         pair = (self._tenant_id, member_id, currency.currency_id)
         account_id = accounts.find(self._connection, [pair]).get(pair)
         return None if account_id is None else self._account_state_of(account_id)
@@ -173,7 +173,7 @@ class _Asked:
         return self._holdings.get(*key)
 
     def _lot(self, listing: ListExpiryChanges) -> Lot:
-        """The lot that changes are asked of; program, currency and member must be its own."""
+        """Return the lot whose changes are listed; program, currency and member must be its own."""
         member_id = 0 if listing.member is None else self._member_id(listing.member)
         if listing.lot_id >= VENDOR_ID_END:
             found = lots.by_id(self._connection, [(self._tenant_id, listing.lot_id)])
@@ -225,7 +225,7 @@ class ChangePages:
         self._is_oldest_first = listing.order is Order.OLDEST
 
     def page(self) -> tuple[list[ExpiryChangeView], Cursor]:
-        """The changes after the listing's cursor, and where to continue."""
+        """Return the page of the listing after its cursor; raises the Refusal for the caller."""
         collector: Collector[ExpiryChange] = Collector(self._listing.page_size)
         cursor = collector.collect(self._fetch, self._listing.cursor)
         tenant_id = self._account_state.account.tenant_id

@@ -38,7 +38,7 @@ class MemberRows:
         self._lookup = done.lookup
 
     def decide(self, row: ParsedMember) -> bool:
-        """Make or find the row's member, and give it its names; whether that changed anything.
+        """Find or create the row's member and add its identifiers; return whether anything changed.
 
         Refuses (InvalidField) names of several members, and more names than a member may have.
         """
@@ -67,7 +67,7 @@ class MemberRows:
         return bool(fresh)
 
     def enrol(self, rows: Iterable[Parsed]) -> None:
-        """Make members of those whom lots name for the first time, where the program says so."""
+        """Create the members that lots name for the first time, if the program enrols."""
         if not self._scope.program.auto_enroll:
             return
         for row in rows:
@@ -77,7 +77,7 @@ class MemberRows:
                     self._add([MemberName(kind, value)], self._now)
 
     def _check_merge(self, owners: Mapping[MemberName, int]) -> str:
-        """The types by which somebody new may be taken for who has these names. InvalidField."""
+        """Return the types by which a new name merges into the member. InvalidField."""
         for name in owners:
             if name.type not in self._scope.merge_by:
                 raise _of_another(name)
@@ -98,7 +98,7 @@ class MemberRows:
         self._name(member, names)
 
     def _check_room(self, held: int, names: Sequence[MemberName]) -> None:
-        """Refuse (InvalidField) names beyond what a member may have."""
+        """Refuse (InvalidField) identifiers beyond the bound for a member."""
         most = self._scope.identifiers_max
         if held + len(names) > most:
             raise InvalidField("identifiers", f"a member has at most {most}")

@@ -8,10 +8,10 @@ from points_grpc.storage.core.ids import BUCKETS
 
 
 class ImportNumberSource(Protocol):
-    """Where new ids come from."""
+    """Gives blocks of numbers for new ids."""
 
     def numbers(self, count: int) -> int:
-        """The first of so many numbers in a row, for ids in any buckets."""
+        """Return the first of so many consecutive numbers, for ids in any buckets."""
         ...
 
 
@@ -26,7 +26,7 @@ class NewIds:
         self._next = self._end = 0
 
     def new_id(self, bucket: int) -> int:
-        """A new id in `bucket`."""
+        """Return a new id in `bucket`."""
         if self._next == self._end:
             self._next = self._ids.numbers(_NUMBERS)
             self._end = self._next + _NUMBERS
@@ -34,5 +34,5 @@ class NewIds:
         return (self._next - 1) * BUCKETS + bucket
 
     def like(self, an_id: int) -> int:
-        """A new id in the bucket of another."""
+        """Return a new id in the bucket of another id."""
         return self.new_id(an_id % BUCKETS)

@@ -85,7 +85,7 @@ _REASONS: dict[str, ReasonType | None] = {"": None, **{r.name: r for r in Reason
 
 @dataclass(slots=True)
 class ParsedMember:
-    """A member with all the identifiers that the file gives it."""
+    """A member with all the identifiers of its row."""
 
     number: int
     names: tuple[MemberName, ...]
@@ -94,7 +94,7 @@ class ParsedMember:
 
 @dataclass(slots=True)
 class ParsedLot:
-    """A lot and whose it is; `recorded_at` None: at the import."""
+    """A lot and its member; `recorded_at` None: at the import."""
 
     number: int
     name: MemberKeyName
@@ -108,7 +108,7 @@ class ParsedLot:
 
 @dataclass(slots=True)
 class ParsedHistory:
-    """A transaction and whose it is, its lots and the EXPIRE that it reverses yet by name."""
+    """A transaction and its member; its lots and the EXPIRE that it reverses are still names."""
 
     number: int
     name: MemberKeyName
@@ -126,7 +126,7 @@ class ParsedHistory:
 
 @dataclass(slots=True)
 class ParsedChange:
-    """An expiry change and whose it is, its lot yet by name."""
+    """An expiry change and its member; its lot is still a name."""
 
     number: int
     name: MemberKeyName
@@ -148,7 +148,7 @@ Parsed = ParsedMember | PlainLot | ParsedLot | ParsedHistory | ParsedChange
 
 
 def whole(plain: PlainLot) -> ParsedLot:
-    """The same lot for the long way."""
+    """Return the plain lot as a ParsedLot."""
     texts = TransactionTexts(reference=plain.reference) if plain.reference else TransactionTexts()
     return ParsedLot(
         plain.number, plain.name, plain.currency, plain.row, "", texts, PRINCIPAL, None
@@ -172,7 +172,7 @@ class Parser:
         self._versions = versions
 
     def parse(self, number: int, row: Fields) -> Parsed:
-        """The row of line `number`. Refuses (InvalidField)."""
+        """Parse the row of line `number`. Raises InvalidField."""
         if isinstance(row, PlainFields):
             try:
                 plain = self._plain(number, row)
@@ -210,7 +210,7 @@ class Parser:
         return ParsedMember(number, tuple(dict.fromkeys(names)), at or self._now)
 
     def _plain(self, number: int, row: PlainFields) -> PlainLot | None:
-        """A lot that is whole and in order in every respect; None for all others."""
+        """Return a lot that is complete and valid; None for all others."""
         external_id, code, vendor, policy_code, amount, left, at, until, reference = row
         currency = self._currencies.get(code)
         if currency is None:
@@ -369,7 +369,7 @@ class Parser:
 
 
 def _parts(row: LotFields, scale: int) -> tuple[int, int, int, int]:
-    """A lot's amount, and what remains, was redeemed and has expired."""
+    """Return a lot's amount, and what remains, was redeemed and has expired."""
     units = read_amount(row.amount, scale, "amount")
     if not (row.redeemed or row.expired or row.remaining):
         return units, units, 0, 0

@@ -43,7 +43,7 @@ def one_of(known: Mapping[str, V], text: str, field: str) -> V:
 
 
 def member_named(row: NamesMember) -> MemberKeyName:
-    """The one identifier by which a row names its member."""
+    """Return the one identifier by which a row names its member."""
     kind, value = row.identifier_type, row.identifier_value
     given = (row.member_vendor_id, row.email, row.phone, row.username, kind, value)
     if row.external_id and given == _NONE:
@@ -67,14 +67,14 @@ _NONE = ("",) * 6
 
 
 def field_of(kind: str) -> str:
-    """The field that holds an identifier of that type; a usual type has one of its own."""
+    """Return the field that has an identifier of that type; usual types have their own field."""
     if kind == VENDOR_ID:
         return MEMBER_VENDOR_ID
     return kind if kind in _OWN_FIELDS else f"identifiers.{kind}"
 
 
 def identifiers_in(value: Any) -> list[MemberName]:
-    """The identifiers in a list of {"type", "value"}."""
+    """Return the identifiers in a list of {"type", "value"}."""
     found = read_json(value, "identifiers") or []
     if not isinstance(found, list):
         raise InvalidField("identifiers", "must be a list")
@@ -91,7 +91,7 @@ def identifiers_in(value: Any) -> list[MemberName]:
 
 
 def lot_named(vendor_id: str, import_id: str, prefix: str = "lot_") -> LotRef:
-    """The lot that a row names in one of two ways."""
+    """Return the lot that a row names in one of two ways."""
     number = read_vendor_id(vendor_id, f"{prefix}vendor_id")
     if bool(number) == bool(import_id):
         raise InvalidField(f"{prefix}vendor_id", "or import_id must name the lot")
@@ -138,12 +138,12 @@ def texts_of(row: LotFields | HistoryFields) -> TransactionTexts:
 
 
 def principal_of(text: str) -> str:
-    """On whose behalf it was done; the import's where nobody is named."""
+    """Return the row's principal; the import's if it names none."""
     return read_text(text, "principal", NAME_MAX) if text else PRINCIPAL
 
 
 def import_id_of(text: str) -> str:
-    """The name of a row among the member's rows, which it must have."""
+    """Return the row's name among the member's rows; it is required."""
     if not text:
         raise InvalidField("import_id", "is required")
     return read_text(text, "import_id", IMPORT_ID_MAX)

@@ -47,14 +47,14 @@ from points_grpc.storage.transfer.imports import CHANGE, LOT, TRANSACTION, Impor
 
 
 class _Journal(ChangeSet):
-    """A draft that is always kept: a row is refused before anything is touched."""
+    """A ChangeSet that is always committed: a row is refused before anything changes."""
 
     def track(self, thing: Account | Lot | Member) -> None:
-        """Have `thing` written."""
+        """Mark `thing` as changed."""
         self.batch_state.tracked[id(thing)] = thing
 
     def add_lot(self, account_state: AccountState, lot: Lot) -> None:  # noqa: ARG002  # the shelf has it
-        """Have a new lot written."""
+        """Mark a new lot as added."""
         self.batch_state.tracked[id(lot)] = lot
 
 
@@ -87,7 +87,7 @@ class Preparer:
         self._import_accounts: dict[int, ImportAccount] = {}
 
     def prepare(self, rows: Sequence[Parsed], *, lock: bool = False) -> Prepared:
-        """Decide the rows in their order; with `lock` their accounts stay locked."""
+        """Decide the rows in order; with `lock` their accounts stay locked."""
         some = _one_of_each(rows)
         self._finder.find_members(some)
         for row in some:
@@ -126,7 +126,7 @@ class Preparer:
         }
 
     def _plain(self, row: PlainLot) -> bool:
-        """Whether the lot could be posted in one step; if not nothing has happened."""
+        """Post the lot in one step and return True; if that is impossible, change nothing."""
         lookup = self._lookup
         member = lookup.members.get(row.name)
         if member is None:
@@ -241,7 +241,7 @@ class Preparer:
         return HistoryRow(row.type, parts, row.at, row.lapse, reverses, undone)
 
     def _is_done(self, row: HistoryRow) -> bool:
-        """Whether a server has recorded the lapse that the row tells."""
+        """Return whether a server has already recorded the lapse in the row."""
         ends = self._lookup.ends
         if row.type is TransactionType.CLOSE:
             lot = row.parts[0][0]
@@ -249,7 +249,7 @@ class Preparer:
         return is_same_end(row) and (row.parts[0][0].lot_id, row.parts[0][0].lapse_id) in ends
 
     def _is_premature(self, lot: Lot) -> bool:
-        """Whether a server has ended a lot of this import, of which more is only now being told."""
+        """Return whether a server has ended a lot of this import that has more history to come."""
         return self._is_own(lot.lot_id) and (lot.lot_id, lot.lapse_id) in self._lookup.ends
 
     def _change(self, account_state: ImportAccount, row: ParsedChange) -> int:
@@ -280,7 +280,7 @@ class Preparer:
     def _import_account(
         self, account: Account, currency: Currency, at: datetime | None
     ) -> ImportAccount:
-        """The account at the instant at which a row is recorded: now, where none is given."""
+        """Return the account at the instant at which a row is recorded: now, if it states none."""
         account_state = self._import_accounts.get(account.account_id)
         if account_state is None:
             standing = self._lookup.standing.get(account.account_id)
@@ -311,7 +311,7 @@ class Preparer:
         )
 
     def _finish(self) -> Prepared:
-        """Render everything now: the next chunk goes on with the same accounts and lots."""
+        """Copy everything to be written now: the next chunk changes the same accounts and lots."""
         self._change_set.commit()
         done = self._done
         tracked = list(self._batch_state.tracked.values())
@@ -335,7 +335,7 @@ class Preparer:
 
 
 def _one_of_each(rows: Iterable[Parsed]) -> list[Parsed]:
-    """All rows in their order, but of the plain lots of an account only the first."""
+    """Yield all rows in order, but only the first of an account's plain lots."""
     seen: set[tuple[MemberKeyName, int]] = set()
     some: list[Parsed] = []
     for row in rows:

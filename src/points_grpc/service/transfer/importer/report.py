@@ -31,21 +31,21 @@ def count_merged(path: Path) -> Counter[str]:
 
 
 class Report:
-    """Written before the chunk that it is about is committed, and cut back where that fails.
+    """Writes the report of a chunk before the chunk is committed, and truncates it if that fails.
 
     The file is made with the first row to report, for its owner alone. It never holds anything of
     the rows themselves but names of fields and the ids of members.
     """
 
     def __init__(self, path: Path, length: int) -> None:
-        """Raises NotOurFile where under the name there is something else than a file."""
+        """Open the report. Raises NotOurFile if the name is something other than a file."""
         self.path = path
         self.length = min(length, private_files.size_of(path))
         if not self.length:
             private_files.discard(path)
 
     def write(self, told: Sequence[tuple[int, str]]) -> int:
-        """Put these behind what was kept, in place of anything else; the length then."""
+        """Write these rows after the kept ones, replacing anything else; return the new length."""
         if not told and not self.length:
             return 0
         text = io.StringIO()
@@ -67,5 +67,5 @@ class Report:
         return private_files.create(self.path)
 
     def keep(self, length: int) -> None:
-        """The chunk is committed: so much of the report stays."""
+        """Keep so much of the report: the chunk is committed."""
         self.length = length

@@ -36,7 +36,7 @@ _SHOWN_MAX = 40
 
 @dataclass(slots=True)
 class ReadRows:
-    """The rows of some records, in order, and why others are none."""
+    """The rows of some records, in order, and why other records are not rows."""
 
     rows: list[RawRow] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
@@ -70,7 +70,7 @@ class CsvReader:
         }
 
     def read(self, records: Records) -> ReadRows:
-        """The records' rows."""
+        """Return the records as rows."""
         read = ReadRows()
         for number, cells in _cells(records, read.refused):
             if len(cells) != self._width:
@@ -112,7 +112,7 @@ def _getter(names: Sequence[str], kind: type[Fields]) -> Callable[[Sequence[str]
 
 
 def _cells(records: Records, refused: list[tuple[int, str]]) -> list[tuple[int, list[str]]]:
-    """The numbered cells of each record; one bad record does not spoil the others."""
+    """Yield the numbered cells of each record; one bad record does not affect the others."""
     try:
         texts = [text.decode() for text in records.texts]
         found = list(csv.reader(texts, strict=True))
@@ -134,7 +134,7 @@ def _cells(records: Records, refused: list[tuple[int, str]]) -> list[tuple[int, 
 
 
 class JsonReader:
-    """Reads JSON lines: one object a line."""
+    """Reads JSON lines: one object on each line."""
 
     def __init__(self) -> None:
         self._decode = json.JSONDecoder(
@@ -143,7 +143,7 @@ class JsonReader:
         self._allowed = {kind: frozenset((*KINDS[kind]._fields, "type")) for kind in KINDS}
 
     def read(self, records: Records) -> ReadRows:
-        """The records' rows."""
+        """Return the records as rows."""
         read = ReadRows()
         for number, text in zip(records.numbers, records.texts, strict=True):
             try:
@@ -196,5 +196,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name from a file, fit for a terminal."""
+    """Return a name from a file, made fit for a terminal."""
     return ascii(name[:_SHOWN_MAX])[1:-1]

@@ -23,12 +23,12 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class BadFile(Exception):
-    """The file as a whole cannot be imported; the text says why."""
+    """The file as a whole cannot be imported; the message says why."""
 
 
 @dataclass(slots=True)
 class Records:
-    """Some records, each with the number of its first line, and where the next ones begin.
+    """Some records, each with the number of its first line, and where the next record begins.
 
     `refused` has the line number and the reason of what is no record.
     """
@@ -49,7 +49,7 @@ class Source:
         self.compressed = path.suffix == ".gz"
 
     def digest(self) -> bytes:
-        """16 bytes that tell the file's content from any other's."""
+        """Return 16 bytes that identify the file's content."""
         found = blake2b(digest_size=16)
         with self._path.open("rb") as file:
             while block := file.read(BLOCK):
@@ -64,7 +64,7 @@ class Source:
             return file.seek(0, SEEK_END)
 
     def records(self, size: int, bytes_done: int = 0, lines_done: int = 0) -> Iterator[Records]:
-        """All records after that place, `size` at a time. Raises BadFile."""
+        """Yield all records after a position, `size` at a time. Raises BadFile."""
         try:
             with self._open() as file:
                 file.seek(bytes_done)
@@ -79,12 +79,12 @@ class Source:
 
 
 def without_mark(line: bytes) -> bytes:
-    """A file's first line without a byte order mark."""
+    """Return a file's first line without a byte order mark."""
     return line.removeprefix(_BOM)
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[bytes | None, int]]:
-    """Each line, None for one that is too long, with the bytes that it takes in the file."""
+    """Yield each line with its size in the file; None for a line that is too long."""
     rest, skipped = b"", 0
     while block := file.read(BLOCK):
         first, *more = block.split(b"\n")
@@ -116,7 +116,7 @@ def _values_in(text: bytes) -> int:
 
 @dataclass(slots=True)
 class _OpenRecord:
-    """A record whose quotes are open so far. Each of its lines is looked at once, as it comes."""
+    """A record whose quotes are still open. Each line is examined once, as it comes."""
 
     number: int
     lines: list[bytes]
@@ -124,7 +124,7 @@ class _OpenRecord:
     is_open: bool = True
 
     def take(self, line: bytes | None) -> bool:
-        """Add a line; say whether the record goes on in the next one."""
+        """Add a line; return whether the record continues on the next line."""
         if line is None or self.size + 1 + len(line) > RECORD_MAX:
             self.size = RECORD_MAX + 1
             return False
@@ -134,7 +134,7 @@ class _OpenRecord:
         return self.is_open
 
     def text(self) -> bytes | None:
-        """The whole record; None for one that is too long."""
+        """Return the whole record; None if it is too long."""
         return b"\n".join(self.lines) if self.size <= RECORD_MAX else None
 
 
@@ -145,7 +145,7 @@ def _group(
     bytes_done: int,
     lines_done: int,
 ) -> Iterator[Records]:
-    """Lines as records; with `quoted` one whose quotes are open goes on in the next line."""
+    """Group lines into records; with `quoted` an open quote continues on the next line."""
     records = Records()
     began_at = bytes_done
     pending: _OpenRecord | None = None

@@ -23,7 +23,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 def read_amount(text: str, scale: int, field: str) -> int:
-    """A positive decimal in the currency's smallest unit."""
+    """Read a positive decimal as units of the currency's smallest unit."""
     units = plain_units(text, scale)
     return units or to_units(read_decimal(text, field), scale, field)
 
@@ -39,7 +39,7 @@ def read_part(text: str, scale: int, field: str) -> int | None:
 
 
 def plain_units(text: str, scale: int) -> int | None:
-    """The units of a whole number within the limit; None for all that is written otherwise."""
+    """Return the units of a whole number within the limit; None for any other form."""
     if text.isdigit() and text.isascii() and len(text) < _PLAIN_DIGITS:
         units = int(text) * _POWERS[scale]
         if units <= AMOUNT_MAX:
@@ -51,7 +51,7 @@ _POWERS: tuple[int, ...] = tuple([10**scale for scale in range(7)])
 
 
 def read_instant(text: str, zone: ZoneInfo, field: str) -> datetime:
-    """An instant of RFC 3339, to the microsecond, or a date: the end of that day in `zone`."""
+    """Read an RFC 3339 instant, to the microsecond, or a date: the end of that day in `zone`."""
     if len(text) == _DATE_LENGTH:
         return _end_of(text, zone, field)
     try:
@@ -87,7 +87,7 @@ def read_expiry(text: str, zone: ZoneInfo, field: str) -> datetime | None:
 
 
 def read_vendor_id(text: str, field: str) -> int:
-    """An id of the other system's, 0 where there is none."""
+    """Read an id of the other system; 0 for none."""
     return identifiers.read_vendor_id(text, field) if text else 0
 
 
@@ -104,7 +104,7 @@ def read_json(value: Any, field: str) -> Any:
 
 
 def read_meta(value: Any) -> str:
-    """A JSON object, also as text, in canonical form; "" where nothing is given."""
+    """Read a JSON object, also as text, into canonical form; "" for none."""
     if value == "":
         return ""
     if isinstance(value, str):

@@ -28,19 +28,19 @@ RETRY_SECONDS = 0.2
 
 
 class ImportedElsewhere(Exception):
-    """Another import of the same file is under way."""
+    """Another process is importing the same file."""
 
     def __init__(self) -> None:
         super().__init__("another import of the same file is under way")
 
 
 class _Stale(Exception):
-    """What the chunk was prepared on has changed."""
+    """The chunk was prepared on a state that has changed."""
 
 
 @dataclass(slots=True)
 class RowChunk:
-    """Parsed rows, why others are refused, and where in the file the next chunk begins."""
+    """Parsed rows, why others are refused, and where the next chunk begins in the file."""
 
     rows: list[Parsed]
     refused: list[tuple[int, str]]
@@ -51,7 +51,7 @@ class RowChunk:
 
 
 class ChunkWriter:
-    """Writes chunk after chunk; used by one thread.
+    """Writes one chunk after the other; used by one thread.
 
     `generation` grows with every chunk that had to be prepared again: what was prepared before
     that, on the first preparation of another chunk, is void.
@@ -77,7 +77,7 @@ class ChunkWriter:
         self.done = Progress()
 
     def write(self, chunk: RowChunk) -> Progress:
-        """Commit the chunk; how far the file has come then. Raises StorageUnavailable."""
+        """Commit the chunk and return the file's progress. Raises StorageUnavailable."""
         prepared = chunk.prepared if chunk.generation == self.generation else None
         unit_id, conflicts, lost_at = uuid4(), 0, None
         while True:
@@ -129,7 +129,7 @@ class ChunkWriter:
         return self._keep(done)
 
     def _check_accounts(self, connection: Connection, prepared: Prepared) -> None:
-        """Lock the accounts that the chunk changes, and see that they are as they were.
+        """Lock the accounts that the chunk changes, and check that they are unchanged.
 
         Raises _Stale, also where something has lapsed since, or while the locks were waited for.
         """
@@ -141,7 +141,7 @@ class ChunkWriter:
             raise _Stale
 
     def _check_members(self, connection: Connection, prepared: Prepared) -> None:
-        """Lock the members that get identifiers, and see that they are as they were. _Stale."""
+        """Lock members that get identifiers, and check that they are unchanged. _Stale."""
         tenant_id = self._scope.tenant_id
         for member in sorted(prepared.labels):
             members.lock(connection, tenant_id, member)
@@ -159,7 +159,7 @@ class ChunkWriter:
 
 
 def _apply(connection: Connection, tenant_id: int, prepared: Prepared) -> None:
-    """In the order in which the engine writes: what may collide first."""
+    """Write in the order of the engine: first what may collide."""
     members.insert_identifiers(connection, prepared.identifiers)
     members.insert_members(connection, prepared.members)
     for label in prepared.relabelled:
