@@ -117,7 +117,7 @@ def _of(member: str, points: int) -> dict[str, Any]:
 
 @contextmanager
 def talking_to(server: Any) -> Iterator[Caller]:
-    """A till at a server."""
+    """A client of a server."""
     with grpc.insecure_channel(server.address) as channel:
         yield Caller(channel)
 

@@ -168,5 +168,5 @@ def issuer():
 
 @pytest.fixture
 def book():
-    """The book behind the server."""
+    """The service behind the server."""
     return Book()

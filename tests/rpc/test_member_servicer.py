@@ -66,7 +66,7 @@ def test_a_member_is_created_with_all_its_identifiers(serve, book, member):
     [(0, "vendor_id"), (1, "external_id"), (2, "email"), (3, "identifiers[0]")],
 )
 def test_a_refused_identifier_has_the_path_of_its_field(serve, book, index, field):
-    """What the book says of an identifier is told of the field that it came in."""
+    """What the service says of an identifier is told of the field that it came in."""
     book.answers = {"create_member": IdentifierTaken(f"identifiers[{index}]")}
 
     async def scenario(served):
@@ -77,7 +77,7 @@ def test_a_refused_identifier_has_the_path_of_its_field(serve, book, index, fiel
 
 
 def test_a_refusal_of_all_identifiers_keeps_its_path(serve, book):
-    """What the book says of the identifiers together is told as it is."""
+    """What the service says of the identifiers together is told as it is."""
     book.answers = {"create_member": InvalidField("identifiers", "must not")}
 
     async def scenario(served):

@@ -1,4 +1,4 @@
-"""ProgramService and MemberService before books that remember what they were asked."""
+"""ProgramService and MemberService before services that remember what they were asked."""
 
 from __future__ import annotations
 

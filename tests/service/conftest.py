@@ -1,4 +1,4 @@
-"""Offices and tills over a fresh database; tests of this folder may import `harness`, too."""
+"""Harnesses over a fresh database; tests of this folder may import `harness`, too."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from points_grpc.storage.core.ids import IdSource
 T = TypeVar("T")
 
 
-class Office:
-    """One process's books over a database; another office on the same one is another process."""
+class AdminHarness:
+    """One process's services over a database; a second harness on it is another process."""
 
     def __init__(self, url: str, clock: TestClock) -> None:
         self.clock = clock
@@ -75,74 +75,74 @@ class Office:
 
 
 @pytest.fixture
-def open_office(database_url: str) -> Iterator[Callable[[], Office]]:
+def open_admin(database_url: str) -> Iterator[Callable[[], AdminHarness]]:
     """Opens offices on one database and one clock."""
     clock = TestClock(START)
-    offices: list[Office] = []
+    admin_harnesses: list[AdminHarness] = []
 
-    def open_one() -> Office:
-        offices.append(Office(database_url, clock))
-        return offices[-1]
+    def open_one() -> AdminHarness:
+        admin_harnesses.append(AdminHarness(database_url, clock))
+        return admin_harnesses[-1]
 
     yield open_one
-    for admin_harness in offices:
+    for admin_harness in admin_harnesses:
         admin_harness.close()
 
 
 @pytest.fixture
-def admin_harness(open_office: Callable[[], Office]) -> Office:
-    """One office."""
-    return open_office()
+def admin_harness(open_admin: Callable[[], AdminHarness]) -> AdminHarness:
+    """One harness."""
+    return open_admin()
 
 
 @pytest.fixture
-def open_till(database_url: str) -> Iterator[Callable[..., LedgerHarness]]:
-    """Opens tills on one database and one clock, whose program the first one makes.
+def open_ledger(database_url: str) -> Iterator[Callable[..., LedgerHarness]]:
+    """Opens harnesses on one database and one clock; the first one creates the program.
 
     Afterwards the whole database is audited.
     """
     clock = TestClock(START)
-    tills: list[LedgerHarness] = []
+    harnesses: list[LedgerHarness] = []
 
     def open_one(**more: Any) -> LedgerHarness:
-        tills.append(LedgerHarness(database_url, clock, **more))
-        if len(tills) == 1:
-            tills[0].open_program()
-        return tills[-1]
+        harnesses.append(LedgerHarness(database_url, clock, **more))
+        if len(harnesses) == 1:
+            harnesses[0].open_program()
+        return harnesses[-1]
 
     yield open_one
-    findings = audit(tills[0].database) if tills else []
-    for harness in tills:
+    findings = audit(harnesses[0].database) if harnesses else []
+    for harness in harnesses:
         harness.close()
     assert findings == []
 
 
 @pytest.fixture
-def harness(open_till: Callable[..., LedgerHarness]) -> LedgerHarness:
-    """One till."""
-    return open_till()
+def harness(open_ledger: Callable[..., LedgerHarness]) -> LedgerHarness:
+    """One harness."""
+    return open_ledger()
 
 
 @pytest.fixture
 def open_engine(
     harness: LedgerHarness, database_url: str
 ) -> Iterator[Callable[..., EngineHarness]]:
-    """Opens branches on the till's database; afterwards there must have been no deadlock."""
-    branches: list[EngineHarness] = []
+    """Opens engines on the harness's database; afterwards there must have been no deadlock."""
+    engine_harnesses: list[EngineHarness] = []
 
     def open_one(**more: Any) -> EngineHarness:
-        branches.append(EngineHarness(database_url, harness.clock, **more))
-        return branches[-1]
+        engine_harnesses.append(EngineHarness(database_url, harness.clock, **more))
+        return engine_harnesses[-1]
 
     yield open_one
-    for engine_harness in branches:
+    for engine_harness in engine_harnesses:
         engine_harness.close()
     assert harness.look(deadlocks) == 0
 
 
 @pytest.fixture
 def shop(admin_harness: Any) -> Any:
-    """An office whose acme has the program 1 with the currency 10, `pts`."""
+    """A harness whose acme has the program 1 with the currency 10, `pts`."""
     do(admin_harness, CreateProgram("Shop", "Europe/Berlin", 1))
     do(admin_harness, CreateCurrency(1, "pts", 2, "cash", 100, 10))
     return admin_harness

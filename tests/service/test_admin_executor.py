@@ -60,7 +60,7 @@ class StumblingDatabase(Database):
 def stumbling(
     admin_harness: Any, database_url: str
 ) -> Iterator[tuple[ProgramService, StumblingDatabase]]:
-    """A book on a stumbling database, and the database."""
+    """A service on a stumbling database, and the database."""
     database = StumblingDatabase(database_url)
     desk = AdminExecutor(database, admin_harness.clock)
     yield ProgramService(desk, admin_harness.ids), database

@@ -51,7 +51,7 @@ class Machine:
 
 @pytest.fixture
 def machine(harness: LedgerHarness) -> Machine:
-    """A machine on the till's database, whose clocks agree."""
+    """A machine on the harness's database, whose clocks agree."""
     made = Machine(harness.database)
     made.clock.compare()
     made.asked = 0

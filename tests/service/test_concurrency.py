@@ -66,7 +66,7 @@ def test_many_commands_on_few_accounts(harness: LedgerHarness, open_engine: Open
     names = [f"m{n}" for n in range(6)]
     for name in names:
         harness.do(earn(1000, name, policy="idle"))
-    branches = [open_engine(), open_engine()]
+    engine_harnesses = [open_engine(), open_engine()]
 
     def call(n: int, engine_harness: EngineHarness) -> Any:
         first, second = names[n % 6], names[(n * 5 + 1) % 6]
@@ -79,7 +79,7 @@ def test_many_commands_on_few_accounts(harness: LedgerHarness, open_engine: Open
         return engine_harness.do(redeem(1, first), redeem(1, second))
 
     async def story() -> list[Any]:
-        return await at_once(*(call(n, b) for n in range(60) for b in branches))
+        return await at_once(*(call(n, b) for n in range(60) for b in engine_harnesses))
 
     found = kinds(run(story()))
     assert found == {"Earned": 24, "InsufficientPoints": 24, "Redeemed": 72}
@@ -89,7 +89,7 @@ def test_sweeps_and_spends_meet(harness: LedgerHarness, open_engine: OpenEngine)
     """While two sweeps record lapses, spends find what is left, and nothing lapses twice."""
     names = [f"m{n}" for n in range(40)]
     harness.execute(*(harness.call(earn(10, n, policy="month"), earn(3, n)) for n in names))
-    branches = [open_engine(), open_engine()]
+    engine_harnesses = [open_engine(), open_engine()]
     harness.clock.set(START + 31 * DAY)
 
     def spend(engine_harness: EngineHarness) -> list[Any]:
@@ -103,7 +103,7 @@ def test_sweeps_and_spends_meet(harness: LedgerHarness, open_engine: OpenEngine)
             lapsed.expired for swept in engine_harness.sweeper.sweep(7) for lapsed in swept.lapses
         )
 
-    one, two = branches
+    one, two = engine_harnesses
     spent, more, *swept = in_threads(
         lambda: spend(one), lambda: spend(two), lambda: sweep(one), lambda: sweep(two)
     )
@@ -142,13 +142,13 @@ def test_one_request_at_once_has_one_effect(
     harness: LedgerHarness, open_engine: OpenEngine
 ) -> None:
     """The same request many times at once, in two processes, is one, also for a new member."""
-    branches = [open_engine(), open_engine()]
+    engine_harnesses = [open_engine(), open_engine()]
     commands = [earn(7, "new", request_id="r"), redeem(2, "new", request_id="s")]
     harness.do(earn(1, "old"))
     commands += [earn(5, "old", request_id="r"), expire(100, "old", request_id="s")]
 
     async def story(command: Any) -> list[Any]:
-        return await at_once(*(b.do(command) for _ in range(25) for b in branches))
+        return await at_once(*(b.do(command) for _ in range(25) for b in engine_harnesses))
 
     for command in commands:
         answers = run(story(command))
@@ -367,11 +367,11 @@ def test_an_account_locked_by_turns_is_had(harness: LedgerHarness, open_engine: 
 
 def test_moves_race_with_spends(harness: LedgerHarness, open_engine: OpenEngine) -> None:
     """Moving a lot's expiry to now, and spending it, at once: each point goes one way."""
-    branches = [open_engine(), open_engine()]
+    engine_harnesses = [open_engine(), open_engine()]
     lots = {name: harness.do(earn(10, name)) for name in (f"m{n}" for n in range(20))}
 
     async def story() -> list[Any]:
-        one, two = branches
+        one, two = engine_harnesses
         works = [two.do(redeem(4, name)) for name in lots]
         works += [one.do(move(lot, member=name)) for name, lot in lots.items()]
         return await at_once(*works)

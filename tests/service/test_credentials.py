@@ -24,7 +24,7 @@ NOW = datetime(2031, 5, 6, 7, tzinfo=UTC)
 
 
 class Desk:
-    """A book of credentials, and what an operator does beside it."""
+    """A store of credentials, and what an operator does beside it."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -41,7 +41,7 @@ class Desk:
         return self.database.run(work)
 
     def told(self, token: str) -> Any:
-        """What the book says, in a memory of its own."""
+        """What a new store says."""
         return run(lambda: self.book.grant_of(token))
 
 

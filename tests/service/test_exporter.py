@@ -38,7 +38,7 @@ from points_grpc.storage.transfer.imports import Progress
 
 @pytest.fixture
 def other(empty_database_url: str, harness: LedgerHarness) -> Iterator[LedgerHarness]:
-    """A till over another database with the same program, and nothing in it."""
+    """A harness over another database with the same program, and nothing in it."""
     upgrade(empty_database_url)
     made = LedgerHarness(empty_database_url, harness.clock)
     made.open_program()

@@ -38,9 +38,9 @@ WEEK = 7 * DAY
 
 
 @pytest.fixture
-def upgraded(open_till: Callable[..., LedgerHarness]) -> LedgerHarness:
-    """A till whose database was migrated at START, with servers of the release before beside it."""
-    harness = open_till()
+def upgraded(open_ledger: Callable[..., LedgerHarness]) -> LedgerHarness:
+    """A harness whose database was migrated at START, beside servers of the last release."""
+    harness = open_ledger()
     harness.promise(7)
     until = (START + WEEK).isoformat()
     harness.look(lambda at: settings.put(at, UNTIL, until, START))
@@ -106,7 +106,7 @@ def test_a_row_of_either_release_is_read_by_both(upgraded: LedgerHarness, is_bes
 
 @pytest.mark.parametrize("command", [earn(5), redeem(5), expire(5)])
 def test_answers_of_the_release_before_are_found(
-    upgraded: LedgerHarness, open_till: Callable[..., LedgerHarness], command: Any
+    upgraded: LedgerHarness, open_ledger: Callable[..., LedgerHarness], command: Any
 ) -> None:
     """Until the last promise of the release before has passed, its answers are given again."""
     lot = upgraded.do(earn(50))
@@ -115,7 +115,7 @@ def test_answers_of_the_release_before_are_found(
     first = upgraded.do(command)
     forget_new_rows(upgraded, "r", lot)
     upgraded.clock.set(START + 2 * WEEK - INSTANT)
-    again = open_till()
+    again = open_ledger()
     assert again.do(command) == replace(first, replayed=True)
     assert isinstance(again.refusal(replace(command, amount=command.amount + 1)), RequestIdReused)
     upgraded.clock.set(START + 2 * WEEK)
@@ -125,7 +125,7 @@ def test_answers_of_the_release_before_are_found(
 @pytest.mark.parametrize("partial", [False, True])
 @pytest.mark.parametrize("several", [False, True])
 def test_changes_of_the_release_before_are_found(
-    upgraded: LedgerHarness, open_till: Callable[..., LedgerHarness], partial: bool, several: bool
+    upgraded: LedgerHarness, open_ledger: Callable[..., LedgerHarness], partial: bool, several: bool
 ) -> None:
     """An UpdateExpiry is replayed item by item, however its members were named and kept."""
     other = "bob" if several else "ann"
@@ -136,7 +136,7 @@ def test_changes_of_the_release_before_are_found(
     call = moves("r", b"mark", *items)
     (first,) = upgraded.execute(upgraded.call(*call, partial=partial))
     forget_new_rows(upgraded, "r", one, two)
-    again = open_till()
+    again = open_ledger()
     (replays,) = again.execute(again.call(*call, partial=partial))
     assert replays[:2] == [replace(answer, replayed=True) for answer in first[:2]]
     assert [type(outcome) for outcome in replays[2:]] == [LotNotFound] * partial

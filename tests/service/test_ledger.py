@@ -270,10 +270,10 @@ def test_a_crowded_account_is_for_the_bulk_lane(harness: LedgerHarness) -> None:
 
 # Settings
 def test_settings_changed_elsewhere_hold_for_the_next_batch(
-    open_till: Callable[..., LedgerHarness],
+    open_ledger: Callable[..., LedgerHarness],
 ) -> None:
     """A policy changed in another process counts for the very next batch here."""
-    here, there = open_till(), open_till()
+    here, there = open_ledger(), open_ledger()
     first = here.do(earn(1, policy="month"))
 
     async def shorten(book: Any, _: Any) -> None:
@@ -296,12 +296,12 @@ def first_policy(harness: LedgerHarness) -> Any:
 
 
 def test_a_policy_born_between_naming_and_locking_is_known(
-    open_till: Callable[..., LedgerHarness], monkeypatch: pytest.MonkeyPatch
+    open_ledger: Callable[..., LedgerHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lots of a policy version that is newer than the batch's first look can be spent."""
     from points_grpc.service.writes.gather import Gatherer  # noqa: PLC0415  # patched below
 
-    here, there = open_till(), open_till()
+    here, there = open_ledger(), open_ledger()
     here.do(earn(1))
     real = Gatherer.lock
 

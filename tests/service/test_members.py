@@ -291,9 +291,9 @@ def test_a_refused_request_may_be_repeated(admin_harness: Any) -> None:
     assert link(admin_harness, ANNA, MAIL, "r1").answer.identifiers == (MAIL, ANNA)
 
 
-def test_of_two_links_at_once_one_wins(open_office: Any) -> None:
+def test_of_two_links_at_once_one_wins(open_admin: Any) -> None:
     """When two processes link one identifier to two members, one succeeds and one is refused."""
-    one, two = open_office(), open_office()
+    one, two = open_admin(), open_admin()
     create(one, ANNA)
     create(one, MAIL)
     for index in range(20):
@@ -308,9 +308,9 @@ def test_of_two_links_at_once_one_wins(open_office: Any) -> None:
         assert get(one, name) == linked.answer
 
 
-def test_one_request_at_two_processes_at_once_has_one_effect(open_office: Any) -> None:
+def test_one_request_at_two_processes_at_once_has_one_effect(open_admin: Any) -> None:
     """The same request sent to two processes at once is done by one and replayed by the other."""
-    one, two = open_office(), open_office()
+    one, two = open_admin(), open_admin()
     for index in range(20):
         change = CreateMember((MemberName("external_id", str(index)),), "r1")
         answers = one.ask_at_once(

@@ -26,7 +26,7 @@ YEAR = Policy(0, "year", 0, PolicyKind.PERIOD, period=Period(months=12))
 
 @pytest.fixture
 def shop(admin_harness: Any) -> Any:
-    """An office whose acme has program 1 with one currency."""
+    """A harness whose acme has program 1 with one currency."""
     book = admin_harness.programs
     admin_harness.ask(
         book.create_program(admin_harness.acme, CreateProgram("Shop", "Europe/Berlin", 1))
@@ -117,9 +117,9 @@ def test_no_programs_cost_nothing(shop: Any) -> None:
     assert shop.database.run(ask) == []
 
 
-def test_a_change_elsewhere_holds_for_the_next_batch(open_office: Any, shop: Any) -> None:
+def test_a_change_elsewhere_holds_for_the_next_batch(open_admin: Any, shop: Any) -> None:
     """Every kind of change made through another process is seen by the next batch."""
-    elsewhere = open_office()
+    elsewhere = open_admin()
     cache = ProgramCache()
 
     def now() -> Any:
@@ -164,7 +164,7 @@ def _holds(condition: Callable[[Any], bool], program: Any) -> bool:
         return False
 
 
-def test_an_older_snapshot_outdates_nothing(open_office: Any, shop: Any) -> None:
+def test_an_older_snapshot_outdates_nothing(open_admin: Any, shop: Any) -> None:
     """A batch with an older view gets what it sees, and leaves the newer program held."""
     cache = ProgramCache()
     link = shop.database.link(snapshot=True)

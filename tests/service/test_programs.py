@@ -342,9 +342,9 @@ def test_request_ids_are_the_programs_and_the_tenants_own(shop: Any) -> None:
 
 
 # Races
-def test_of_two_creations_at_once_one_wins(open_office: Any) -> None:
+def test_of_two_creations_at_once_one_wins(open_admin: Any) -> None:
     """When two processes create the same thing, one succeeds and the other is refused."""
-    one, two = open_office(), open_office()
+    one, two = open_admin(), open_admin()
     do(one, CreateProgram("Shop", "UTC", 1))
     for index in range(10):
         for method, change in (
@@ -360,9 +360,9 @@ def test_of_two_creations_at_once_one_wins(open_office: Any) -> None:
             assert kinds == ["IdentifierTaken", "Outcome"]
 
 
-def test_changes_at_once_all_count(open_office: Any) -> None:
+def test_changes_at_once_all_count(open_admin: Any) -> None:
     """Changes of two processes to one program wait for each other: no version is lost."""
-    one, two = open_office(), open_office()
+    one, two = open_admin(), open_admin()
     do(one, CreateProgram("Shop", "UTC", 1))
     do(one, CreateCurrency(1, "pts", 0, default_policy=YEAR))
     before = program(one, 1).version

@@ -131,9 +131,9 @@ def wait_for_lock(database: Database) -> None:
         assert time.monotonic() < end, "nothing waits"
 
 
-def test_two_servers_do_not_pass_a_bound_together(open_office: Callable[[], Any]) -> None:
+def test_two_servers_do_not_pass_a_bound_together(open_admin: Callable[[], Any]) -> None:
     """A creation waits for one of another server that is under way, and counts it."""
-    first, second = open_office(), open_office()
+    first, second = open_admin(), open_admin()
     acme = first.database.run(lambda at: programs.create_tenant(at, "acme", first.clock.now()))
     first.acme = second.acme = Caller(acme.tenant_id, "acme", "anna@acme")
     program(first, 1)

@@ -48,7 +48,7 @@ def proxy(database_url: str) -> Iterator[Proxy]:
 
 @pytest.fixture
 def far(harness: LedgerHarness, proxy: Proxy) -> Iterator[LedgerHarness]:
-    """A till beyond that network, on the same database as `harness`."""
+    """A harness beyond that network, on the same database as `harness`."""
     there = LedgerHarness(proxy.url, harness.clock, SHORT)
     # On a busy machine the first batch may take longer than a statement may: it is done again.
     warm = there.call(earn(1, "warm"))

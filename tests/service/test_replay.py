@@ -211,10 +211,10 @@ def live_on(harness: LedgerHarness, member: str) -> None:
 
 @pytest.mark.parametrize("story", STORIES)
 def test_a_replay_gives_the_first_answer(
-    open_till: Callable[..., LedgerHarness], story: Callable[[LedgerHarness], Command]
+    open_ledger: Callable[..., LedgerHarness], story: Callable[[LedgerHarness], Command]
 ) -> None:
     """A repeated request has no effect and gets the first answer, also long and far away."""
-    harness = open_till()
+    harness = open_ledger()
     command = story(harness)
     first = harness.do(command)
     assert not first.replayed
@@ -224,7 +224,7 @@ def test_a_replay_gives_the_first_answer(
     assert rows(harness) == before
     live_on(harness, getattr(command, "member", named("ann")).value)
     before = rows(harness)
-    late = open_till().do(command)
+    late = open_ledger().do(command)
     assert shown(late) == shown(first_again(first))
     assert rows(harness) == before
 

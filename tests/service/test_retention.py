@@ -19,13 +19,13 @@ def test_a_promise_is_only_lengthened(harness: LedgerHarness) -> None:
 
 @pytest.mark.parametrize(("age", "is_known"), [(30 * DAY, True), (30 * DAY + INSTANT, False)])
 def test_a_sweep_elsewhere_keeps_the_promise(
-    open_till: Callable[..., LedgerHarness], age: timedelta, is_known: bool
+    open_ledger: Callable[..., LedgerHarness], age: timedelta, is_known: bool
 ) -> None:
     """A process that was told nothing forgets no id before the servers' promise has passed."""
-    harness = open_till()
+    harness = open_ledger()
     harness.promise(30)
     harness.do(earn(5, request_id="r"))
-    elsewhere = open_till()
+    elsewhere = open_ledger()
     elsewhere.promise(7)
     elsewhere.clock.set(START + age)
     elsewhere.sweeper.purge()

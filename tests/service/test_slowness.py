@@ -42,8 +42,8 @@ RETURN NEW; END $$"""
 
 
 @pytest.fixture
-def slow_till(harness: LedgerHarness, open_till: Callable[..., LedgerHarness]) -> LedgerHarness:
-    """A till with a short statement_timeout, which rows with the reference `slow` run into.
+def slow_till(harness: LedgerHarness, open_ledger: Callable[..., LedgerHarness]) -> LedgerHarness:
+    """A harness with a short statement_timeout, which rows with the reference `slow` run into.
 
     So do those of 404 points.
     """
@@ -51,7 +51,7 @@ def slow_till(harness: LedgerHarness, open_till: Callable[..., LedgerHarness]) -
     trigger = "CREATE TRIGGER sleeps BEFORE INSERT ON transactions"
     each = "FOR EACH ROW EXECUTE FUNCTION sleep_if_told()"
     harness.look(lambda at: at.execute(DDL(f"{trigger} {each}")))
-    return open_till(timeouts=SHORT)
+    return open_ledger(timeouts=SHORT)
 
 
 def alone(harness: LedgerHarness) -> Ledger:

@@ -41,7 +41,7 @@ OpenTill = Callable[..., LedgerHarness]
 
 @pytest.fixture
 def core(other_database_url: str) -> Iterator[LedgerHarness]:
-    """A till on a database of its own, whose sweeps go through the core alone."""
+    """A harness with its own database, whose sweeps go through the core alone."""
     harness = LedgerHarness(other_database_url, TestClock(START))
     harness.open_program()
     yield harness
@@ -188,13 +188,13 @@ def foretold(harness: LedgerHarness) -> tuple[dict[tuple[int, str], list[int]], 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_by_statement_and_by_the_core_the_same(
-    open_till: OpenTill, core: LedgerHarness, seed: int, monkeypatch: pytest.MonkeyPatch
+    open_ledger: OpenTill, core: LedgerHarness, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Random accounts swept by statement and by the core have the same rows in every table.
 
     Both record what a dry run said they would, also after half of the accounts had moved on.
     """
-    harness = open_till()
+    harness = open_ledger()
     for each in (harness, core):
         story(each, seed)
     ended: list[int] = []
@@ -329,17 +329,21 @@ def test_sweeps_beside_writers(
     """Earns, redemptions and moved expiries go on while all is swept, and all sums agree."""
     earned = [harness.do(earn(10, f"m{n}", policy="month")) for n in range(60)]
     live = [harness.do(earn(7, f"m{n}")) for n in range(60)]
-    branches = [open_engine(), open_engine()]
+    engine_harnesses = [open_engine(), open_engine()]
     harness.clock.set(START + 31 * DAY)
 
     async def writes() -> list[Any]:
-        works = [branches[0].do(earn(1, f"m{n}")) for n in range(60)]
-        works += [branches[0].do(redeem(2, f"m{n}")) for n in range(60)]
+        works = [engine_harnesses[0].do(earn(1, f"m{n}")) for n in range(60)]
+        works += [engine_harnesses[0].do(redeem(2, f"m{n}")) for n in range(60)]
         to = START + 90 * DAY
-        works += [branches[0].do(move(lot, to, member=f"m{n}")) for n, lot in enumerate(live)]
+        works += [
+            engine_harnesses[0].do(move(lot, to, member=f"m{n}")) for n, lot in enumerate(live)
+        ]
         return await at_once(*works)
 
-    _, answers = in_threads(lambda: list(branches[1].sweeper.sweep(3)), lambda: run(writes()))
+    _, answers = in_threads(
+        lambda: list(engine_harnesses[1].sweeper.sweep(3)), lambda: run(writes())
+    )
     assert not [answer for answer in answers if isinstance(answer, Exception)]
     list(harness.sweeper.sweep())
     for n in range(len(earned)):

@@ -12,7 +12,7 @@ from points_grpc.domain.model import Policy
 
 @pytest.fixture
 def new_bank(module_database_url: str) -> Iterator[Callable[..., ReadHarness]]:
-    """Opens a bank with one program of the given policies (by default, a year)."""
+    """Opens a harness with one program of the given policies (by default, a year)."""
     banks: list[ReadHarness] = []
 
     def open_one(*defined: Policy, zone: str = "UTC") -> ReadHarness:
@@ -28,5 +28,5 @@ def new_bank(module_database_url: str) -> Iterator[Callable[..., ReadHarness]]:
 
 @pytest.fixture
 def reader(new_bank: Callable[..., ReadHarness]) -> ReadHarness:
-    """A bank whose points live for a year."""
+    """A harness whose points live for a year."""
     return new_bank()

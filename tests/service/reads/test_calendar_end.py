@@ -32,7 +32,7 @@ AGES = policy("ages", PolicyKind.INACTIVITY, period=Period(days=(date.max - STAR
 
 @pytest.fixture
 def reader(new_bank: Callable[..., ReadHarness]) -> ReadHarness:
-    """A bank in a zone in which the calendar ends before it does in UTC."""
+    """A harness in a zone in which the calendar ends before it does in UTC."""
     return new_bank(YEAR, NEVER, AGES, zone="Pacific/Auckland")
 
 

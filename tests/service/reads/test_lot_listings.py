@@ -49,7 +49,7 @@ def lots_of_all_kinds(reader: ReadHarness) -> dict[str, int]:
 
 @pytest.fixture
 def mixed(new_bank: Callable[..., ReadHarness]) -> ReadHarness:
-    """A bank with policies of every kind."""
+    """A harness with policies of every kind."""
     return new_bank(YEAR, NEVER, IDLE, IDLE_MONTHLY)
 
 

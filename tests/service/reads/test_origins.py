@@ -78,7 +78,7 @@ def sources(reader: ReadHarness, *lots: int) -> list[ExpirationSource]:
 
 @pytest.fixture
 def mixed(new_bank) -> ReadHarness:
-    """A bank with policies of several kinds."""
+    """A harness with policies of several kinds."""
     return new_bank(YEAR, NEVER, IDLE)
 
 

@@ -137,7 +137,7 @@ def check(shown: list[int], wanted: dict[int, Any], key: Callable[[Any], Any]) -
 
 @pytest.fixture(params=SEEDS)
 def traffic(new_bank: Callable[..., ReadHarness], request: pytest.FixtureRequest) -> Traffic:
-    """A bank with a past, from both of two servers."""
+    """A harness with a past, from both of two servers."""
     reader = new_bank(YEAR, NEVER, IDLE, IDLE_MONTHLY, FIRST)
     traffic = Traffic(reader, request.param)
     traffic.reader.earn(1)

@@ -1,4 +1,4 @@
-"""Files that are imported into a till's database."""
+"""Files that are imported into the harness's database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Counter:
     def importer(
         self, path: Path, chunk: int = 5_000, tenant: int = 1, merge_by: Iterable[str] = ()
     ) -> Importer:
-        """An importer of the file, by the till's clock."""
+        """An importer of the file, by the harness's clock."""
         form = JSON_LINES if ".jsonl" in path.name else CSV
         report = path.with_name(path.name + ".refused.csv")
         order = ImportJob(path, form, tenant, PROGRAM, report, chunk, frozenset(merge_by))

@@ -31,7 +31,7 @@ def audit(scenario: AccountScenario) -> None:
 
 
 def audit_answer(answer: Answer, account_state: AccountState) -> None:
-    """All that is answered is the account's, whose figures are those of the books."""
+    """All that is answered is the account's, whose figures are those of its account state."""
     shown = [getattr(answer, name, None) for name in ("transaction", "lot", "account", "change")]
     owners = [view.owner for view in (*shown, answer) if hasattr(view, "owner")]
     assert owners

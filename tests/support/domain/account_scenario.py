@@ -271,7 +271,7 @@ class AccountScenario:
         return next(self._ids)
 
     def having_earned(self, total: int) -> AccountScenario:
-        """Pretend that so much was earned and spent long ago; the books no longer agree."""
+        """Pretend that so much was earned and spent long ago; the figures no longer agree."""
         self.account.total_earned = self.account.total_redeemed = total
         self.audited = False
         return self

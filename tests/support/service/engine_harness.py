@@ -1,4 +1,4 @@
-"""A branch: one process's engine over a database. Two branches on one are two processes."""
+"""One process's engine over a database; two harnesses on one are two processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A till: one process's ledgers over a database, worked from one thread."""
+"""One process's ledgers over a database, used from one thread."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class LedgerHarness:
         self.rival = Caller(2, "rival", "rita@rival", PROGRAM)
 
     def ledger_on(self, terms: LedgerTerms) -> Ledger:
-        """A ledger on the till's first link."""
+        """A ledger on the harness's first link."""
         return Ledger(self.link, self.cache, self.ids, self.clock, terms)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A bank: programs, a ledger and the readers, on one clock, with tenants that are its own."""
+"""Programs, a ledger and the readers, on one clock, with tenants of their own."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def expiration(text: str | None) -> Expiration | None:
 
 
 def policy(code: str, kind: PolicyKind, **more: Any) -> Policy:
-    """A policy whose ids the bank gives it."""
+    """A policy whose ids the harness gives it."""
     return Policy(policy_version_id=0, code=code, version=1, kind=kind, **more)
 
 
