@@ -301,7 +301,7 @@ def test_a_mistake_shows_an_id_and_nothing_else(call: Any) -> None:
     """What nobody foresaw is logged with its traceback; the caller gets its id, in shape."""
     with capture_logs() as lines:
         said = odd(call("GET", "/odd/stumble"), 500)
-    (logged,) = (line for line in lines if line["event"] == "unforeseen")
+    (logged,) = (line for line in lines if line["event"] == "unexpected error")
     assert said == f"internal error {logged['error_id']}"
     assert isinstance(logged["exc_info"], ZeroDivisionError)
 

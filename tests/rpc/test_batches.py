@@ -205,7 +205,7 @@ def test_an_unforeseen_failure_of_items_leaves_the_others(serve, engine, method)
     assert bad.error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
     assert {status.error.code for status in failed} == {grpc.StatusCode.INTERNAL.value[0]}
     assert not any(status.error.details for status in failed)
-    lines = [line for line in logs if line["event"] == "unforeseen"]
+    lines = [line for line in logs if line["event"] == "unexpected error"]
     assert [line["item"] for line in lines] == [f"{field}[1]", f"{field}[2]"]
     ids = [line["error_id"] for line in lines]
     told = [status.error.message for status in failed]

@@ -38,7 +38,7 @@ def test_an_unforeseen_exception_tells_the_caller_its_id_alone(serve, engine, ge
     assert error.code() is grpc.StatusCode.INTERNAL
     told = re.fullmatch(r"internal error ([0-9a-f]{32})", error.details())
     assert not [key for key, _ in error.trailing_metadata() if key.startswith("grpc-status")]
-    unforeseen = [line for line in logs if line["event"] == "unforeseen"]
+    unforeseen = [line for line in logs if line["event"] == "unexpected error"]
     assert [line["error_id"] for line in unforeseen] == [told[1]]
     assert unforeseen[0]["method"] == "points.v1.PointsService/GetLot"
     assert SECRET in str(unforeseen[0]["exc_info"])

@@ -137,7 +137,7 @@ class Gateway:
 
     def _unforeseen(self, error: Exception, call: HttpCall) -> Failure:
         error_id = uuid.uuid4().hex
-        self._log.error("unforeseen", route=call.template, error_id=error_id, exc_info=error)
+        self._log.error("unexpected error", route=call.template, error_id=error_id, exc_info=error)
         return Failure("INTERNAL", "", f"internal error {error_id}")
 
     def _failed(self, failure: Failure, call: HttpCall, owner: Dialect) -> Response:

@@ -217,4 +217,4 @@ async def _renew(present: ssl.SSLContext | None, tls: ReloadingCertificates | No
             if tls.renew() is not None:
                 put_into(present, tls.files)
         except BadCertificates:
-            log.error("the renewed certificates cannot be used; the last ones are")
+            log.error("certificate reload failed; keeping the previous certificates")

@@ -18,7 +18,7 @@ def server_credentials(tls: ReloadingCertificates) -> grpc.ServerCredentials:
         try:
             found = tls.renew()
         except BadCertificates:
-            log.error("the renewed certificates cannot be used; the last ones are")
+            log.error("certificate reload failed; keeping the previous certificates")
             return None
         return None if found is None else _configuration(found)
 

@@ -147,7 +147,7 @@ def _prepare_schema(settings: Settings, there: database_location.DatabaseLocatio
     at, head = databases.check_schema(there.url, remedy), migrate.head()
     if at != head:
         log = structlog.get_logger("points_grpc")
-        log.info("the schema is of a later release", schema=at, expected=head)
+        log.info("schema is from a later release", schema=at, expected=head)
 
 
 def _count_connections(settings: Settings, database: Database) -> None:
@@ -155,7 +155,7 @@ def _count_connections(settings: Settings, database: Database) -> None:
     needed = wiring.connections_needed(settings.workers)
     if allowed < needed:
         log = structlog.get_logger("points_grpc")
-        log.warning("the database allows too few connections", allowed=allowed, needed=needed)
+        log.warning("database allows too few connections", allowed=allowed, needed=needed)
 
 
 def _promise_retention(settings: Settings, database: Database) -> None:
@@ -165,7 +165,7 @@ def _promise_retention(settings: Settings, database: Database) -> None:
     if kept > days:
         log = structlog.get_logger("points_grpc")
         log.warning(
-            "request ids are remembered for longer than set", promised_days=kept, setting=days
+            "request ids are kept longer than configured", promised_days=kept, setting=days
         )
 
 

@@ -130,7 +130,7 @@ async def _web_tokens(
         await asyncio.to_thread(source.load)
     except (jwks.InvalidKeys, OSError) as error:
         # Whoever has the keys may come later than we; until then no such token is let in.
-        log.error("the keys of tokens cannot be read", problem=type(error).__name__)
+        log.error("token keys cannot be read", problem=type(error).__name__)
     terms = jwt.TokenTerms(
         issuer=settings.jwt_issuer or "",
         audience=settings.jwt_audience or "",
@@ -173,7 +173,7 @@ async def _renew(owners: CertificateMap) -> None:
             owners.renew()
         except Exception as error:  # what was read last counts
             problem = type(error).__name__
-            log.error("the map of clients' certificates cannot be read", problem=problem)
+            log.error("client certificate file cannot be read", problem=problem)
 
 
 async def _note_uses(parts: ServiceParts) -> None:
@@ -189,4 +189,4 @@ async def _try_to_note_uses(parts: ServiceParts) -> None:
     try:
         await parts.credentials.note_uses()
     except Exception as error:
-        log.warning("the last use of tokens could not be written", problem=type(error).__name__)
+        log.warning("last use of tokens could not be written", problem=type(error).__name__)

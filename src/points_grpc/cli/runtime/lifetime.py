@@ -142,9 +142,9 @@ async def _report_health(server: Server, parts: ServiceParts, place: DatabaseLoc
         if parts.counters is not None:
             parts.counters.serving = serving
         if problem and was_well is not False:
-            log.error("the database does not answer", problem=problem)
+            log.error("database does not answer", problem=problem)
         elif not problem and was_well is False:
-            log.info("the database answers again")
+            log.info("database answers again")
         was_well = not problem
         await asyncio.sleep(PROBE_SECONDS)
 
@@ -165,7 +165,7 @@ async def _sweep_now_and_then(settings: Settings, parts: ServiceParts) -> None:
         try:
             await _sweep(settings, parts)
         except Exception as error:
-            log.warning("a sweep failed", problem=words_for(error))
+            log.warning("sweep failed", problem=words_for(error))
         await asyncio.sleep(settings.sweep_interval_seconds)
 
 
@@ -196,7 +196,7 @@ async def _sweep(settings: Settings, parts: ServiceParts) -> None:
         accounts += len(chunk.lapses)
         lots += sum(lapsed.lots for lapsed in chunk.lapses)
         for failure in chunk.failures:
-            log.error("an account could not be swept", problem=words_for(failure))
+            log.error("account could not be swept", problem=words_for(failure))
     if lots:
         log.info("swept", accounts=accounts, lots=lots)
     await _in_thread(parts.sweeper.purge)

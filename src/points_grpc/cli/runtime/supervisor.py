@@ -118,7 +118,7 @@ class Worker:
         try:
             self._process, line_to_it = await self._spawn()
         except OSError as error:  # the machine has no room for another process
-            log.error("a worker cannot be started", worker=self.number, problem=str(error))
+            log.error("worker cannot be started", worker=self.number, problem=str(error))
             return False
         reader, writer = await asyncio.open_connection(
             sock=line_to_it, limit=worker_protocol.LINE_BYTES_MAX
@@ -214,7 +214,7 @@ class WorkerPool:
             began = await asyncio.gather(*(worker.start() for worker in some))
             for worker, well in zip(some, began, strict=True):
                 if not well:
-                    log.error("a worker does not start", worker=worker.number)
+                    log.error("worker does not start", worker=worker.number)
                     return await worker.ended() or 1
         self._keeping = [asyncio.create_task(_keep(worker)) for worker in self.workers]
         return 0
@@ -234,7 +234,7 @@ class WorkerPool:
         hurry.cancel()
         for worker in self.workers:
             if worker.pid is not None:
-                log.warning("a worker is killed", worker=worker.number)
+                log.warning("killing worker", worker=worker.number)
                 worker.send(signal.SIGKILL)
         await ends
 
@@ -245,14 +245,14 @@ async def _keep(worker: Worker) -> None:
     pause, since = 0.0, loop.time()
     while True:
         code = await worker.ended()
-        log.warning("a worker has ended and is replaced", worker=worker.number, code=code)
+        log.warning("worker ended; replacing it", worker=worker.number, code=code)
         if loop.time() - since >= STEADY_SECONDS:
             pause = 0.0
         await asyncio.sleep(pause)
         pause = min(max(2 * pause, PAUSE_SECONDS_MIN), PAUSE_SECONDS_MAX)
         worker.restarts += 1
         if await worker.start():
-            log.info("a worker serves again", worker=worker.number)
+            log.info("worker serves again", worker=worker.number)
         since = loop.time()
 
 

@@ -139,7 +139,7 @@ class KeyLoader:
                 await asyncio.to_thread(self.load)
             except Exception as error:  # it has to be tried again, whatever it was
                 wait = min(wait, RETRY_S)
-                log.error("the keys of tokens cannot be read", problem=type(error).__name__)
+                log.error("token keys cannot be read", problem=type(error).__name__)
             await asyncio.sleep(min(wait, RETRY_S))
             try:
                 async with asyncio.timeout(max(0.0, wait - RETRY_S)):

@@ -66,7 +66,7 @@ def report(error: BaseException, **where: str) -> InternalError:
     """Log what nobody foresaw, with its traceback and an id for the caller to be told."""
     error_id = uuid.uuid4().hex
     log = structlog.get_logger("points_grpc.rpc")
-    log.error("unforeseen", **where, error_id=error_id, exc_info=error)
+    log.error("unexpected error", **where, error_id=error_id, exc_info=error)
     return InternalError(error_id)
 
 

@@ -135,9 +135,9 @@ class CheckedClock:
     def _tell(self, problem: str) -> None:
         before, self.problem = self.problem, problem
         if problem and before in ("", NOT_COMPARED):
-            log.error("the clocks differ, and nothing is written", problem=problem)
+            log.error("clocks differ; refusing to write", problem=problem)
         elif not problem and before not in ("", NOT_COMPARED):
-            log.warning("the clocks agree again")
+            log.warning("clocks agree again")
 
 
 def is_ahead(clock: Clock, last_at: datetime, now: datetime) -> bool:
