@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from benchmarks.figures import Case
+from benchmarks.metrics import Case
 from benchmarks.scale import Scale
 
 SETUP_SECONDS = 4.0

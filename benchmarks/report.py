@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.figures import Case, Figure, Samples
 from benchmarks.measure import Sample
+from benchmarks.metrics import Case, Figure, Samples
 from rich.console import Console
 from rich.table import Table
 

@@ -19,17 +19,16 @@ from typing import NoReturn
 
 from benchmarks.budget import Budget
 from benchmarks.calls import Load
-from benchmarks.cases import cases
 from benchmarks.environment import environment
-from benchmarks.figures import Case, Samples
-from benchmarks.page import write_page
-from benchmarks.places import Places
+from benchmarks.metrics import Case, Samples
+from benchmarks.render import write_page
 from benchmarks.report import Result, show, write_json
 from benchmarks.scale import FULL, QUICK, Scale
+from benchmarks.scenarios import commands, rest
+from benchmarks.scenarios.grpc import cases
 from benchmarks.server import Cluster, cluster
+from benchmarks.servers import Places
 from rich.console import Console
-
-from benchmarks import cases_jobs, cases_rest
 
 LEEWAY_SECONDS = 8
 """So long after the limit of the scale what runs is broken off."""
@@ -108,7 +107,7 @@ def _give_up(_: int, __: object) -> NoReturn:
 def _measure(database: Cluster, scale: Scale, options: argparse.Namespace, began: float) -> Result:
     names = set(options.only)
     folder = str(database.folder)
-    known = [*cases(scale, folder), *cases_jobs.cases(scale), *cases_rest.cases(scale, folder)]
+    known = [*cases(scale, folder), *commands.cases(scale), *rest.cases(scale, folder)]
     wanted = [c for case in known if (c := case.only(names))]
     if not wanted:
         raise SystemExit(f"there is nothing called {', '.join(sorted(names))}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from benchmarks.fill import Filling
+from benchmarks.seed import Filling
 
 
 @dataclass(frozen=True)

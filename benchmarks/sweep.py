@@ -20,7 +20,7 @@ import grpc
 import psutil
 import psycopg
 from benchmarks.calls import member_name
-from benchmarks.fill import INSTANTS, Filling, fill
+from benchmarks.seed import Filling, fill
 from benchmarks.server import Cluster, Server, cluster, cpu_seconds, serving
 
 from points.v1 import points_service_pb2_grpc
@@ -183,7 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("members", type=int, nargs="*", default=[10_000, 100_000])
     members_of = parser.parse_args().members
-    print(f"{PER_MEMBER.overdue} due lots each, at {INSTANTS} instants")
+    print(f"{PER_MEMBER.overdue} due lots each")
     with cluster() as database:
         for members in members_of:
             figures = measure(database, members, f"sweep{members}")

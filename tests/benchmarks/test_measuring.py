@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 from benchmarks.budget import Budget
 from benchmarks.calls import Load
-from benchmarks.figures import Case, Figure
 from benchmarks.load import Closed, Open
 from benchmarks.measure import Sample
+from benchmarks.metrics import Case, Figure
 from benchmarks.scale import QUICK
 
 from benchmarks import budget

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import page
+from benchmarks import render
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = ("performance.md", "performance.svg")
@@ -18,5 +18,5 @@ def test_tables_and_chart_are_those_of_the_figures(name: str, tmp_path: Path) ->
     """The tables and the chart in docs/ are what performance.json gives, to the letter."""
     for file in ("performance.json", "performance.md"):
         shutil.copy(DOCS / file, tmp_path / file)
-    page.write_page(tmp_path)
+    render.write_page(tmp_path)
     assert (tmp_path / name).read_text() == (DOCS / name).read_text()

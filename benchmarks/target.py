@@ -16,12 +16,13 @@ from dataclasses import replace
 from typing import Any
 
 import psutil
-from benchmarks.by_hand import Mover
+from benchmarks.baselines import earn
+from benchmarks.baselines.update_expiry import Mover
 from benchmarks.calls import BATCH, Load
 from benchmarks.measure import Counted, Meter, Sample
 from benchmarks.server import Cluster, Server, stop
 
-from benchmarks import dialect_costs, ghz, jobs, peers
+from benchmarks import commands, dialect_costs, ghz
 
 REPLY_SECONDS = 40.0
 POLL_SECONDS = 0.1
@@ -105,7 +106,7 @@ class Stand:
         if load.kind == "by_hand":
             return self._by_hand(load, ramp, seconds)
         if load.kind == "pgbench":
-            return self._own(lambda: peers.pgbench(self._conninfo(), load, seconds))
+            return self._own(lambda: earn.pgbench(self._conninfo(), load, seconds))
         if load.kind == "ghz":
             return self._own(lambda: ghz.run(self.server.said["gRPC"], load, seconds))
         if load.kind.startswith("dialect_"):
@@ -113,9 +114,9 @@ class Stand:
         if load.kind == "sweep":
             return self._sweep(load, seconds)
         if load.kind == "import":
-            return jobs.import_lots(self.cluster, self.database, load.members)
+            return commands.import_lots(self.cluster, self.database, load.members)
         if load.kind == "raw_update":
-            return jobs.raw_update(self.cluster, self.database)
+            return commands.raw_update(self.cluster, self.database)
         return self._generated(load, ramp, seconds)
 
     def meter(self, load: list[psutil.Process] | None = None) -> Meter:
@@ -176,7 +177,7 @@ class Stand:
                 raise RuntimeError(f"calls beside the sweep failed: {errors}")
             return [us for count in counts for us in count["latencies_us"]]
 
-        return jobs.sweep(self.cluster, self.database, beside)
+        return commands.sweep(self.cluster, self.database, beside)
 
     def _by_hand(self, load: Load, ramp: float, seconds: float) -> Sample:
         mover = self._movers.get(load.name)

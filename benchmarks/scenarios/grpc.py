@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from benchmarks.baselines.earn import CLIENTS
 from benchmarks.calls import Load
-from benchmarks.figures import Case, Figure
-from benchmarks.peers import CLIENTS
-from benchmarks.places import WORKERS
+from benchmarks.metrics import Case, Figure
 from benchmarks.scale import Scale
+from benchmarks.servers import WORKERS
 
 from benchmarks import ghz
 

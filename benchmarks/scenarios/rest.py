@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.calls import Load
 from benchmarks.dialect_costs import NAMES
-from benchmarks.figures import Case, Figure
+from benchmarks.metrics import Case, Figure
 from benchmarks.scale import Scale
 
 

@@ -8,14 +8,13 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
-from benchmarks.fill import fill
+from benchmarks.baselines import earn
 from benchmarks.scale import Scale
+from benchmarks.seed import fill
 from benchmarks.server import Cluster, Server, running, serving
-from benchmarks.stand import Stand
+from benchmarks.target import Stand
 
-from benchmarks import peers
-
-ORM_PROGRAM = ("-m", "benchmarks.orm_server")
+ORM_PROGRAM = ("-m", "benchmarks.baselines.orm_server")
 WORKERS = 2
 """Processes of the server called `workers`, which is on the database of `spread`."""
 
@@ -66,7 +65,7 @@ class Places:
             self._made.add(name)
         if name == "orm":
             if is_new:
-                peers.create(cluster.conninfo(name), self._scale.spread.members)
+                earn.create(cluster.conninfo(name), self._scale.spread.members)
             command = [sys.executable, *ORM_PROGRAM, cluster.url(name, "postgresql+psycopg")]
             with running(command, cluster.folder / "orm.log") as server:
                 yield server

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.calls import Load
-from benchmarks.figures import Case, Figure
+from benchmarks.metrics import Case, Figure
 from benchmarks.scale import Scale
 
 WRITES = 200
