@@ -92,7 +92,7 @@ class TestClock:
     """A clock for development: runs with the machine's until set, then stands still.
 
     It only ever moves forward. Safe to use from several threads, and from several processes
-    where these share its hand.
+    where these share its time.
     """
 
     __test__ = False

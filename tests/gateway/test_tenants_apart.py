@@ -72,11 +72,13 @@ class Market:
         )
         keys = KeyLoader(lambda: public, 300.0)
         keys.load()
-        book = parts.credentials
-        web = JwtVerifier(keys, TokenTerms("i", "a", ("ES256",)), parts.clock, book.caller_of)
-        bearers = BearerAuthenticator(book.grant_of, web.grant_of)
+        credentials = parts.credentials
+        web = JwtVerifier(
+            keys, TokenTerms("i", "a", ("ES256",)), parts.clock, credentials.caller_of
+        )
+        bearers = BearerAuthenticator(credentials.grant_of, web.grant_of)
         live._door = CertificateAuthenticator(  # type: ignore[assignment]
-            bearers, CertificateMap(file), parts.clock, book.caller_of, VOUCHER
+            bearers, CertificateMap(file), parts.clock, credentials.caller_of, VOUCHER
         )
 
     def fill(self) -> None:

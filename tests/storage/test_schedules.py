@@ -26,7 +26,7 @@ TWO = ONE + 1
 RULE = 5
 
 
-class Desk:
+class ScheduleRows:
     """Writes rows as they are told, without any rules."""
 
     def __init__(self, connection: Connection) -> None:
@@ -86,76 +86,78 @@ class Desk:
 
 
 @pytest.fixture
-def desk(database: Database) -> Iterator[Desk]:
+def schedule_rows(database: Database) -> Iterator[ScheduleRows]:
     """A desk over a fresh database."""
     link = database.link()
     with link.unit() as connection:
-        yield Desk(connection)
+        yield ScheduleRows(connection)
     link.close()
 
 
-def fixed(desk: Desk, tenant_id: int = 1, now: datetime = NOW) -> FixedLots | None:
+def fixed(schedule_rows: ScheduleRows, tenant_id: int = 1, now: datetime = NOW) -> FixedLots | None:
     """How the fixed lots of the first account stand."""
     asked = [(tenant_id, ONE, state, now) for state in LotState]
-    return schedules.fixed_lots(asked).run(desk.connection).get(ONE)
+    return schedules.fixed_lots(asked).run(schedule_rows.connection).get(ONE)
 
 
-def test_a_lot_has_lapsed_from_its_expiry_on(desk: Desk) -> None:
+def test_a_lot_has_lapsed_from_its_expiry_on(schedule_rows: ScheduleRows) -> None:
     """A lot that expires now is due, one that expires a microsecond later is live."""
-    desk.lot(expires_at=NOW, remaining=4, redeemed=6)
-    desk.lot(expires_at=NOW + TICK)
-    assert fixed(desk) == FixedLots(lapsed=4, next_expires_at=NOW + TICK)
+    schedule_rows.lot(expires_at=NOW, remaining=4, redeemed=6)
+    schedule_rows.lot(expires_at=NOW + TICK)
+    assert fixed(schedule_rows) == FixedLots(lapsed=4, next_expires_at=NOW + TICK)
 
 
-def test_unapproved_lots_stand_apart(desk: Desk) -> None:
+def test_unapproved_lots_stand_apart(schedule_rows: ScheduleRows) -> None:
     """What is due of open and pending lots is counted by itself, and they are no next expiry."""
     for state in (LotState.OPEN, LotState.PENDING):
-        desk.lot(expires_at=NOW, state=state)
-        desk.lot(expires_at=NOW + DAY, state=state)
-    desk.lot(expires_at=NOW, state=LotState.CLOSED, remaining=0)
-    assert fixed(desk) == FixedLots(lapsed_pending=20)
+        schedule_rows.lot(expires_at=NOW, state=state)
+        schedule_rows.lot(expires_at=NOW + DAY, state=state)
+    schedule_rows.lot(expires_at=NOW, state=LotState.CLOSED, remaining=0)
+    assert fixed(schedule_rows) == FixedLots(lapsed_pending=20)
 
 
-def test_finished_and_other_lots_do_not_stand(desk: Desk) -> None:
+def test_finished_and_other_lots_do_not_stand(schedule_rows: ScheduleRows) -> None:
     """Used-up lots, lots without a date, other accounts and other tenants count nothing."""
-    desk.lot(expires_at=NOW, remaining=0, redeemed=10)
-    desk.lot(expires_at=NOW + DAY, remaining=0, expired=10)
-    desk.lot()
-    desk.lot(rule=RULE)
-    desk.lot(TWO, expires_at=NOW)
-    desk.lot(tenant_id=2, expires_at=NOW)
-    assert fixed(desk) == FixedLots()
-    assert fixed(desk, tenant_id=2) == FixedLots(lapsed=10)
+    schedule_rows.lot(expires_at=NOW, remaining=0, redeemed=10)
+    schedule_rows.lot(expires_at=NOW + DAY, remaining=0, expired=10)
+    schedule_rows.lot()
+    schedule_rows.lot(rule=RULE)
+    schedule_rows.lot(TWO, expires_at=NOW)
+    schedule_rows.lot(tenant_id=2, expires_at=NOW)
+    assert fixed(schedule_rows) == FixedLots()
+    assert fixed(schedule_rows, tenant_id=2) == FixedLots(lapsed=10)
 
 
-def test_a_period_is_half_open(desk: Desk) -> None:
+def test_a_period_is_half_open(schedule_rows: ScheduleRows) -> None:
     """A period counts lots from its start up to, and without, its end."""
     for at in (NOW - TICK, NOW, NOW + DAY - TICK, NOW + DAY):
-        desk.lot(expires_at=at)
-    desk.lot(expires_at=NOW, state=LotState.PENDING)
-    desk.lot(expires_at=NOW, remaining=0, redeemed=10)
-    desk.lot(tenant_id=2, expires_at=NOW)
+        schedule_rows.lot(expires_at=at)
+    schedule_rows.lot(expires_at=NOW, state=LotState.PENDING)
+    schedule_rows.lot(expires_at=NOW, remaining=0, redeemed=10)
+    schedule_rows.lot(tenant_id=2, expires_at=NOW)
     periods = [(0, 1, ONE, NOW, NOW + DAY), (1, 1, ONE, NOW + DAY, NOW + 2 * DAY)]
     periods += [(2, 1, TWO, NOW, NOW + DAY), (3, 2, ONE, NOW, NOW + DAY)]
-    found = schedules.expiring(periods).run(desk.connection)
+    found = schedules.expiring(periods).run(schedule_rows.connection)
     assert found == {0: (20, 2), 1: (10, 1), 3: (10, 1)}
 
 
-def test_inactivity_lots_count_from_the_later_of_earn_and_activity(desk: Desk) -> None:
+def test_inactivity_lots_count_from_the_later_of_earn_and_activity(
+    schedule_rows: ScheduleRows,
+) -> None:
     """Lots earned before the activity count from it together, later ones from their earn."""
     for at in (START, NOW - TICK, NOW):
-        desk.lot(rule=RULE, earned_at=at)
-    desk.lot(rule=RULE, earned_at=NOW + DAY, remaining=3, redeemed=7)
-    desk.lot(rule=RULE, earned_at=NOW + DAY, state=LotState.PENDING)
-    desk.lot(rule=RULE, remaining=0, redeemed=10)
-    desk.lot(rule=RULE + 1)
-    desk.lot(tenant_id=2, rule=RULE)
+        schedule_rows.lot(rule=RULE, earned_at=at)
+    schedule_rows.lot(rule=RULE, earned_at=NOW + DAY, remaining=3, redeemed=7)
+    schedule_rows.lot(rule=RULE, earned_at=NOW + DAY, state=LotState.PENDING)
+    schedule_rows.lot(rule=RULE, remaining=0, redeemed=10)
+    schedule_rows.lot(rule=RULE + 1)
+    schedule_rows.lot(tenant_id=2, rule=RULE)
     rules = [
         (1, account_id, state, rule, at)
         for account_id, rule, at in ((ONE, RULE, NOW), (ONE, RULE + 1, None), (TWO, RULE, None))
         for state in (LotState.PENDING, LotState.APPROVED)
     ]
-    found = schedules.inactivity_lots(rules).run(desk.connection)
+    found = schedules.inactivity_lots(rules).run(schedule_rows.connection)
     assert set(found) == {ONE}
     assert set(found[ONE]) == {
         InactivityLots(RULE, True, NOW, 30, 3),
@@ -165,56 +167,58 @@ def test_inactivity_lots_count_from_the_later_of_earn_and_activity(desk: Desk) -
     }
 
 
-def sums(desk: Desk, now: datetime = NOW) -> MonthSums:
+def sums(schedule_rows: ScheduleRows, now: datetime = NOW) -> MonthSums:
     """The first account's figures of the day that begins at NOW."""
-    found = schedules.months(desk.connection, [(0, 0, 1, ONE, now, NOW, NOW + DAY)])
+    found = schedules.months(schedule_rows.connection, [(0, 0, 1, ONE, now, NOW, NOW + DAY)])
     return found.get(0, {}).get(0, MonthSums())
 
 
-def test_a_months_lots_are_those_whose_expiry_lies_in_it(desk: Desk) -> None:
+def test_a_months_lots_are_those_whose_expiry_lies_in_it(schedule_rows: ScheduleRows) -> None:
     """Live remainders, redemptions and the latest expiry are those of the month's own lots."""
-    desk.lot(expires_at=NOW, remaining=6, redeemed=4)
-    desk.lot(expires_at=NOW + DAY - TICK, remaining=0, redeemed=10)
-    desk.lot(expires_at=NOW + DAY - TICK, state=LotState.PENDING)
-    desk.lot(expires_at=NOW - TICK)
-    desk.lot(expires_at=NOW + DAY)
-    desk.lot(expires_at=NOW, rule=RULE, remaining=0, expired=10, lapse_id=1)
-    desk.lot(tenant_id=2, expires_at=NOW)
-    before = sums(desk, NOW - TICK)
+    schedule_rows.lot(expires_at=NOW, remaining=6, redeemed=4)
+    schedule_rows.lot(expires_at=NOW + DAY - TICK, remaining=0, redeemed=10)
+    schedule_rows.lot(expires_at=NOW + DAY - TICK, state=LotState.PENDING)
+    schedule_rows.lot(expires_at=NOW - TICK)
+    schedule_rows.lot(expires_at=NOW + DAY)
+    schedule_rows.lot(expires_at=NOW, rule=RULE, remaining=0, expired=10, lapse_id=1)
+    schedule_rows.lot(tenant_id=2, expires_at=NOW)
+    before = sums(schedule_rows, NOW - TICK)
     assert before == MonthSums(0, 6, 0, 14, NOW + DAY - TICK)
-    assert sums(desk, NOW) == MonthSums(6, 0, 0, 14, NOW + DAY - TICK)
+    assert sums(schedule_rows, NOW) == MonthSums(6, 0, 0, 14, NOW + DAY - TICK)
 
 
-def test_a_months_transactions_are_those_that_took_effect_in_it(desk: Desk) -> None:
+def test_a_months_transactions_are_those_that_took_effect_in_it(
+    schedule_rows: ScheduleRows,
+) -> None:
     """Expiries and redemptions count by when they took effect, other types not at all."""
     for kind in TransactionType:
         for at in (NOW - TICK, NOW, NOW + DAY - TICK, NOW + DAY):
-            desk.transaction(kind, at)
-    desk.transaction(TransactionType.EXPIRE, NOW, TWO)
-    assert sums(desk) == MonthSums(expired=20, redeemed=20)
+            schedule_rows.transaction(kind, at)
+    schedule_rows.transaction(TransactionType.EXPIRE, NOW, TWO)
+    assert sums(schedule_rows) == MonthSums(expired=20, redeemed=20)
 
 
-def test_a_reversal_counts_against_what_it_undoes(desk: Desk) -> None:
+def test_a_reversal_counts_against_what_it_undoes(schedule_rows: ScheduleRows) -> None:
     """A REVERSE lowers what was expired or redeemed, whichever it undoes."""
-    lapse = desk.transaction(TransactionType.EXPIRE, NOW)
-    spent = desk.transaction(TransactionType.REDEEM, NOW)
+    lapse = schedule_rows.transaction(TransactionType.EXPIRE, NOW)
+    spent = schedule_rows.transaction(TransactionType.REDEEM, NOW)
     for undone, amount in ((lapse, 3), (spent, 4)):
-        desk.transaction(
+        schedule_rows.transaction(
             TransactionType.REVERSE, NOW, amount=amount, related_id=undone.transaction_id
         )
-    assert sums(desk) == MonthSums(expired=7, redeemed=6)
+    assert sums(schedule_rows) == MonthSums(expired=7, redeemed=6)
 
 
 # Plans
 
 
-def fill(desk: Desk) -> None:
+def fill(schedule_rows: ScheduleRows) -> None:
     """A few thousand rows of every fact table, and what the planner knows of them."""
     new_lots, new_rows, parts, changes, owners = [], [], [], [], []
     for place in range(300):
         account_id = ONE + place
         for turn in range(12):
-            lot_id, event_id = desk.new_id(account_id), desk.new_id(account_id)
+            lot_id, event_id = schedule_rows.new_id(account_id), schedule_rows.new_id(account_id)
             at = START + turn * 20 * DAY
             finished = turn < 9
             new_lots.append(
@@ -240,7 +244,7 @@ def fill(desk: Desk) -> None:
             for step, kind in enumerate((TransactionType.EARN, TransactionType.REDEEM)):
                 new_rows.append(
                     Transaction(
-                        transaction_id=desk.new_id(account_id) if step else lot_id,
+                        transaction_id=schedule_rows.new_id(account_id) if step else lot_id,
                         account_id=account_id,
                         currency_id=7,
                         version=3 * turn + step,
@@ -275,7 +279,7 @@ def fill(desk: Desk) -> None:
                 )
             )
         owners.append(Account(1, account_id, 469, account_id, 7, START, START, version=36))
-    connection = desk.connection
+    connection = schedule_rows.connection
     accounts.insert(connection, owners)
     lots.insert(connection, [(1, lot) for lot in new_lots])
     transactions.insert(connection, [(1, row) for row in new_rows])
@@ -284,9 +288,9 @@ def fill(desk: Desk) -> None:
     connection.exec_driver_sql("ANALYZE")
 
 
-def read_everything(desk: Desk) -> None:
+def read_everything(schedule_rows: ScheduleRows) -> None:
     """Call every function that reads figures or pages."""
-    c, some = desk.connection, [(1, ONE + n) for n in range(20)]
+    c, some = schedule_rows.connection, [(1, ONE + n) for n in range(20)]
     wanted = transaction_pages.Wanted(currency_id=7)
     schedules.fixed_lots([(*key, 3, NOW) for key in some]).run(c)
     schedules.expiring([(0, *key, NOW, NOW + 90 * DAY) for key in some]).run(c)
@@ -314,11 +318,11 @@ def read_everything(desk: Desk) -> None:
 
 
 def test_reading_never_scans_a_table(
-    desk: Desk, plans: Callable[[Connection, Callable[[], object]], str]
+    schedule_rows: ScheduleRows, plans: Callable[[Connection, Callable[[], object]], str]
 ) -> None:
     """Under generic plans every statement that reads finds its rows by an index."""
-    fill(desk)
-    plan = plans(desk.connection, lambda: read_everything(desk))
+    fill(schedule_rows)
+    plan = plans(schedule_rows.connection, lambda: read_everything(schedule_rows))
     assert "Seq Scan" not in plan, plan
     for index in (
         "transactions_by_version",
@@ -332,11 +336,11 @@ def test_reading_never_scans_a_table(
 
 
 def test_figures_never_read_finished_lots(
-    desk: Desk, plans: Callable[[Connection, Callable[[], object]], str]
+    schedule_rows: ScheduleRows, plans: Callable[[Connection, Callable[[], object]], str]
 ) -> None:
     """What an account's figures are made of comes from the index of unfinished lots alone."""
-    fill(desk)
-    c = desk.connection
+    fill(schedule_rows)
+    c = schedule_rows.connection
 
     def read_figures() -> None:
         schedules.fixed_lots([(1, ONE, 3, NOW)]).run(c)

@@ -25,7 +25,7 @@ def ready(
     """Open the database while the block runs, once its schema was checked.
 
     An embedded database's schema is brought up to date first, unless the command `changes`
-    nothing. Any fault of the database is told in one line.
+    nothing. A problem of the database is reported in one line.
     """
     with (
         database_location.locate_database(settings) as there,

@@ -1,4 +1,4 @@
-"""What callers ask without changing anything, and what they are told."""
+"""Queries, which change nothing, and their results."""
 
 from __future__ import annotations
 

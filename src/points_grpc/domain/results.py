@@ -1,4 +1,4 @@
-"""What callers are told: resources as they stand, and the outcome of each command.
+"""Results: resources as they are, and the outcome of each command.
 
 An id that is not positive stands for one that a `validate_only` call would have made.
 """

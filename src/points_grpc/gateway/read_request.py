@@ -40,7 +40,7 @@ async def receive_request(
     so before anything else.
     """
     in_query: Query = ()
-    with contextlib.suppress(Problem):  # which is told once it is known who asks
+    with contextlib.suppress(Problem):  # reported once the caller is known
         in_query = read_query(sent.query) if Form.API_KEY in forms else ()
     token = find_token(forms, call.headers, in_query)
     in_body = Form.BODY in forms

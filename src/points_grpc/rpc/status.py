@@ -28,7 +28,7 @@ _RETRIED = (Overloaded, StorageUnavailable, TimeInDoubt)
 
 
 class InternalError(Exception):
-    """Something that no caller is told more of than the id under which it was logged."""
+    """An error of which the caller learns only the id under which it was logged."""
 
     def __init__(self, error_id: str) -> None:
         super().__init__(f"internal error {error_id}")

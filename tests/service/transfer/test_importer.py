@@ -13,7 +13,7 @@ from points_grpc.domain.commands import MemberName
 from points_grpc.domain.model import LotState, TransactionType
 from points_grpc.domain.queries import GetAccount
 from points_grpc.service.transfer.importer import importer
-from points_grpc.service.transfer.importer.source import BadFile
+from points_grpc.service.transfer.importer.source import InvalidFile
 from points_grpc.service.transfer.importer.writing import ImportedElsewhere
 from points_grpc.storage.tables import lots, transactions
 from points_grpc.storage.transfer import imports
@@ -217,7 +217,7 @@ def test_compressed(counter, harness) -> None:
     rows = [f"m{n},{n + 1},5,,,,2031-01-02T12:00:00Z,never," for n in range(2000)]
     content = gzip.compress(csv_of(*rows).encode())
     assert counter.counts(counter.file(content, ".csv.gz"), chunk=300) == (2000, 0, 0)
-    with pytest.raises(BadFile):
+    with pytest.raises(InvalidFile):
         counter.take(counter.file(content[:-200], ".csv.gz"))
 
 

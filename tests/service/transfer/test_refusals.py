@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from points_grpc.service.transfer.importer.source import RECORD_MAX, VALUES_MAX, BadFile
+from points_grpc.service.transfer.importer.source import RECORD_MAX, VALUES_MAX, InvalidFile
 
 HEAD = "external_id,vendor_id,currency,amount,remaining,earned_at,expires_at,policy,state\n"
 GOOD = "ann,1,,100,,2031-01-02T12:00:00Z,never,,\n"
@@ -139,7 +139,7 @@ def test_texts_of_several_lines(counter, harness) -> None:
 )
 def test_a_bad_file(counter, content: str | bytes, problem: str) -> None:
     """A file whose columns are not those of a row is refused as a whole."""
-    with pytest.raises(BadFile, match=problem):
+    with pytest.raises(InvalidFile, match=problem):
         counter.take(counter.file(content))
 
 

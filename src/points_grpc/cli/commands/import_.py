@@ -30,7 +30,7 @@ from points_grpc.service.transfer.importer.importer import (
 )
 from points_grpc.service.transfer.importer.parts import MEMBER_VENDOR_ID
 from points_grpc.service.transfer.importer.report import count_merged
-from points_grpc.service.transfer.importer.source import BadFile
+from points_grpc.service.transfer.importer.source import InvalidFile
 from points_grpc.service.transfer.importer.writing import ImportedElsewhere
 from points_grpc.storage.admin import programs
 from points_grpc.storage.core.database import Database
@@ -117,7 +117,7 @@ def import_(
             done = _run(importer)
             log.append("import end", counts_of(done, report))
             _tell(done, report)
-        except (BadFile, ImportedElsewhere) as problem:
+        except (InvalidFile, ImportedElsewhere) as problem:
             fail(str(problem))
         except StorageUnavailable:
             fail("the database cannot be reached; what was committed stays")
@@ -159,7 +159,7 @@ class ImportLog:
         self._tenant_id, self._program_id = tenant_id, program_id
 
     def append(self, action: str, told: Mapping[str, object]) -> None:
-        """Add an event with what is told of the import; what is empty is left out."""
+        """Add an event with the facts of the import; empty ones are left out."""
         changes = differences({}, told)
         now = self._clock.now()
         event = AdminEvent(

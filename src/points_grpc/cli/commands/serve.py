@@ -164,9 +164,7 @@ def _promise_retention(settings: Settings, database: Database) -> None:
     kept = database.run(lambda at: retention.promise(at, days, now))
     if kept > days:
         log = structlog.get_logger("points_grpc")
-        log.warning(
-            "request ids are kept longer than configured", promised_days=kept, setting=days
-        )
+        log.warning("request ids are kept longer than configured", promised_days=kept, setting=days)
 
 
 def _announce(

@@ -51,7 +51,9 @@ def tenant(database: Database, now: datetime) -> Caller:
     return database.run(find_or_make)
 
 
-async def everything(demo: bool, database: Database, clock: Clock, book: ProgramService) -> Caller:
+async def everything(
+    demo: bool, database: Database, clock: Clock, program_service: ProgramService
+) -> Caller:
     """The caller of development: its tenant, and with `demo` the programs too, made if missing.
 
     Raises RuntimeError where the settings leave no room for these.
@@ -59,7 +61,7 @@ async def everything(demo: bool, database: Database, clock: Clock, book: Program
     caller = tenant(database, clock.now())
     if demo:
         try:
-            await programs(book, caller)
+            await programs(program_service, caller)
         except LimitReached as refusal:
             most = refusal.facts["limit"]
             problem = f"the demo's {refusal.field} is one more than a tenant may have ({most})"
@@ -68,24 +70,24 @@ async def everything(demo: bool, database: Database, clock: Clock, book: Program
     return caller
 
 
-async def programs(book: ProgramService, caller: Caller) -> None:
+async def programs(program_service: ProgramService, caller: Caller) -> None:
     """Create the demo's programs, currencies and policies; what exists stays as it is."""
     for program in _PROGRAMS:
         try:
-            await book.get_program(caller, program.program_id)
+            await program_service.get_program(caller, program.program_id)
         except ProgramNotFound:
-            await book.create_program(caller, program)
+            await program_service.create_program(caller, program)
     for currency in _CURRENCIES:
         program_id, code = currency.program_id, currency.code
         try:
-            await book.get_currency(caller, program_id, code)
+            await program_service.get_currency(caller, program_id, code)
         except CurrencyNotFound:
-            await book.create_currency(caller, currency)
+            await program_service.create_currency(caller, currency)
         for policy in _POLICIES:
             try:
-                await book.get_policy(caller, program_id, code, policy.code)
+                await program_service.get_policy(caller, program_id, code, policy.code)
             except PolicyNotFound:
-                await book.create_policy(caller, CreatePolicy(program_id, code, policy))
+                await program_service.create_policy(caller, CreatePolicy(program_id, code, policy))
 
 
 def make_default(database: Database, caller: Caller, now: datetime) -> Caller:

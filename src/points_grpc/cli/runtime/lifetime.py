@@ -46,7 +46,7 @@ async def live(
 ) -> None:
     """Serve until a signal says to stop; then finish what runs.
 
-    `announce` is told gRPC's port and the line that says where HTTP is, if it is anywhere.
+    `announce` gets gRPC's port, and the line with the address of HTTP if it is served.
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

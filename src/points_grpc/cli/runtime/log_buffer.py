@@ -15,7 +15,7 @@ DELAY_SECONDS = 0.02
 
 
 class LogBuffer:
-    """Writes to a stream: what is told in an event loop soon and together, all else at once.
+    """Writes to a stream: lines from an event loop soon and together, all others at once.
 
     A warning and what is worse is written at once too, after what waited before it. What still
     waits when the interpreter ends is written then. Safe to use from several threads.

@@ -56,8 +56,8 @@ def supervise(
     with _reserved(settings) as held:
         if settings.dev:
             clock = wiring.clock_of(settings, shared_time)
-            with wiring.open_program_service(settings, database, clock) as book:
-                asyncio.run(seed.everything(settings.demo, database, clock, book))
+            with wiring.open_program_service(settings, database, clock) as program_service:
+                asyncio.run(seed.everything(settings.demo, database, clock, program_service))
         pool = WorkerPool(
             [Worker(make_order(held, there, shared_time, n)) for n in _numbers(settings)]
         )
@@ -207,7 +207,7 @@ class WorkerPool:
     async def start(self) -> int:
         """Start all workers and keep them running; the exit code of one that did not start, or 0.
 
-        The first one goes ahead, so that what is wrong with all is told once.
+        The first one goes ahead, so that a problem that all have is reported once.
         """
         first, *others = self.workers
         for some in ([first], others):

@@ -49,7 +49,7 @@ class ServiceParts:
 
 
 CONNECTIONS = 15
-"""The most that one server process opens: seven lanes, two of the desk, one each of the
+"""The most that one server process opens: seven lanes, two for administration, one each of the
 credentials and the sweep, and up to four brief ones, for ids and for its health."""
 
 

@@ -1,6 +1,6 @@
 """One of several processes that serve side by side; a supervisor starts it.
 
-It ends when it is told to by SIGTERM, and by itself when its supervisor is gone.
+It ends on SIGTERM, and by itself when its supervisor is gone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What administrators ask about programs and members, and what they are told.
+"""Commands of administration on programs and members, and their results.
 
 In an update, None leaves a setting as it is.
 """

@@ -70,7 +70,7 @@ class CertificateMap:
     """Whose certificates are, read again from the file when `renew` is called."""
 
     def __init__(self, file: Path) -> None:
-        """Raises BadMap, OSError."""
+        """Raises InvalidCertificateMap, OSError."""
         self._file = file
         self._text: bytes | None = None
         self._owners: dict[tuple[str, str], CertificateOwner] = {}
@@ -78,7 +78,7 @@ class CertificateMap:
         self.renew()
 
     def renew(self) -> None:
-        """Read the file again. Raises BadMap, OSError, and then keeps what there was."""
+        """Read the file again, or keep what there was. Raises InvalidCertificateMap, OSError."""
         text = self._file.read_bytes()
         if text != self._text:
             self._owners, self._known = dict(_owners(text)), {}

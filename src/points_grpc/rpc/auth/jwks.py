@@ -124,7 +124,7 @@ class KeyLoader:
         return self._present.find(key_id, algorithm)
 
     def load(self) -> None:
-        """Read them now. Raises BadKeys, OSError."""
+        """Read them now. Raises InvalidKeys, OSError."""
         read = parse_keys(self._read())
         if read.content != self._present.content:
             self._present = read
@@ -152,7 +152,7 @@ def parse_keys(text: bytes) -> KeySet:
     """Return the public keys of a JWK set, or of a PEM file with one key or certificate.
 
     Keys of a set that are not for checking signatures, that are secret, or of a kind or algorithm
-    that is not known here are left out, as RFC 7517 has it. Raises BadKeys, also where all of
+    that is not known here are left out, as RFC 7517 has it. Raises InvalidKeys, also where all of
     several are.
     """
     if text.lstrip().startswith(b"-----BEGIN"):
@@ -199,7 +199,7 @@ def file_reader(path: Path) -> Callable[[], bytes]:
 
 
 def url_reader(url: str) -> Callable[[], bytes]:
-    """Reads keys from a URL, which has to be https, or on this machine. Raises BadKeys."""
+    """Reads keys from a URL, which has to be https, or on this machine. Raises InvalidKeys."""
     split = urlsplit(url)
     if split.scheme != "https" and not (split.scheme == "http" and _is_here(split.hostname)):
         raise InvalidKeys("the URL of keys must be https")

@@ -31,7 +31,7 @@ _KNOWN_BYTES_MAX = 512
 
 
 class UpdateTerms(NamedTuple):
-    """All of an update but its member and lot, in MoveExpiry's order from `expiration` on."""
+    """All of an update but its member and lot, in UpdateExpiry's order from `expiration` on."""
 
     expiration: Expiration
     currency: CurrencyName

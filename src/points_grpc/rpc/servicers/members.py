@@ -16,16 +16,16 @@ _ITEM = re.compile(r"identifiers\[([0-9]+)\]")
 
 
 class MemberServicer:
-    """Hands decoded calls to the book of members. Each method is what the contract says of it."""
+    """Hands decoded calls to the member service; the contract documents each method."""
 
-    def __init__(self, book: MemberBackend) -> None:
-        self._book = book
+    def __init__(self, service: MemberBackend) -> None:
+        self._service = service
 
     # ruff: noqa: N802  # methods and their descriptions are the contract's
     async def CreateMember(self, request: pb.CreateMemberRequest) -> pb.CreateMemberResponse:
         change, paths = codec.read_create_member(request)
         try:
-            outcome = await self._book.create_member(caller(), change)
+            outcome = await self._service.create_member(caller(), change)
         except Refusal as refusal:
             raise _at_the_field(refusal, paths) from None
         response = pb.CreateMemberResponse(replayed=outcome.replayed)
@@ -33,13 +33,13 @@ class MemberServicer:
         return response
 
     async def GetMember(self, request: pb.GetMemberRequest) -> pb.GetMemberResponse:
-        view = await self._book.get_member(caller(), read_member(request))
+        view = await self._service.get_member(caller(), read_member(request))
         response = pb.GetMemberResponse()
         codec.put_member(response.member, view)
         return response
 
     async def LinkIdentifier(self, request: pb.LinkIdentifierRequest) -> pb.LinkIdentifierResponse:
-        outcome = await self._book.link_identifier(caller(), codec.read_link(request))
+        outcome = await self._service.link_identifier(caller(), codec.read_link(request))
         response = pb.LinkIdentifierResponse(replayed=outcome.replayed)
         codec.put_member(response.member, outcome.answer)
         return response
@@ -47,7 +47,7 @@ class MemberServicer:
     async def UnlinkIdentifier(
         self, request: pb.UnlinkIdentifierRequest
     ) -> pb.UnlinkIdentifierResponse:
-        outcome = await self._book.unlink_identifier(caller(), codec.read_unlink(request))
+        outcome = await self._service.unlink_identifier(caller(), codec.read_unlink(request))
         response = pb.UnlinkIdentifierResponse(replayed=outcome.replayed)
         codec.put_member(response.member, outcome.answer)
         return response

@@ -42,17 +42,17 @@ class _Policies:
 
 
 class ProgramServicer:
-    """Hands decoded calls to the book of programs. Each method is what the contract says of it."""
+    """Hands decoded calls to the program service; the contract documents each method."""
 
-    def __init__(self, book: ProgramBackend) -> None:
-        self._book = book
+    def __init__(self, service: ProgramBackend) -> None:
+        self._service = service
 
     # ruff: noqa: N802  # methods and their descriptions are the contract's
     async def CreateProgram(
         self, request: program_pb2.CreateProgramRequest
     ) -> program_pb2.CreateProgramResponse:
         change = programs.read_create_program(request)
-        outcome = await self._book.create_program(caller(), change)
+        outcome = await self._service.create_program(caller(), change)
         response = program_pb2.CreateProgramResponse(replayed=outcome.replayed)
         programs.put_program(response.program, outcome.answer)
         return response
@@ -61,7 +61,7 @@ class ProgramServicer:
         self, request: program_pb2.GetProgramRequest
     ) -> program_pb2.GetProgramResponse:
         program_id = read_optional_id(request.program_id, "program_id")
-        view = await self._book.get_program(caller(), program_id)
+        view = await self._service.get_program(caller(), program_id)
         response = program_pb2.GetProgramResponse()
         programs.put_program(response.program, view)
         return response
@@ -73,7 +73,9 @@ class ProgramServicer:
             _Programs(),
             request,
             (0,),
-            lambda cursor, limit: self._book.list_programs(caller(), after=cursor[0], limit=limit),
+            lambda cursor, limit: self._service.list_programs(
+                caller(), after=cursor[0], limit=limit
+            ),
             lambda view: (view.program_id,),
         )
         response = program_pb2.ListProgramsResponse(next_page_token=token)
@@ -85,7 +87,7 @@ class ProgramServicer:
         self, request: program_pb2.UpdateProgramRequest
     ) -> program_pb2.UpdateProgramResponse:
         change = programs.read_update_program(request)
-        outcome = await self._book.update_program(caller(), change)
+        outcome = await self._service.update_program(caller(), change)
         response = program_pb2.UpdateProgramResponse(replayed=outcome.replayed)
         programs.put_program(response.program, outcome.answer)
         return response
@@ -94,7 +96,7 @@ class ProgramServicer:
         self, request: currency_pb2.CreateCurrencyRequest
     ) -> currency_pb2.CreateCurrencyResponse:
         change = programs.read_create_currency(request)
-        outcome = await self._book.create_currency(caller(), change)
+        outcome = await self._service.create_currency(caller(), change)
         response = currency_pb2.CreateCurrencyResponse(replayed=outcome.replayed)
         programs.put_currency(response.currency, outcome.answer.currency)
         policies.put_policy(response.default_policy, outcome.answer.default_policy)
@@ -104,7 +106,7 @@ class ProgramServicer:
         self, request: currency_pb2.GetCurrencyRequest
     ) -> currency_pb2.GetCurrencyResponse:
         program_id = read_optional_id(request.program_id, "program_id")
-        view = await self._book.get_currency(caller(), program_id, read_currency(request))
+        view = await self._service.get_currency(caller(), program_id, read_currency(request))
         response = currency_pb2.GetCurrencyResponse()
         programs.put_currency(response.currency, view)
         return response
@@ -117,7 +119,7 @@ class ProgramServicer:
             listing,
             request,
             ("", 0),
-            lambda cursor, limit: self._book.list_currencies(
+            lambda cursor, limit: self._service.list_currencies(
                 caller(), cursor[1] or listing.program_id, after=cursor[0], limit=limit
             ),
             lambda view: (view.code, view.program_id),
@@ -132,7 +134,7 @@ class ProgramServicer:
         self, request: currency_pb2.UpdateCurrencyRequest
     ) -> currency_pb2.UpdateCurrencyResponse:
         change = programs.read_update_currency(request)
-        outcome = await self._book.update_currency(caller(), change)
+        outcome = await self._service.update_currency(caller(), change)
         response = currency_pb2.UpdateCurrencyResponse(replayed=outcome.replayed)
         programs.put_currency(response.currency, outcome.answer)
         return response
@@ -141,13 +143,13 @@ class ProgramServicer:
         self, request: policy_pb2.CreatePolicyRequest
     ) -> policy_pb2.CreatePolicyResponse:
         change = policies.read_create_policy(request)
-        outcome = await self._book.create_policy(caller(), change)
+        outcome = await self._service.create_policy(caller(), change)
         response = policy_pb2.CreatePolicyResponse(replayed=outcome.replayed)
         policies.put_policy(response.policy, outcome.answer)
         return response
 
     async def GetPolicy(self, request: policy_pb2.GetPolicyRequest) -> policy_pb2.GetPolicyResponse:
-        view = await self._book.get_policy(
+        view = await self._service.get_policy(
             caller(),
             read_optional_id(request.program_id, "program_id"),
             read_currency(request),
@@ -167,7 +169,7 @@ class ProgramServicer:
             listing,
             request,
             ("", 0, 0, 0),
-            lambda cursor, limit: self._book.list_policies(
+            lambda cursor, limit: self._service.list_policies(
                 caller(),
                 cursor[2] or listing.program_id,
                 cursor[3] or listing.currency,
@@ -192,7 +194,7 @@ class ProgramServicer:
         self, request: policy_pb2.UpdatePolicyRequest
     ) -> policy_pb2.UpdatePolicyResponse:
         change = policies.read_update_policy(request)
-        outcome = await self._book.update_policy(caller(), change)
+        outcome = await self._service.update_policy(caller(), change)
         response = policy_pb2.UpdatePolicyResponse(replayed=outcome.replayed)
         policies.put_policy(response.policy, outcome.answer)
         return response
@@ -202,7 +204,7 @@ class ProgramServicer:
     ) -> audit_pb2.ListAuditEventsResponse:
         tenant_id, listing = caller().tenant_id, read_list_audit_events(request)
         cursor = read_page_token(tenant_id, listing, request.page_token)
-        page = await self._book.list_audit_events(caller(), replace(listing, cursor=cursor))
+        page = await self._service.list_audit_events(caller(), replace(listing, cursor=cursor))
         count_items(len(page.rows))
         token = write_page_token(tenant_id, listing, page.cursor)
         response = audit_pb2.ListAuditEventsResponse(next_page_token=token)

@@ -85,7 +85,7 @@ class ProgramWriter(ProgramReader):
     """Changes programs, currencies and policies. Each change locks its program before it reads it.
 
     `instant` gives that of the change, first asked for under the lock; `new_id` makes the ids
-    that were not chosen; `recorder` is told of every change that is made.
+    that were not chosen; `recorder` records every change.
     """
 
     instant: Callable[[], datetime]

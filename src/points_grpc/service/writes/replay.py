@@ -33,7 +33,7 @@ from points_grpc.storage.ledger import accounts, expiry_changes, lots, transacti
 from points_grpc.storage.ledger.stored_answers import (
     EARNED,
     EXPIRED,
-    EXPIRY_MOVED,
+    EXPIRY_UPDATED,
     OF_A_LOT,
     StoredAnswer,
     from_micros,
@@ -56,12 +56,12 @@ def rebuild(
         for account in accounts.read(connection, {(t, k.account_id) for t, k in kept})
     }
     settings = programs.current(connection, {(a.tenant_id, a.program_id) for a in found.values()})
-    posted = {(t, k.number) for t, k in kept if k.number and k.kind != EXPIRY_MOVED}
+    posted = {(t, k.number) for t, k in kept if k.number and k.kind != EXPIRY_UPDATED}
     changes = expiry_changes.by_id(
-        connection, {(t, k.number) for t, k in kept if k.kind == EXPIRY_MOVED}
+        connection, {(t, k.number) for t, k in kept if k.kind == EXPIRY_UPDATED}
     )
     wanted = {(t, k.number) for t, k in kept if k.kind in OF_A_LOT}
-    wanted |= {(t, changes[k.number].lot_id) for t, k in kept if k.kind == EXPIRY_MOVED}
+    wanted |= {(t, changes[k.number].lot_id) for t, k in kept if k.kind == EXPIRY_UPDATED}
     stored = _StoredRows(
         transactions=transactions.by_id(connection, posted),
         allocations=transactions.allocations_of(
@@ -112,7 +112,7 @@ class _StoredRows:
         if kept.settings is not None:
             currency = replace(currency, **kept.settings._asdict())
         owner = Owner(account.account_id, account.program_id, currency, label)
-        if kept.kind == EXPIRY_MOVED:
+        if kept.kind == EXPIRY_UPDATED:
             change = self.changes[kept.number]
             view = view_change(owner, change, self.lots[change.lot_id])
             return ExpiryUpdated(view, program.zone.key, replayed=True)

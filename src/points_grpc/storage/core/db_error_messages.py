@@ -1,7 +1,7 @@
 """The words for people about what the database did: never the driver's own.
 
 Those of libpq, psycopg and SQLAlchemy quote hosts, users and pieces of the URL, and those of
-PostgreSQL values of rows. What an operator needs to know is told from them, and said anew.
+PostgreSQL values of rows. These messages say what an operator needs to know in other words.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ from points_grpc.domain.results import (
 APART = b""
 """Kept for a call whose items have rows of their own."""
 
-EARNED, REDEEMED, EXPIRED, EXPIRY_MOVED, STATE_MOVED, _PLACES = range(1, 7)
-_KINDS = frozenset(bytes([kind]) for kind in range(EARNED, STATE_MOVED + 1))
+EARNED, REDEEMED, EXPIRED, EXPIRY_UPDATED, STATE_CHANGED, _PLACES = range(1, 7)
+_KINDS = frozenset(bytes([kind]) for kind in range(EARNED, STATE_CHANGED + 1))
 _HEAD = Struct("<bqqq")
 _ACCOUNT = Struct("<9q")
 _LOT = Struct("<bqqq")
@@ -45,7 +45,7 @@ _BETWEEN = "\0"
 _COUNT = Struct("<I")
 _LENGTH = Struct("<H")
 _PLACE = Struct("<HH")
-OF_A_LOT = (EARNED, STATE_MOVED)
+OF_A_LOT = (EARNED, STATE_CHANGED)
 _OF_MANY_LOTS = (REDEEMED, EXPIRED)
 _VERSION = 6
 _NONE = -(2**63)
@@ -104,13 +104,13 @@ def pack(answer: Answer, *, for_release_before: bool = False) -> bytes:
     match answer:
         case ExpiryUpdated():
             owner, number, rest = answer.change.owner, answer.change.event_id, b""
-            kind = EXPIRY_MOVED
+            kind = EXPIRY_UPDATED
         case Earned() | LotStateChanged():
             owner, number = answer.lot.owner, answer.lot.lot_id
             updated_at = answer.transaction.updated_at
             source = 0 if for_release_before else answer.lot.expiration_source
             rest = _pack_account(answer.account) + _pack_lot(answer.lot, updated_at, source)
-            kind = EARNED if isinstance(answer, Earned) else STATE_MOVED
+            kind = EARNED if isinstance(answer, Earned) else STATE_CHANGED
         case Redeemed():
             owner, number = answer.transaction.owner, answer.transaction.transaction_id
             rest = _pack_account(answer.account) + _pack_order(answer.transaction)
@@ -126,7 +126,7 @@ def pack(answer: Answer, *, for_release_before: bool = False) -> bytes:
             raise TypeError("a sweep's answers are not kept")
     label, currency = owner.member, owner.currency
     text = label.external_id
-    if not for_release_before and kind != EXPIRY_MOVED:
+    if not for_release_before and kind != EXPIRY_UPDATED:
         rate = currency.exchange_rate or ""
         text = _BETWEEN.join((currency.points_type, str(rate), text))
     head = _HEAD.pack(kind, number, owner.account_id, label.vendor_id)
@@ -212,7 +212,7 @@ def unpack(row: bytes) -> StoredAnswer:
     source = 0
     settled: tuple[int, ...] = ()
     order: tuple[int, ...] = ()
-    if kind != EXPIRY_MOVED:
+    if kind != EXPIRY_UPDATED:
         figures = _ACCOUNT.unpack_from(row, place)
         place += _ACCOUNT.size
     if kind in OF_A_LOT:
@@ -255,7 +255,7 @@ def named_by(row: bytes) -> list[tuple[int, int, bool]]:
         kept = [unpack(row)]
     else:
         kept = []
-    return [(k.account_id, k.number, k.kind == EXPIRY_MOVED) for k in kept]
+    return [(k.account_id, k.number, k.kind == EXPIRY_UPDATED) for k in kept]
 
 
 def _has_places(row: bytes) -> bool:
@@ -281,9 +281,9 @@ def _is_together(row: bytes) -> bool:
 
 
 def _is_change(row: bytes, length: int) -> bool:
-    """Whether it is a whole ExpiryMoved, whose only text has no NUL as figures have."""
+    """Whether it is a whole ExpiryUpdated, whose only text has no NUL as figures have."""
     is_whole = len(row) == length >= _HEAD.size
-    return is_whole and row[0] == EXPIRY_MOVED and b"\0" not in row[_HEAD.size :]
+    return is_whole and row[0] == EXPIRY_UPDATED and b"\0" not in row[_HEAD.size :]
 
 
 def _micros(at: datetime | None) -> int:

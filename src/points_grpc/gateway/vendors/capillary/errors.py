@@ -107,7 +107,7 @@ def of_item(failure: Failure, kind: str, lot_id: int) -> tuple[int, str]:
     number = _OF_REASON.get(failure.reason, UPDATE_FAILED)
     field = failure.field.partition("].")[2]
     if failure.reason == "INVALID_FIELD" and field.partition(".")[0] == "member":
-        # Nobody can be known by what is no phone number, e-mail address or id.
+        # No member has an identifier that is not a phone number, an e-mail address or an id.
         number = CUSTOMER
     if number == UPDATE_FAILED:
         return number, f"{SAYING[number]}: {_detail(failure)}"

@@ -37,7 +37,7 @@ _ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 NOBODY = 2**53 - 1
 """The last of all ids, asked for where the user's cannot be one: the service is to look at the
-credential before anybody is told that there is no such user."""
+credential before the answer says that there is no such user."""
 
 
 class RedemptionPeriod(msgspec.Struct):

@@ -47,7 +47,7 @@ _ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 NO_POINT = 2**53 - 1
 """The last of all ids, asked for where the caller's cannot be one: the service is to look at the
-credential before anybody is told that there is no such transaction."""
+credential before the answer says that there is no such transaction."""
 
 # Its Decimals are numbers, not strings, with the digits that they have.
 _encode = msgspec.json.Encoder(decimal_format="number").encode

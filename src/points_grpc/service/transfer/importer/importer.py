@@ -20,7 +20,7 @@ from points_grpc.service.transfer.importer.parsing import Parser, Versions
 from points_grpc.service.transfer.importer.preparing import Preparer
 from points_grpc.service.transfer.importer.report import Report
 from points_grpc.service.transfer.importer.rows import CsvReader, JsonReader, ReadRows
-from points_grpc.service.transfer.importer.source import BadFile, Records, Source, without_mark
+from points_grpc.service.transfer.importer.source import InvalidFile, Records, Source, without_mark
 from points_grpc.service.transfer.importer.writing import ChunkWriter, ImportedElsewhere, RowChunk
 from points_grpc.storage.admin import policies, programs
 from points_grpc.storage.core.database import Connection, Database, Link
@@ -150,7 +150,7 @@ class Importer:
         else:
             head = next(self._source.records(1), None)
             if head is None or not head.texts:
-                raise BadFile(
+                raise InvalidFile(
                     "the file is empty" if head is None else "the first line is no header"
                 )
             self._reader = CsvReader(without_mark(head.texts[0]))

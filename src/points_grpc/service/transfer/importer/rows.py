@@ -21,7 +21,7 @@ from points_grpc.service.transfer.importer.fields import (
     Fields,
     PlainFields,
 )
-from points_grpc.service.transfer.importer.source import BadFile, Records
+from points_grpc.service.transfer.importer.source import InvalidFile, Records
 
 _PLAIN = frozenset((*PlainFields._fields, "type"))
 
@@ -49,7 +49,7 @@ class CsvReader:
         try:
             (names,) = csv.reader([header.decode()], strict=True)
         except (UnicodeDecodeError, csv.Error, ValueError) as error:
-            raise BadFile("the first line is not a line of CSV in UTF-8") from error
+            raise InvalidFile("the first line is not a line of CSV in UTF-8") from error
         names = [name.strip() for name in names]
         _check_header(names)
         self._width = len(names)
@@ -96,12 +96,12 @@ class CsvReader:
 def _check_header(names: Sequence[str]) -> None:
     unknown = sorted(set(names) - set(ALL))
     if unknown:
-        raise BadFile(f"unknown column: {_shown(unknown[0])}")
+        raise InvalidFile(f"unknown column: {_shown(unknown[0])}")
     if len(set(names)) < len(names):
-        raise BadFile("a column is there twice")
+        raise InvalidFile("a column is there twice")
     missing = [name for name in REQUIRED_OF_LOTS if name not in names]
     if missing and "type" not in names:
-        raise BadFile(f"missing column: {missing[0]}")
+        raise InvalidFile(f"missing column: {missing[0]}")
 
 
 def _getter(names: Sequence[str], kind: type[Fields]) -> Callable[[Sequence[str]], Fields]:

@@ -22,7 +22,7 @@ CHUNK_BYTES_MAX = 16 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
-class BadFile(Exception):
+class InvalidFile(Exception):
     """The file as a whole cannot be imported; the message says why."""
 
 
@@ -30,7 +30,7 @@ class BadFile(Exception):
 class Records:
     """Some records, each with the number of its first line, and where the next record begins.
 
-    `refused` has the line number and the reason of what is no record.
+    `refused` has the line number and the reason of each refused record.
     """
 
     texts: list[bytes] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Source:
                 file.seek(bytes_done)
                 yield from _group(_lines(file), size, self._quoted, bytes_done, lines_done)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise BadFile("the file is not whole: it cannot be decompressed") from error
+            raise InvalidFile("the file is not whole: it cannot be decompressed") from error
 
     def _open(self) -> BinaryIO:
         if self.compressed:
