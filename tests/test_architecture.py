@@ -6,6 +6,7 @@ import ast
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -127,9 +128,19 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(path: Path) -> Iterator[str]:
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports_of(path: Path) -> list[str]:
     """Every module that the file names in an import, wherever in the file."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    return list(_imports_of(path))
+
+
+def _imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -191,7 +202,7 @@ def test_no_two_public_classes_share_a_name() -> None:
     for path in SOURCES:
         if is_in(module_of(path), MIGRATIONS):
             continue
-        for node in ast.parse(path.read_text()).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(module_of(path))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
@@ -253,7 +264,7 @@ def test_only_the_clock_reads_the_time_of_day() -> None:
         f"{module_of(path)}:{node.lineno}"
         for path in SOURCES
         if module_of(path) != "points_grpc.clock"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and (node.value.id, node.attr) in asking
@@ -277,7 +288,7 @@ def test_functions_are_short() -> None:
     found = {
         f"{module_of(path)}.{node.name}": lines
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := body_lines(node)) > FUNCTION_LINES_MAX
         and not is_in(module_of(path), MIGRATIONS)
@@ -298,7 +309,7 @@ def test_no_file_changes_where_modules_are_found() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in [*SOURCES, *TESTS, *BENCHMARKS]
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Attribute)
         and node.attr in changes
         and ast.unparse(node.value) == "sys.path"
@@ -317,7 +328,7 @@ def test_every_test_states_its_rule() -> None:
     found = [
         f"{path.relative_to(ROOT)}::{node.name}"
         for path in TESTS
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
         and ast.get_docstring(node) is None

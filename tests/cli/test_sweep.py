@@ -109,7 +109,7 @@ def test_the_retention_is_the_servers(serve: Any, database_url: str) -> None:
     assert promised() == timedelta(days=30)
     shorter = serve(*options, "7", POINTS_DATABASE_URL=database_url)
     shorter.stop()
-    assert "request ids are remembered for longer" in shorter.errors.read_text()
+    assert "request ids are kept longer than configured" in shorter.errors.read_text()
     assert "remembered" not in sweep(database_url).stdout
     told = sweep(database_url, "--request-retention-days", "29").stdout
     assert "request ids are remembered for 30 days: a server has promised it" in told
