@@ -107,7 +107,7 @@ class TestClock:
 
     @property
     def frozen(self) -> bool:
-        """Whether it stands still."""
+        """Return whether it stands still."""
         return self._hand.read() is not None
 
     def now(self) -> datetime:
@@ -116,7 +116,7 @@ class TestClock:
         return datetime.now(UTC) if at is None else at
 
     def set(self, to: datetime) -> bool:
-        """Stand at `to` from now on; False, and nothing changed, if that is earlier than now."""
+        """Stop at `to` from now on; return False and change nothing if that is earlier than now."""
         with self._lock, self._hand.held():
             if to < self.now():
                 return False

@@ -21,7 +21,7 @@ _NOT_OF_A_HOST = frozenset("@/?#\\ ")
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`; an IPv6 host stands in brackets. Raises ValueError."""
+    """Return host and port of `host:port`; IPv6 hosts in brackets. Raises ValueError."""
     host, colon, port = address.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not host or (":" in host and not bracketed) or set(host) & _NOT_OF_A_HOST:
@@ -32,12 +32,12 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def joined_address(host: str, port: int) -> str:
-    """`host:port`, an IPv6 host in brackets."""
+    """Return `host:port`, an IPv6 host in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach `address` (`host:port`)."""
+    """Return whether only this machine can reach `address` (`host:port`)."""
     host, _ = split_address(address)
     if host == "localhost":
         return True
@@ -289,12 +289,12 @@ def masked(value: object) -> str:
 
 
 def variable(field: str) -> str:
-    """The environment variable of a setting."""
+    """Return the environment variable of a setting."""
     return f"{PREFIX}{field.upper()}"
 
 
 def handed_on(settings: Settings, **changed: Any) -> dict[str, Any]:
-    """Every setting as JSON has it, secrets included: for a process of our own and nobody else."""
+    """Return every setting for JSON, secrets included: for a process of our own only."""
     given = settings.model_copy(update=changed)
     values = given.model_dump(mode="json")
     for name in values:
@@ -304,5 +304,5 @@ def handed_on(settings: Settings, **changed: Any) -> dict[str, Any]:
 
 
 def load(**given: Any) -> Settings:
-    """The settings, of which those given here that are not None go before the environment."""
+    """Return the settings; those given here that are not None override the environment."""
     return Settings(**{name: value for name, value in given.items() if value is not None})

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 
 class Effect:
-    """A note of whether a call may have changed something: not before its change is handed on."""
+    """Whether a call may have changed something: not before its change is handed on."""
 
     __slots__ = ("possible",)
 

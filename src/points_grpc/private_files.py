@@ -16,11 +16,11 @@ _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, err
 
 
 class NotOurFile(OSError):
-    """Under the name there is no plain file, or it belongs to another user."""
+    """The path is not a plain file, or belongs to another user."""
 
 
 def create(path: Path) -> BinaryIO:
-    """Make a file that was not there, and open it for writing. Raises FileExistsError, OSError.
+    """Create a file that does not exist, and open it for writing. FileExistsError, OSError.
 
     A link under that name counts as a file, whatever it leads to.
     """
@@ -29,13 +29,13 @@ def create(path: Path) -> BinaryIO:
 
 
 def create_draft(path: Path) -> tuple[BinaryIO, Path]:
-    """Make a file beside `path` that is to get its name; the name until then has random parts."""
+    """Create a file beside `path` that is to get its name; its own name is random."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     return create(draft), draft
 
 
 def publish(draft: Path, path: Path) -> None:
-    """Give a whole draft its name, which nothing must have. Raises FileExistsError, OSError."""
+    """Give a complete draft its name, which must be free. FileExistsError, OSError."""
     try:
         # Unlike a renaming this refuses a name that is taken.
         os.link(draft, path, follow_symlinks=False)

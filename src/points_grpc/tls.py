@@ -100,7 +100,7 @@ def context(files: Files) -> ssl.SSLContext:
 
 
 def put_into(made: ssl.SSLContext, files: Files) -> None:
-    """Have new connections of a context use these files. Raises BadCertificates.
+    """Let new connections of a context use these files. Raises BadCertificates.
 
     An authority that is no longer among the files stays one of the context's.
     """

@@ -13,20 +13,20 @@ from points_grpc.storage.core.ids import IdSource
 
 
 class CommandLog:
-    """Adds events of commands to the log, each in the unit of work of its change."""
+    """Adds audit events of commands, each in the unit of work of its change."""
 
     def __init__(self, database: Database) -> None:
         self._ids = IdSource(database.run, audit_events.EVENT_NUMBERS)
 
     def append(self, connection: Connection, tenant_id: int, event: AdminEvent) -> None:
-        """Add an event of a tenant's."""
+        """Add an event of a tenant."""
         audit_events.append(connection, self._ids, tenant_id, event)
 
 
 def create_tenant(
     connection: Connection, log: CommandLog, name: str, by: str, now: datetime
 ) -> programs.Tenant:
-    """Make a tenant, in the name of the principal `by`, with its event."""
+    """Create a tenant and its audit event, on behalf of the principal `by`."""
     made = programs.create_tenant(connection, name, now)
     changes = (FieldChange("name", "", name),)
     event = AdminEvent(by, "tenant create", Resource.TENANT, now, changes)
@@ -56,7 +56,7 @@ def set_default_program(  # noqa: PLR0917  # the unit of work, what is changed, 
 
 
 def principal() -> str:
-    """Name the operating system's user, as events show it; its number where it has no name."""
+    """Return the operating system's user as events show it; its number if it has no name."""
     try:
         return COMMAND_LINE + getpass.getuser()
     except (KeyError, OSError, ImportError):

@@ -14,7 +14,7 @@ from points_grpc.storage.core.database import Database
 
 @contextmanager
 def checked_clock(database: Database) -> Iterator[CheckedClock]:
-    """Give the machine's clock; leave with one line where it is wrong, now or later."""
+    """Yield the machine's clock; exit with one line if it is wrong, now or later."""
     clock = CheckedClock(database, SystemClock())
     clock.compare()
     _refuse(clock)

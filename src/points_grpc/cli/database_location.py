@@ -18,21 +18,21 @@ from points_grpc.storage.embedded import EmbeddedPostgres
 
 @dataclass(frozen=True, slots=True)
 class DatabaseLocation:
-    """A database's URL, and how to speak of it; `server` where it is an embedded one."""
+    """A database's URL, and how to show it; `server` if it is an embedded one."""
 
     url: str
     shown: str
     server: EmbeddedPostgres | None = None
 
     def revive(self) -> None:
-        """Start an embedded server again that has died, if it is ours to start."""
+        """Restart an embedded server that has died, if this process owns it."""
         if self.server is not None:
             self.server.start()
 
 
 @contextmanager
 def locate_database(settings: Settings) -> Iterator[DatabaseLocation]:
-    """The place to connect to while the block runs.
+    """Yield the database to connect to.
 
     Without a database of one's own an embedded server is started, unless another process has
     started it already, and stopped at the end by whoever started it.
@@ -56,7 +56,7 @@ def locate_database(settings: Settings) -> Iterator[DatabaseLocation]:
 def open_database(
     place: DatabaseLocation, settings: Settings, timeouts: Timeouts | None = None
 ) -> Iterator[Database]:
-    """Open the database there while the block runs, with the configured bounds or with these."""
+    """Open the database while the block runs, with the configured bounds or with these."""
     bounds = Timeouts(statement=settings.statement_timeout_ms, lock=settings.lock_timeout_ms)
     with report_database_errors():
         database = Database(place.url, timeouts or bounds)
@@ -68,7 +68,7 @@ def open_database(
 
 @contextmanager
 def report_database_errors() -> Iterator[None]:
-    """Leave with one line, not a traceback, where the database does not do what was asked."""
+    """Exit with one line, not a traceback, if the database fails."""
     try:
         yield
     except (typer.Exit, typer.Abort):

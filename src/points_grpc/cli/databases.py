@@ -13,7 +13,7 @@ from points_grpc.storage.core.database import Database, Timeouts
 
 @contextmanager
 def opened(**given: object) -> Iterator[Database]:
-    """Open the database of the settings while the block runs; tell its faults in one line."""
+    """Open the configured database while the block runs; report its problems in one line."""
     with ready(options.settings(**given)) as database:
         yield database
 
@@ -22,7 +22,7 @@ def opened(**given: object) -> Iterator[Database]:
 def ready(
     settings: Settings, *, timeouts: Timeouts | None = None, changes: bool = True
 ) -> Iterator[Database]:
-    """Open the database while the block runs, once its schema was checked.
+    """Open the database while the block runs, after a check of its schema.
 
     An embedded database's schema is brought up to date first, unless the command `changes`
     nothing. A problem of the database is reported in one line.
@@ -40,7 +40,7 @@ def ready(
 
 
 def check_schema(url: str, remedy: str = "run points-grpc db upgrade") -> str | None:
-    """Return the schema's revision; leave where this release does not work on it."""
+    """Return the schema's revision; exit if this release does not work on it."""
     at = migrate.current(url)
     if not migrate.serves(at):
         options.fail(

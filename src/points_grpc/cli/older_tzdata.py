@@ -21,7 +21,7 @@ log = structlog.get_logger("points_grpc")
 
 
 def refuse(settings: Settings, database: Database) -> None:
-    """Record which data this process writes with; leave where newer ones have been used.
+    """Record the version of this process; exit if a newer one has been used.
 
     With `allow_older_tzdata` say so and go on.
     """
@@ -46,7 +46,7 @@ def refuse(settings: Settings, database: Database) -> None:
 
 
 async def warn(database: Database) -> None:
-    """Warn each minute while newer data is known of, also where it came after the start."""
+    """Log a warning each minute while a newer version is known, also if it came later."""
     while True:
         await asyncio.sleep(WARNING_SECONDS)
         with contextlib.suppress(Exception):  # that the database is away is said elsewhere

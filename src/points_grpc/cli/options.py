@@ -12,7 +12,7 @@ from points_grpc import config, database_url
 
 
 def setting(field: str, callback: Any = None) -> Any:
-    """The option of a setting: its help, its default and its environment variable."""
+    """Return the option of a setting: its help, default and environment variable."""
     about = config.Settings.model_fields[field]
     flag = field.replace("_", "-")
     switch = about.annotation is bool
@@ -62,7 +62,7 @@ SweepChunk = Annotated[int | None, setting("sweep_chunk")]
 
 
 def settings(**given: Any) -> config.Settings:
-    """The settings as given, or one line per problem and exit code 2."""
+    """Return the settings as given, or exit with code 2 and one line for each problem."""
     try:
         return config.load(**given)
     except ValidationError as error:
@@ -74,7 +74,7 @@ def settings(**given: Any) -> config.Settings:
 
 
 def fail(message: str, code: int | None = 1) -> None:
-    """Say on standard error what is wrong, and leave with `code` unless that is None."""
+    """Print a problem on standard error, and exit with `code` unless it is None."""
     typer.secho(f"points-grpc: {message}", err=True, fg=typer.colors.RED)
     if code is not None:
         raise typer.Exit(code)

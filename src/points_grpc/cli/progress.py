@@ -29,7 +29,7 @@ class Pace:
         self._began = now()
 
     def reached(self, accounts: int, lots: int) -> None:
-        """So many accounts were looked at, and so many lots found there."""
+        """Count accounts that were examined, and the lots found in them."""
         self.accounts, self.lots = accounts, lots
         self.about = max(self.about, accounts)
         self.show()
@@ -38,7 +38,7 @@ class Pace:
         """Nothing, but where it can be seen."""
 
     def said(self) -> str:
-        """In words."""
+        """Return the progress in words."""
         seconds = max(self._now() - self._began, 1e-3)
         if self.things != "lots":  # they come after the accounts, and none knows how many
             done = f"{self.accounts:,} of about {self.about:,} accounts"
@@ -64,7 +64,7 @@ class _Bar(Pace):
 
 
 class ProgressLines(Pace):
-    """Writes a line now and then."""
+    """Writes a line at intervals."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class ProgressLines(Pace):
 
 @contextmanager
 def shown(what: str, about: int, things: str = "lots") -> Iterator[Pace]:
-    """The pace of `what` over about so many accounts, shown on stderr while the block runs.
+    """Show progress over about so many accounts on stderr while the block runs.
 
     `things` are what is counted beside accounts: their lots, or else what follows after them.
     """

@@ -35,13 +35,13 @@ class Histogram:
         self._total += value
 
     def facts(self) -> dict[str, Any]:
-        """The bounds, the counts and the sum of all values, as JSON has it."""
+        """Return the bounds, the counts and the sum of all values, for JSON."""
         return {"bounds": self._bounds, "counts": list(self._counts), "total": self._total}
 
 
 @dataclass(slots=True)
 class MethodFigures:
-    """What became of the calls of one method. The codes are names of gRPC's status codes."""
+    """The calls of one method; codes are names of gRPC status codes."""
 
     codes: Counter[str] = field(default_factory=Counter)
     seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
@@ -90,7 +90,7 @@ class Counters:
         self._waiting = waiting
 
     def snapshot(self) -> dict[str, Any]:
-        """All figures as JSON has them. From any thread."""
+        """Return all counters for JSON. From any thread."""
         return {
             "serving": self.serving,
             "running": self.running,
@@ -128,12 +128,12 @@ class WorkerStatus:
 
     @property
     def serving(self) -> bool:
-        """Whether it can do its work: it answers, and so does the database."""
+        """Return whether it can work: it answers, and so does the database."""
         return self.counters is not None and bool(self.counters["serving"])
 
 
 def resident_bytes() -> int:
-    """The memory that this process has in use; 0 where the machine does not tell."""
+    """Return the memory of this process; 0 if the machine does not report it."""
     with contextlib.suppress(OSError, AttributeError):
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")

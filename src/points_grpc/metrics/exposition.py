@@ -19,13 +19,13 @@ Statuses = Callable[[], Sequence[WorkerStatus]]
 
 
 class Workers(Collector):
-    """Collects what the workers show at that moment."""
+    """Collects the workers' counters."""
 
     def __init__(self, statuses: Statuses) -> None:
         self._statuses = statuses
 
     def collect(self) -> Iterator[Metric]:
-        """Every family, with a worker's number on each sample."""
+        """Yield every family, with a worker's number on each sample."""
         statuses = self._statuses()
         yield from _processes(statuses)
         shown = [(str(status.number), status.counters) for status in statuses if status.counters]

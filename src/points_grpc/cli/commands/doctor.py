@@ -28,7 +28,7 @@ _SKEW_MAX_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was looked at; `doubtful`: worth a look, but not ill."""
+    """The result of one check; `doubtful`: worth a look, but not a failure."""
 
     what: str
     well: bool
@@ -66,7 +66,7 @@ def doctor(
 
 
 def _configuration(settings: Settings) -> Iterator[str]:
-    """Each setting with its value and where that is from."""
+    """Yield each setting with its value and where the value comes from."""
     for name in type(settings).model_fields:
         origin = variable(name) if name in settings.model_fields_set else "default"
         yield f"{name:<25} {masked(getattr(settings, name)):<20} {origin}"

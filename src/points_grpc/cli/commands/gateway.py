@@ -52,7 +52,7 @@ def gateway(
 
 
 def refuse_what_cannot_be(settings: Settings) -> None:
-    """Leave with one line where the gateway cannot run, or must not, as configured."""
+    """Exit with one line if the gateway cannot run, or must not, as configured."""
     if settings.http is None:
         return
     doors.refuse_what_cannot_be(settings, settings.http)
@@ -70,7 +70,7 @@ async def beside(
     credentials: ChannelCredentials | None = None,
     voucher: str = "",
 ) -> AsyncIterator[str]:
-    """Serve HTTP while the block runs, if that is configured, and say where.
+    """Serve HTTP while the block runs, if it is configured, and report where.
 
     With a `voucher` that the upstream believes, clients are known by their certificates too.
     Raises RuntimeError where the address is taken.

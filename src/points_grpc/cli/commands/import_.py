@@ -126,7 +126,7 @@ def import_(
 
 
 def scope_of(database: Database, name: str, program_id: int) -> tuple[int, int]:
-    """The ids of a tenant and of its program, or leave."""
+    """Return the ids of a tenant and its program, or exit."""
     tenant = database.run(lambda connection: programs.tenant_by_name(connection, name))
     if tenant is None:
         fail("there is no such tenant")
@@ -135,7 +135,7 @@ def scope_of(database: Database, name: str, program_id: int) -> tuple[int, int]:
 
 
 def types_of(merge_by: str) -> frozenset[str]:
-    """The types of identifiers in a list with commas; or leave."""
+    """Return the types of identifiers in a comma-separated list, or exit."""
     given = [kind.strip() for kind in merge_by.split(",") if kind.strip()]
     if not all(can_merge(kind) for kind in given):
         fail(f"--merge-by: types, such as email,phone,{MEMBER_VENDOR_ID}", code=2)
@@ -143,7 +143,7 @@ def types_of(merge_by: str) -> frozenset[str]:
 
 
 def form_of(form: str | None, file: Path) -> str:
-    """CSV or JSON_LINES, as asked or by the file's name; or leave."""
+    """Return CSV or JSON_LINES, as requested or by the file's name, or exit."""
     named = {".csv": CSV, ".jsonl": JSON_LINES, ".ndjson": JSON_LINES, ".json": JSON_LINES}
     found = form or named.get(Path(file.name.removesuffix(".gz")).suffix)
     if found not in (CSV, JSON_LINES):
@@ -152,7 +152,7 @@ def form_of(form: str | None, file: Path) -> str:
 
 
 class ImportLog:
-    """Tells the log of administration of an import: that it begins, and what it came to."""
+    """Records the begin and the end of an import in the audit log."""
 
     def __init__(self, database: Database, clock: Clock, tenant_id: int, program_id: int) -> None:
         self._database, self._log, self._clock = database, CommandLog(database), clock

@@ -109,7 +109,7 @@ def _announcer(
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """Leave with one line where a server cannot listen, or finds no database to begin with."""
+    """Exit with one line if a server cannot listen, or finds no database at the start."""
     try:
         yield
     except typer.Exit:  # a RuntimeError
@@ -123,7 +123,7 @@ def failures_told() -> Iterator[None]:
 
 
 def leave(number: int, _: object) -> NoReturn:
-    """A signal's handler while no event loop handles it: leave, putting everything away."""
+    """Handle a signal while no event loop does: clean up and exit."""
     raise SystemExit(128 + number)
 
 
@@ -159,7 +159,7 @@ def _count_connections(settings: Settings, database: Database) -> None:
 
 
 def _promise_retention(settings: Settings, database: Database) -> None:
-    """Before the first request id is taken: nobody may forget it before that time has passed."""
+    """Store the retention before the first request id, so that no sweep deletes it sooner."""
     days, now = settings.request_retention_days, SystemClock().now()
     kept = database.run(lambda at: retention.promise(at, days, now))
     if kept > days:

@@ -72,7 +72,7 @@ def sweep(  # noqa: PLR0917  # each is an option, given by name
 
 
 def _promise(settings: Settings, database: Database) -> None:
-    """Lengthen how long request ids are remembered, where a number of days was given."""
+    """Extend how long request ids are kept, if a number of days was given."""
     days, now = settings.request_retention_days, SystemClock().now()
     if "request_retention_days" not in settings.model_fields_set:
         return
@@ -102,7 +102,7 @@ class _Tally:
         return self.swept + self.skipped + len(self.failures)
 
     def add(self, chunk: Swept) -> None:
-        """Count what one chunk did."""
+        """Add the counts of one chunk."""
         self.swept += len(chunk.lapses)
         self.skipped += chunk.skipped
         self.failures += chunk.failures

@@ -33,7 +33,7 @@ class Refused(Exception):
 
 
 class Service:
-    """One server and what it says that it can do."""
+    """A server and the methods that it offers by reflection."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -65,7 +65,7 @@ class Service:
             raise _refused(error) from None
 
     def call(self, method: str, request: Mapping[str, Any]) -> Json:
-        """The answer to `method` (`points.v1.PointsService/Earn`). Raises Refused."""
+        """Return the answer to `method` (`points.v1.PointsService/Earn`). Raises Refused."""
         service, _, name = method.rpartition("/")
         about = self._pool.FindServiceByName(service).methods_by_name[name]
         question = ParseDict(dict(request), GetMessageClass(about.input_type)())
@@ -82,7 +82,7 @@ class Service:
 
 
 def refused_item(status: Json) -> Refused:
-    """The refusal of one item of a batch, from its google.rpc.Status."""
+    """Return the refusal of one item of a batch, from its google.rpc.Status."""
     reasons = [detail["reason"] for detail in status.get("details", ()) if "reason" in detail]
     return Refused(str(status.get("code", 0)), reasons[0], status.get("message", ""))
 

@@ -38,7 +38,7 @@ _CURRENCIES = (
 
 
 def tenant(database: Database, now: datetime) -> Caller:
-    """The demo tenant's caller; the tenant is made if there is none."""
+    """Return the demo tenant's caller; create the tenant if it is missing."""
 
     log = CommandLog(database)
 
@@ -91,7 +91,7 @@ async def programs(program_service: ProgramService, caller: Caller) -> None:
 
 
 def make_default(database: Database, caller: Caller, now: datetime) -> Caller:
-    """Make the demo program the tenant's default; the caller that knows it."""
+    """Make the demo program the tenant's default; return the caller with it."""
     if caller.default_program_id:
         return caller
     log = CommandLog(database)

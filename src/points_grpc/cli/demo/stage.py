@@ -42,20 +42,20 @@ class Stage:
         return f"{user}+{self.run}{at}{host}"
 
     def at(self, instant: str) -> str:
-        """An instant of the examples, in this run's years."""
+        """Return an instant of the examples in this run's years."""
         return f"{int(instant[:4]) + self.years}{instant[4:]}"
 
     def on(self, day: str) -> Json:
-        """A date of the examples, in this run's years."""
+        """Return a date of the examples in this run's years."""
         year, month, day_of_month = map(int, day.split("-"))
         return {"year": year + self.years, "month": month, "day": day_of_month}
 
     def ask(self, method: str, request: Mapping[str, Any]) -> Json:
-        """The answer of PointsService's `method`. Raises Refused."""
+        """Return the answer of a method of PointsService. Raises Refused."""
         return self.service.call(f"{POINTS}/{method}", request)
 
     def say(self, text: str) -> None:
-        """One paragraph."""
+        """Print one paragraph."""
         self.console.print(text)
 
     def chapter(self, title: str, instant: str) -> None:
@@ -86,14 +86,14 @@ class Stage:
 
 
 def shown(instant: str | None) -> str:
-    """An instant of an answer for people to read."""
+    """Format an instant of an answer for people."""
     if not instant:
         return "never"
     return instant.removesuffix("Z").replace("T", " ").removesuffix(".000")
 
 
 def take_the_stage(service: Service, console: Console) -> Stage:
-    """Claim the members of a run that nobody has played, and find the years to play it in."""
+    """Claim the members of a run that was not played yet, and find its years."""
     run = 1
     while not _claims(service, CUSTOMER + run - 1):
         run += 1

@@ -46,12 +46,12 @@ class AuthSetup:
     voucher: str = ""
 
     async def keep(self) -> None:
-        """Do the chores, until cancelled."""
+        """Run the background tasks until cancelled."""
         await asyncio.gather(*(chore() for chore in self.chores))
 
 
 def refuse_what_cannot_be(settings: Settings) -> None:
-    """Leave with one line where credentials are not configured as they have to be."""
+    """Exit with one line if credentials are not configured correctly."""
     _refuse_wrong_certificates(settings)
     if not _takes_web_tokens(settings):
         return
@@ -78,7 +78,7 @@ def refuse_what_cannot_be(settings: Settings) -> None:
 
 
 def refuse_without_credentials(settings: Settings, database: Database, now: datetime) -> None:
-    """Leave with one line where nobody could call: no credential, and development not meant."""
+    """Exit with one line if nobody could call: no credential, and not --dev."""
     if settings.dev or _takes_web_tokens(settings) or settings.client_certs_file is not None:
         return
     if database.run(lambda at: tokens.any_live(at, now)):
@@ -92,7 +92,7 @@ def refuse_without_credentials(settings: Settings, database: Database, now: date
 
 
 async def set_up_auth(settings: Settings, parts: ServiceParts) -> AuthSetup:
-    """The door outside of development."""
+    """Return the authentication of a server that is not for development."""
     chores: list[Callable[[], Awaitable[None]]] = [lambda: _note_uses(parts)]
     judge = None
     if _takes_web_tokens(settings):

@@ -6,7 +6,7 @@ import gc
 
 
 def collect_seldom() -> None:
-    """Look for garbage cycles after many allocations, and never in what the process began with.
+    """Collect garbage cycles rarely, and never among the objects of the start.
 
     A batch of 1000 makes some ten thousand objects and no cycles; by default they would all be
     looked through again and again.

@@ -44,7 +44,7 @@ async def live(
     place: DatabaseLocation,
     announce: Callable[[int, str], None],
 ) -> None:
-    """Serve until a signal says to stop; then finish what runs.
+    """Serve until a signal, then finish the running calls.
 
     `announce` gets gRPC's port, and the line with the address of HTTP if it is served.
     """
@@ -133,7 +133,7 @@ async def _tasks(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def _report_health(server: Server, parts: ServiceParts, place: DatabaseLocation) -> None:
-    """Say SERVING while the database answers and clocks agree; bring an embedded one back."""
+    """Report SERVING while the database answers and clocks agree; revive an embedded one."""
     was_well: bool | None = None
     while True:
         problem = await asyncio.to_thread(probe, parts.database, place)
@@ -170,7 +170,7 @@ async def _sweep_now_and_then(settings: Settings, parts: ServiceParts) -> None:
 
 
 async def _measure_lag(settings: Settings, parts: ServiceParts) -> None:
-    """Look now and then how far behind the sweep is, where anybody wants to know."""
+    """Measure at intervals how far behind the sweep is, if metrics are served."""
     counters = parts.counters
     while settings.sweep and counters is not None:
         with contextlib.suppress(StorageUnavailable):
@@ -189,7 +189,7 @@ def _lag_seconds(parts: ServiceParts) -> float:
 
 
 async def _sweep(settings: Settings, parts: ServiceParts) -> None:
-    """One sweep in a thread, which stops between two chunks when the server does."""
+    """Run one sweep in a thread; it stops between two chunks when the server does."""
     swept = parts.sweeper.sweep(settings.sweep_chunk)
     lots = accounts = 0
     while (chunk := await _in_thread(lambda: next(swept, None))) is not None:

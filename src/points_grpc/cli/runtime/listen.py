@@ -10,7 +10,7 @@ from points_grpc.tls import BadCertificates, Files, ReloadingCertificates
 
 
 def refuse_what_cannot_be(settings: Settings, address: str) -> None:
-    """Leave with one line where a server must not listen at `address` as configured."""
+    """Exit with one line if a server must not listen at `address` as configured."""
     if (settings.tls_cert_file is None) != (settings.tls_key_file is None):
         options.fail("POINTS_TLS_CERT_FILE and POINTS_TLS_KEY_FILE go together", code=2)
     if settings.tls_client_ca_file is not None and settings.tls_cert_file is None:
@@ -36,7 +36,7 @@ def refuse_what_cannot_be(settings: Settings, address: str) -> None:
 
 
 def tls(settings: Settings) -> ReloadingCertificates | None:
-    """The certificates, each time anew; None without. Raises BadCertificates."""
+    """Return the certificates; None without TLS. Raises BadCertificates."""
     if settings.tls_cert_file is None or settings.tls_key_file is None:
         return None
     files = Files(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)

@@ -60,7 +60,7 @@ class LogBuffer:
 
 
 def _joined(lines: Iterable[str]) -> Iterator[str]:
-    """The lines in texts that a pipe takes whole: several processes may write to the same one."""
+    """Join lines into texts that a pipe takes whole: several processes may write to it."""
     text, size = "", 0
     for line in lines:
         more = len(line.encode(errors="replace")) + 1

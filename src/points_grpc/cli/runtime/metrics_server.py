@@ -12,7 +12,7 @@ from points_grpc.metrics.counters import WorkerStatus
 
 
 def refuse_what_cannot_be(settings: Settings) -> None:
-    """Leave with one line where metrics cannot be served, or must not, as configured."""
+    """Exit with one line if metrics cannot be served, or must not, as configured."""
     if settings.metrics is None:
         return
     if not is_loopback(settings.metrics):
@@ -27,7 +27,7 @@ def refuse_what_cannot_be(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def shown(settings: Settings, statuses: Callable[[], Sequence[WorkerStatus]]) -> Iterator[str]:
-    """Serve metrics while the block runs, if that is configured, and say where.
+    """Serve metrics while the block runs, if they are configured, and report where.
 
     Raises RuntimeError where the address is taken.
     """

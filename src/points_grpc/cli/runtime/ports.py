@@ -29,7 +29,7 @@ def reserved(address: str) -> Iterator[str]:
 
 
 def _reserve_all(held: ExitStack, host: str, port: int) -> int:
-    """Hold the port at every address of the host that this machine has; the port."""
+    """Hold the port at every address of the host on this machine; return the port."""
     missing, well = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)), False
     for family, _, _, _, at in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         try:
@@ -44,7 +44,7 @@ def _reserve_all(held: ExitStack, host: str, port: int) -> int:
 
 
 def _reserve(held: ExitStack, family: int, host: str | int, port: int) -> int:
-    """Hold a socket that does not listen; the port."""
+    """Hold a socket that does not listen; return its port."""
     with socket.socket(family, socket.SOCK_STREAM) as alone:
         if family == socket.AF_INET6:
             alone.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -46,7 +46,7 @@ log = structlog.get_logger("points_grpc")
 def supervise(
     settings: Settings, there: DatabaseLocation, database: Database, announce: Announce
 ) -> int:
-    """Serve with `settings.workers` processes until a signal says to stop; the exit code.
+    """Serve with `settings.workers` processes until a signal; return the exit code.
 
     A worker that ends without having been told to is replaced. One that does not come to serve
     at the start ends everything, with its exit code. A second signal ends all at once. Raises
@@ -70,7 +70,7 @@ def _numbers(settings: Settings) -> range:
 
 @contextmanager
 def _reserved(settings: Settings) -> Iterator[Settings]:
-    """The settings with the ports that are kept for the workers."""
+    """Return the settings with the ports that are held for the workers."""
     with contextlib.ExitStack() as held:
         update = {"grpc": held.enter_context(ports.reserved(settings.grpc))}
         if settings.http is not None:
@@ -95,7 +95,7 @@ def make_order(
 
 
 class Worker:
-    """One worker's place, and whichever process has it now."""
+    """One worker number, and the process that has it now."""
 
     def __init__(self, order: worker_protocol.WorkerOrder) -> None:
         self.number = order.number
@@ -109,12 +109,12 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """The process, while there is one."""
+        """Return the process id, while there is a process."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
     async def start(self) -> bool:
-        """Start a process; whether it has come to serve."""
+        """Start a process; return whether it came to serve."""
         try:
             self._process, line_to_it = await self._spawn()
         except OSError as error:  # the machine has no room for another process
@@ -138,7 +138,7 @@ class Worker:
         return True
 
     async def _spawn(self) -> tuple[asyncio.subprocess.Process, socket.socket]:
-        """A process, and our end of what connects it with us. Raises OSError."""
+        """Start a process; return it and our end of the socket pair. Raises OSError."""
         with contextlib.ExitStack() as undone:
             ours, theirs = socket.socketpair()
             undone.enter_context(ours)
@@ -177,7 +177,7 @@ class Worker:
         return None
 
     async def ended(self) -> int:
-        """The exit code of the process, once it has one; 128 and the number after a signal."""
+        """Return the exit code once it has ended; 128 and the number after a signal."""
         if self._process is None:
             return 0
         code = await self._process.wait()
@@ -205,7 +205,7 @@ class WorkerPool:
         return await asyncio.gather(*(worker.status() for worker in self.workers))
 
     async def start(self) -> int:
-        """Start all workers and keep them running; the exit code of one that did not start, or 0.
+        """Start all workers and keep them running; return the exit code of one that failed, or 0.
 
         The first one goes ahead, so that a problem that all have is reported once.
         """
@@ -220,7 +220,7 @@ class WorkerPool:
         return 0
 
     async def stop(self, grace_s: float, at_once: asyncio.Event) -> None:
-        """Have every worker finish what runs and end; kill those that do not."""
+        """Let every worker finish its calls and end; kill those that do not."""
         for task in self._keeping:
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
@@ -240,7 +240,7 @@ class WorkerPool:
 
 
 async def _keep(worker: Worker) -> None:
-    """Replace the worker's process whenever it has ended."""
+    """Replace the worker's process whenever it ends."""
     loop = asyncio.get_running_loop()
     pause, since = 0.0, loop.time()
     while True:
@@ -298,7 +298,7 @@ async def _live(
 def _from_threads(
     pool: WorkerPool, loop: asyncio.AbstractEventLoop
 ) -> Callable[[], list[WorkerStatus]]:
-    """Asks how the workers fare from threads that are not the event loop's."""
+    """Return what asks for the workers' status from other threads."""
 
     def statuses() -> list[WorkerStatus]:
         asked = asyncio.run_coroutine_threadsafe(pool.statuses(), loop)
@@ -308,7 +308,7 @@ def _from_threads(
 
 
 async def _revive(database: Database, there: DatabaseLocation) -> None:
-    """Bring an embedded database back that has died: the workers only connect."""
+    """Restart an embedded database that has died: the workers only connect."""
     while there.server is not None:
         await asyncio.to_thread(lifetime.probe, database, there)
         await asyncio.sleep(lifetime.PROBE_SECONDS)

@@ -44,7 +44,7 @@ class ServiceParts:
 
     @property
     def test_clock(self) -> TestClock | None:
-        """The clock, where callers may set it."""
+        """Return the clock, if callers may set it."""
         return self.clock if isinstance(self.clock, TestClock) else None
 
 
@@ -90,7 +90,7 @@ def open_program_service(
 def open_service(
     settings: Settings, database: Database, shared_time: SharedTime | None = None
 ) -> Iterator[ServiceParts]:
-    """Everything, ready to work while the block runs; at its end what was begun is finished."""
+    """Yield everything, ready to work; at the end finish what has begun."""
     clock = clock_of(settings, shared_time)
     ids = IdSource(database.run)
     cache = ProgramCache()

@@ -33,7 +33,7 @@ _TURN_SECONDS_MAX = 1.0
 
 
 class Line:
-    """The worker's end of what connects it with its supervisor, read by a thread of its own."""
+    """The worker's end of the socket pair with its supervisor, read by a thread."""
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
@@ -47,7 +47,7 @@ class Line:
         return None if first is None else worker_protocol.order_of(first)
 
     def attend(self, grace_s: float) -> None:
-        """Answer questions; when the supervisor is gone, stop as SIGTERM does it."""
+        """Answer status queries; stop as on SIGTERM when the supervisor is gone."""
 
         def run() -> None:
             self._answer(self._said)
@@ -58,7 +58,7 @@ class Line:
         threading.Thread(target=run, name="supervisor", daemon=True).start()
 
     def ready(self, port: int, http: str, counters: Counters | None) -> None:
-        """Say where the worker serves. Where the event loop runs."""
+        """Report where the worker serves. Call it where the event loop runs."""
         self._loop, self._figures = asyncio.get_running_loop(), counters
         self._send(worker_protocol.WorkerReady(port, http))
 
@@ -89,7 +89,7 @@ def _turns(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def main(descriptor: int) -> None:
-    """Serve as the order says that comes through the socket `descriptor`."""
+    """Serve as the order on the socket `descriptor` says."""
     signal.signal(signal.SIGTERM, serve.leave)
     line = Line(socket.socket(fileno=descriptor))
     if (order := line.order()) is None:

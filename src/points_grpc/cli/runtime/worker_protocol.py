@@ -20,7 +20,7 @@ LINE_BYTES_MAX = 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrder:
-    """What a worker is to do: the settings, the database, and the memory of the test clock.
+    """The order for a worker: settings, database, and the memory of the test clock.
 
     `shared_time` is a descriptor that the worker inherits, or None for the machine's clock.
     """
@@ -42,21 +42,21 @@ class WorkerReady:
 
 @dataclass(frozen=True, slots=True)
 class StatusQuery:
-    """The supervisor wants to know how the worker fares; the answer has the same number."""
+    """The supervisor asks for the worker's status; the answer has the same number."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class StatusAnswer:
-    """The answer to a question: the worker's figures."""
+    """The answer to a StatusQuery: the worker's counters."""
 
     number: int
     counters: dict[str, Any] | None
 
 
 def lines(stream: socket.socket) -> Iterator[bytes]:
-    """Every line that comes, until the other end is gone."""
+    """Yield every line until the other end is gone."""
     rest = b""
     with contextlib.suppress(OSError):
         while came := stream.recv(65_536):
@@ -65,25 +65,25 @@ def lines(stream: socket.socket) -> Iterator[bytes]:
 
 
 def encoded(message: WorkerOrder | WorkerReady | StatusQuery | StatusAnswer) -> bytes:
-    """A message as a line."""
+    """Return a message as a line."""
     return json.dumps(asdict(message)).encode() + b"\n"
 
 
 def order_of(line: bytes) -> WorkerOrder:
-    """The order that a line holds."""
+    """Return the WorkerOrder in a line."""
     return WorkerOrder(**json.loads(line))
 
 
 def ready_of(line: bytes) -> WorkerReady:
-    """The answer that a line holds."""
+    """Return the WorkerReady in a line."""
     return WorkerReady(**json.loads(line))
 
 
 def asked_of(line: bytes) -> StatusQuery:
-    """The question that a line holds."""
+    """Return the StatusQuery in a line."""
     return StatusQuery(**json.loads(line))
 
 
 def told_of(line: bytes) -> StatusAnswer:
-    """The answer to a question that a line holds."""
+    """Return the StatusAnswer in a line."""
     return StatusAnswer(**json.loads(line))
