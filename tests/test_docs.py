@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import sysconfig
 import tomllib
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +18,7 @@ from typer.main import get_command
 from points.dev.v1 import test_clock_pb2
 from points.v1 import errors_pb2, member_service_pb2, points_service_pb2, program_service_pb2
 from points_grpc.cli.main import app
+from points_grpc.cli.reference import pages
 from points_grpc.errors import Refusal
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,6 +76,19 @@ def test_every_reason_is_in_the_reference() -> None:
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `([A-Z_]+)` \|", page, re.MULTILINE))
     assert rows == {kind.reason: kind.code for kind in Refusal.__subclasses__()}
     assert rows.keys() == REASONS
+
+
+def test_the_reference_is_that_of_the_code(tmp_path: Path) -> None:
+    """The reference has exactly the pages that make reference would write now."""
+    image = tmp_path / "image.binpb"
+    sources = sorted(str(path) for path in (ROOT / "protos").rglob("*.proto"))
+    roots = [f"-I{ROOT / 'protos'}", f"-I{sysconfig.get_path('purelib')}"]
+    kept = ["--include_imports", "--include_source_info", "-o", str(image)]
+    subprocess.run(
+        [sys.executable, "-m", "grpc_tools.protoc", *roots, *kept, *sources], check=True, timeout=60
+    )
+    written = {path.name: path.read_text() for path in (ROOT / "docs/reference").iterdir()}
+    assert written == pages(image.read_bytes())
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
